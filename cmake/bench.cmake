@@ -1,0 +1,23 @@
+# batpak-bench. The peers it is compared with are optional: what is found is compiled in.
+
+file(GLOB batpak_bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+if(batpak_bench_sources)
+    add_executable(batpak-bench ${batpak_bench_sources})
+    target_compile_options(batpak-bench PRIVATE ${batpak_warnings})
+    target_compile_definitions(batpak-bench PRIVATE _GNU_SOURCE)
+    target_link_libraries(batpak-bench PRIVATE batpak_static Threads::Threads)
+
+    foreach(peer rocksdb lmdb sqlite3)
+        string(TOUPPER ${peer} upper)
+        pkg_check_modules(${upper} QUIET IMPORTED_TARGET ${peer})
+        if(${upper}_FOUND)
+            target_link_libraries(batpak-bench PRIVATE PkgConfig::${upper})
+            target_compile_definitions(batpak-bench PRIVATE BENCH_HAVE_${upper}=1)
+        endif()
+    endforeach()
+    find_library(LEVELDB_LIBRARY leveldb)
+    if(LEVELDB_LIBRARY)
+        target_link_libraries(batpak-bench PRIVATE ${LEVELDB_LIBRARY})
+        target_compile_definitions(batpak-bench PRIVATE BENCH_HAVE_LEVELDB=1)
+    endif()
+endif()

@@ -1,0 +1,93 @@
+# The tests, found by where they lie:
+#
+#   tests/<folder>/test_<name>.c   a cmocka program, ctest name <folder>/<name>; may include private headers
+#   tests/support/*.c              a library that all of them link
+#   tests/cli/*.sh                 a shell script, run with BATPAK (the command) in the environment
+#   tests/python/*.py              a python program, run in the same way
+#
+# Every test runs in a fresh folder of its own (tools/run_test.sh), has its folder as label, and 300
+# seconds. A line in the first thirty of the file changes that:
+#
+#   ctest: labels=slow,threads timeout=900 serial
+
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
+if(NOT CMOCKA_FOUND)
+    message(FATAL_ERROR "The tests need cmocka. On Debian: apt-get install libcmocka-dev, or make setup")
+endif()
+
+set(batpak_test_environment
+    BATPAK_SOURCE=${CMAKE_SOURCE_DIR}
+    BATPAK_BUILD=${CMAKE_BINARY_DIR}
+    BATPAK_CC=${CMAKE_C_COMPILER}
+    BATPAK_SANITIZE=${BATPAK_SANITIZE}
+    BATPAK_BLAKE3_DIR=${BATPAK_BLAKE3_DIR})
+if(TARGET batpak)
+    list(APPEND batpak_test_environment BATPAK=$<TARGET_FILE:batpak>)
+endif()
+
+# batpak_add_test(<name> <source> <command>...): the command in a fresh folder, with the source's ctest: line.
+function(batpak_add_test name source)
+    get_filename_component(folder ${source} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    set(labels ${folder})
+    set(timeout 300)
+    set(serial OFF)
+    if(name MATCHES "thread")
+        list(APPEND labels threads)
+    endif()
+    file(STRINGS ${source} line REGEX "^[ /#*]*ctest: " LIMIT_COUNT 1)
+    if(line MATCHES "labels=([a-z,-]+)")
+        string(REPLACE "," ";" more "${CMAKE_MATCH_1}")
+        list(APPEND labels ${more})
+    endif()
+    if(line MATCHES "timeout=([0-9]+)")
+        set(timeout ${CMAKE_MATCH_1})
+    endif()
+    if(line MATCHES " serial")
+        set(serial ON)
+    endif()
+    add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tools/run_test.sh ${CMAKE_BINARY_DIR}/scratch ${name} ${ARGN})
+    set_tests_properties(${name} PROPERTIES
+        LABELS "${labels}" TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
+        ENVIRONMENT "${batpak_test_environment}")
+endfunction()
+
+file(GLOB batpak_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
+add_library(batpak_test_support INTERFACE)
+target_include_directories(batpak_test_support INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+target_compile_definitions(batpak_test_support INTERFACE _GNU_SOURCE)
+target_compile_options(batpak_test_support INTERFACE ${batpak_warnings})
+target_link_libraries(batpak_test_support INTERFACE batpak_static PkgConfig::CMOCKA Threads::Threads)
+set(batpak_test_library batpak_test_support)
+if(batpak_support)
+    add_library(batpak_test_support_code STATIC ${batpak_support})
+    target_link_libraries(batpak_test_support_code PUBLIC batpak_test_support)
+    set(batpak_test_library batpak_test_support_code)
+endif()
+
+file(GLOB batpak_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/test_*.c)
+foreach(source IN LISTS batpak_tests)
+    get_filename_component(folder ${source} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    set(target test_${folder}_${name})
+    add_executable(${target} ${source})
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_link_libraries(${target} PRIVATE ${batpak_test_library})
+    batpak_add_test(${folder}/${name} ${source} $<TARGET_FILE:${target}>)
+endforeach()
+
+if(TARGET batpak)
+    file(GLOB batpak_shell_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.sh)
+    foreach(source IN LISTS batpak_shell_tests)
+        get_filename_component(name ${source} NAME_WE)
+        batpak_add_test(cli/${name} ${source} bash ${source})
+    endforeach()
+    file(GLOB batpak_python_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/python/*.py)
+    foreach(source IN LISTS batpak_python_tests)
+        get_filename_component(name ${source} NAME_WE)
+        batpak_add_test(python/${name} ${source} ${Python3_EXECUTABLE} -B ${source})
+    endforeach()
+endif()

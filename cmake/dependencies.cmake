@@ -9,12 +9,10 @@ if(NOT ISAL_FOUND)
     message(FATAL_ERROR "ISA-L not found (pkg-config libisal). On Debian: apt-get install libisal-dev, or make setup")
 endif()
 
-# Debian 12 has no C library of BLAKE3; the C sources come in the package of the Rust crate. They are
-# compiled where they lie. tools/setup.sh may have unpacked that one package below build/deps.
+# Debian 12 has no C library of BLAKE3; the C sources come in the package of the Rust crate and are
+# compiled where they lie.
 if(NOT BATPAK_BLAKE3_DIR)
-    file(GLOB blake3_candidates LIST_DIRECTORIES true
-        /usr/share/cargo/registry/blake3-*/c
-        ${CMAKE_SOURCE_DIR}/build/deps/usr/share/cargo/registry/blake3-*/c)
+    file(GLOB blake3_candidates LIST_DIRECTORIES true /usr/share/cargo/registry/blake3-*/c)
     foreach(dir IN LISTS blake3_candidates)
         if(EXISTS ${dir}/blake3_dispatch.c)
             set(BATPAK_BLAKE3_DIR ${dir} CACHE PATH "Folder with the C sources of BLAKE3" FORCE)

@@ -6,9 +6,13 @@
 #   tests/python/*.py              a python program, run in the same way
 #
 # Every test runs in a fresh folder of its own (tools/run_test.sh), has its folder as label, and 300
-# seconds. A line in the first thirty of the file changes that:
+# seconds. A line in the file's first comment changes that:
 #
 #   ctest: labels=slow,threads timeout=900 serial
+#
+# Labels with a meaning: threads also runs under the thread sanitizer, slow does not run under the address
+# sanitizer, campaign runs once more in `make campaign`, with BATPAK_CAMPAIGN=1 for its full numbers and
+# two hours of time. Exit code 77 is a skipped test.
 
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
@@ -19,9 +23,10 @@ endif()
 set(batpak_test_environment
     BATPAK_SOURCE=${CMAKE_SOURCE_DIR}
     BATPAK_BUILD=${CMAKE_BINARY_DIR}
-    BATPAK_CC=${CMAKE_C_COMPILER}
-    BATPAK_SANITIZE=${BATPAK_SANITIZE}
-    BATPAK_BLAKE3_DIR=${BATPAK_BLAKE3_DIR})
+    BATPAK_CC=${CMAKE_C_COMPILER})
+if(BATPAK_SANITIZE OR BATPAK_COVERAGE)
+    list(APPEND batpak_test_environment BATPAK_INSTRUMENTED=1)
+endif()
 if(TARGET batpak)
     list(APPEND batpak_test_environment BATPAK=$<TARGET_FILE:batpak>)
 endif()
@@ -36,10 +41,13 @@ function(batpak_add_test name source)
     if(name MATCHES "thread")
         list(APPEND labels threads)
     endif()
-    file(STRINGS ${source} line REGEX "^[ /#*]*ctest: " LIMIT_COUNT 1)
+    file(STRINGS ${source} line REGEX "^[ /#*]*ctest: [a-z]+" LIMIT_COUNT 1)
     if(line MATCHES "labels=([a-z,-]+)")
         string(REPLACE "," ";" more "${CMAKE_MATCH_1}")
         list(APPEND labels ${more})
+    endif()
+    if("campaign" IN_LIST labels)
+        set(timeout 7200)
     endif()
     if(line MATCHES "timeout=([0-9]+)")
         set(timeout ${CMAKE_MATCH_1})
@@ -85,9 +93,20 @@ if(TARGET batpak)
         get_filename_component(name ${source} NAME_WE)
         batpak_add_test(cli/${name} ${source} bash ${source})
     endforeach()
-    file(GLOB batpak_python_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/python/*.py)
-    foreach(source IN LISTS batpak_python_tests)
-        get_filename_component(name ${source} NAME_WE)
-        batpak_add_test(python/${name} ${source} ${Python3_EXECUTABLE} -B ${source})
-    endforeach()
 endif()
+
+file(GLOB batpak_python_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/python/*.py)
+foreach(source IN LISTS batpak_python_tests)
+    get_filename_component(name ${source} NAME_WE)
+    batpak_add_test(python/${name} ${source} ${Python3_EXECUTABLE} -B ${source})
+endforeach()
+
+# The checks of the sources themselves, and proof that they can fail.
+foreach(check layers sizes)
+    set(script ${CMAKE_SOURCE_DIR}/tools/check_${check}.py)
+    batpak_add_test(tools/${check} ${script} ${Python3_EXECUTABLE} -B ${script} ${CMAKE_SOURCE_DIR})
+    batpak_add_test(tools/${check}-self-test ${script} ${Python3_EXECUTABLE} -B ${script} --self-test)
+endforeach()
+
+set(script ${CMAKE_SOURCE_DIR}/tests/install/install.sh)
+batpak_add_test(install/install ${script} bash ${script})

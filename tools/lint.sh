@@ -1,0 +1,33 @@
+#!/bin/bash
+# lint.sh [format|tidy]: clang-format in check mode and clang-tidy over our C, both at zero findings.
+# Without an argument both; exits 1 if one finds something.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+jobs=$(nproc)
+what=${1:-all}
+failed=0
+
+mapfile -t files < <(find include src cli tests bench examples -name '*.[ch]' -not -path '*/golden/*' 2>/dev/null | sort)
+
+if [ "$what" != tidy ] && [ ${#files[@]} -gt 0 ]; then
+    if clang-format --dry-run -Werror "${files[@]}"; then
+        echo "clang-format: ${#files[@]} files as they should be"
+    else
+        echo "clang-format: run make format" >&2
+        failed=1
+    fi
+fi
+
+if [ "$what" != format ]; then
+    # The compile commands of the release build, where everything but the fuzzers is in.
+    cmake --preset release >/dev/null || exit 1
+    log=build/release/clang-tidy.log
+    if run-clang-tidy -quiet -j "$jobs" -p build/release "^$PWD/(src|cli|tests|bench|examples)/" >"$log" 2>&1; then
+        echo "clang-tidy: clean"
+    else
+        grep -vE '^(clang-tidy |[0-9]+ warnings? generated|Suppressed |Use -header-filter)' "$log"
+        echo "clang-tidy: see above, whole text in $log" >&2
+        failed=1
+    fi
+fi
+exit $failed

@@ -4,19 +4,38 @@
 #ifndef BPI_BASE_COMPILER_H
 #define BPI_BASE_COMPILER_H
 
+#include <stdint.h>
+
 #if defined(__GNUC__) || defined(__clang__)
-#define BPI_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define BPI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define BPI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define BPI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define BPI_PREFETCH(address) __builtin_prefetch(address)
 #define BPI_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #else
-#define BPI_PRINTF(format, first)
+#define BPI_PRINTF(text, first)
 #define BPI_LIKELY(condition) (condition)
 #define BPI_UNLIKELY(condition) (condition)
 #define BPI_PREFETCH(address) ((void)(address))
 #define BPI_ALIGNED(bytes)
 #endif
+
+/* The 128-bit product of two numbers: returns its low half, the high half goes to *high_out. */
+static inline uint64_t bpi_multiply(uint64_t a, uint64_t b, uint64_t *high_out)
+{
+#if defined(__SIZEOF_INT128__)
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    *high_out = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+#else
+    uint64_t a0 = a & 0xffffffffu, a1 = a >> 32, b0 = b & 0xffffffffu, b1 = b >> 32;
+    uint64_t middle = a1 * b0 + (a0 * b0 >> 32);
+    uint64_t other = a0 * b1 + (middle & 0xffffffffu);
+    *high_out = a1 * b1 + (middle >> 32) + (other >> 32);
+    return a * b;
+#endif
+}
 
 /* An inner loop's hint that it is waiting for another processor. */
 static inline void bpi_cpu_relax(void)

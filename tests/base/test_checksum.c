@@ -1,0 +1,82 @@
+/*
+ * test_checksum.c: CRC32C against published values and against a bit-by-bit second implementation.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/checksum.h"
+
+static uint32_t bit_by_bit(uint32_t crc, const uint8_t *bytes, size_t size)
+{
+    crc = ~crc;
+    for (size_t index = 0; index < size; index++) {
+        crc ^= bytes[index];
+        for (unsigned bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
+        }
+    }
+    return ~crc;
+}
+
+static void published_values(void **state)
+{
+    uint8_t bytes[32];
+    (void)state;
+    assert_int_equal(bpi_crc32c(0, "123456789", 9), 0xe3069283u);
+    /* RFC 3720, B.4 */
+    memset(bytes, 0, sizeof(bytes));
+    assert_int_equal(bpi_crc32c(0, bytes, sizeof(bytes)), 0x8a9136aau);
+    memset(bytes, 0xff, sizeof(bytes));
+    assert_int_equal(bpi_crc32c(0, bytes, sizeof(bytes)), 0x62a8ab43u);
+    for (size_t index = 0; index < sizeof(bytes); index++) {
+        bytes[index] = (uint8_t)index;
+    }
+    assert_int_equal(bpi_crc32c(0, bytes, sizeof(bytes)), 0x46dd794eu);
+}
+
+static void every_size_and_alignment(void **state)
+{
+    uint8_t bytes[1100];
+    (void)state;
+    for (size_t index = 0; index < sizeof(bytes); index++) {
+        bytes[index] = (uint8_t)(index * 7 + index / 256);
+    }
+    for (size_t size = 0; size < 1024; size++) {
+        size_t shift = size % 17;
+        assert_int_equal(bpi_crc32c(0, bytes + shift, size), bit_by_bit(0, bytes + shift, size));
+    }
+}
+
+static void it_can_be_continued(void **state)
+{
+    const uint8_t text[] = "the crc of two pieces is the crc of the whole";
+    (void)state;
+    for (size_t cut = 0; cut < sizeof(text); cut++) {
+        uint32_t first = bpi_crc32c(0, text, cut);
+        assert_int_equal(bpi_crc32c(first, text + cut, sizeof(text) - cut), bpi_crc32c(0, text, sizeof(text)));
+    }
+}
+
+static void nothing_changes_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(bpi_crc32c(0, NULL, 0), 0);
+    assert_int_equal(bpi_crc32c(0x12345678u, NULL, 0), 0x12345678u);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_values),
+        cmocka_unit_test(every_size_and_alignment),
+        cmocka_unit_test(it_can_be_continued),
+        cmocka_unit_test(nothing_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

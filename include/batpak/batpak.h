@@ -1,0 +1,37 @@
+/*
+ * batpak.h: an embedded event store. This header includes the others; each covers one concept.
+ *
+ *   status.h   what a call answers, errors          types.h    text, ids, hashes, kinds, limits
+ *   store.h    opening, options, closing, syncing   append.h   writing events
+ *   event.h    what is read back                    region.h   the one predicate
+ *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
+ *   kinds.h    names for kinds                      verify.h   proving a store
+ *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
+ *   io.h       the seam to the world: files, clock, random, memory, log hook
+ *
+ * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
+ * one thread at a time. One process writes a store; any number of processes read it with bp_open_reader.
+ *
+ * Caveats, said early: a handle does not survive fork() (every call then answers BP_ERR_FORKED); do not open the same
+ * directory twice for writing in one process (BP_ERR_LOCKED); do not keep a store on a filesystem without working
+ * mmap and fdatasync (most network filesystems). A medium that fails under a mapping raises SIGBUS, as with every
+ * program that maps files; bp_verify and recovery read with pread and report it as an error.
+ */
+#ifndef BATPAK_BATPAK_H
+#define BATPAK_BATPAK_H
+
+#include <batpak/append.h>
+#include <batpak/event.h>
+#include <batpak/io.h>
+#include <batpak/kinds.h>
+#include <batpak/query.h>
+#include <batpak/region.h>
+#include <batpak/stats.h>
+#include <batpak/status.h>
+#include <batpak/store.h>
+#include <batpak/tools.h>
+#include <batpak/types.h>
+#include <batpak/verify.h>
+#include <batpak/walk.h>
+
+#endif

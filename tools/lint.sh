@@ -1,7 +1,7 @@
 #!/bin/bash
 # lint.sh [format|tidy]: clang-format in check mode and clang-tidy over our C, both at zero findings.
 # Without an argument both; exits 1 if one finds something.
-set -u
+set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 jobs=$(nproc)
 what=${1:-all}
@@ -22,10 +22,11 @@ if [ "$what" != format ]; then
     # The compile commands of the release build, where everything but the fuzzers is in.
     cmake --preset release >/dev/null || exit 1
     log=build/release/clang-tidy.log
-    if run-clang-tidy -quiet -j "$jobs" -p build/release "^$PWD/(src|cli|tests|bench|examples)/" >"$log" 2>&1; then
+    if run-clang-tidy -quiet -j "$jobs" -p build/release "^$PWD/(src|cli|tests|bench|examples)/" 2>&1 |
+        sed 's/\x1b\[[0-9;]*m//g' >"$log"; then
         echo "clang-tidy: clean"
     else
-        grep -vE '^(clang-tidy |[0-9]+ warnings? generated|Suppressed |Use -header-filter)' "$log"
+        grep -vE '^(clang-tidy[-0-9]* |[0-9]+ warnings? generated|Suppressed |Use -header-filter)' "$log"
         echo "clang-tidy: see above, whole text in $log" >&2
         failed=1
     fi

@@ -10,10 +10,14 @@ failed=0
 mapfile -t files < <(find include src cli tests bench examples -name '*.[ch]' -not -path '*/golden/*' 2>/dev/null | sort)
 
 if [ "$what" != tidy ] && [ ${#files[@]} -gt 0 ]; then
-    if clang-format --dry-run -Werror "${files[@]}"; then
+    mapfile -t wrong < <(for file in "${files[@]}"; do
+        clang-format --dry-run -Werror "$file" 2>&1 | sed -n '/ error: /{p;q}'
+    done)
+    if [ ${#wrong[@]} -eq 0 ]; then
         echo "clang-format: ${#files[@]} files as they should be"
     else
-        echo "clang-format: run make format" >&2
+        printf '%s\n' "${wrong[@]}"
+        echo "clang-format: ${#wrong[@]} of ${#files[@]} files differ, first place of each above; make format mends them"
         failed=1
     fi
 fi
@@ -27,7 +31,7 @@ if [ "$what" != format ]; then
         echo "clang-tidy: clean"
     else
         grep -vE '^(clang-tidy[-0-9]* |[0-9]+ warnings? generated|Suppressed |Use -header-filter)' "$log"
-        echo "clang-tidy: see above, whole text in $log" >&2
+        echo "clang-tidy: see above, whole text in $log"
         failed=1
     fi
 fi

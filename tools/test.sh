@@ -37,7 +37,7 @@ run_preset() { # preset
     say "$preset: build"
     mkdir -p "build/$preset"
     if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
-        grep -nE 'error|warning|FAILED' "$log" | head -n 40
+        grep -nE ' (error|warning): |undefined reference|^FAILED|^CMake Error' "$log" | head -n 40
         echo "the whole text is in $log"
         count "$preset build" 1
         return

@@ -40,12 +40,12 @@ typedef enum bpi_fault_kind {
 
 typedef struct bpi_fault_plan {
     bpi_fault_kind kind;
-    uint64_t step;    /* the number of the step concerned, from 1; 0 = never */
-    bool persistent;  /* from that step on */
+    uint64_t step;   /* the number of the step concerned, from 1; 0 = never */
+    bool persistent; /* from that step on */
     int os_error;
     bool sync_lies;
-    uint64_t read_call;   /* the number of the reading call concerned; 0 = never */
-    bool read_flips_bit;  /* instead of failing with os_error, flip one bit in what it returns */
+    uint64_t read_call;  /* the number of the reading call concerned; 0 = never */
+    bool read_flips_bit; /* instead of failing with os_error, flip one bit in what it returns */
 } bpi_fault_plan;
 
 bpi_fault *bpi_fault_new(void); /* an empty world */
@@ -70,8 +70,10 @@ bpi_fault *bpi_fault_clone(const bpi_fault *fault);
 /* Looking at and changing the world directly (also for byte-flip tests): content of "dir/name" paths. */
 typedef int (*bpi_fault_file_fn)(void *argument, const char *path, const uint8_t *data, uint64_t size);
 int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argument);
-int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out); /* malloc'd */
-int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data, uint64_t size); /* synced at once */
+int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out,
+                        uint64_t *size_out); /* malloc'd */
+int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data,
+                         uint64_t size); /* synced at once */
 int bpi_fault_remove_file(bpi_fault *fault, const char *path);
 
 #endif

@@ -1,0 +1,67 @@
+/*
+ * posix_map.c: shared mappings.
+ *
+ * Holds: a mapping may be longer than its file, since the file grows below it and the address must stay; only what
+ * lies within the file may be touched. It is coherent with pread and pwrite (one page cache).
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "io/posix.h"
+
+int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out)
+{
+    (void)context;
+    int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    *address_out = NULL;
+    void *address = mmap(NULL, size, protection, MAP_SHARED, bpi_posix_file_of(file)->fd, 0);
+    if (address == MAP_FAILED) {
+        return errno;
+    }
+    *address_out = address;
+    return 0;
+}
+
+void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t size)
+{
+    (void)context;
+    (void)file;
+    if (address != NULL) {
+        (void)munmap(address, size);
+    }
+}
+
+void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data,
+                         size_t size)
+{
+    (void)context;
+    (void)file;
+    bpi_copy((uint8_t *)address + offset, data, size);
+    /* a reader, in any process, that sees the next store sees this one */
+    atomic_thread_fence(memory_order_release);
+}
+
+void bpi_posix_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size)
+{
+    (void)context;
+    if (size == 0) {
+        return;
+    }
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t start = offset & ~(page - 1);
+    void *from = (uint8_t *)address + start;
+    size_t length = (size_t)(bpi_round_up(offset + size, page) - start);
+#ifdef MADV_POPULATE_WRITE
+    /* fails on a mapping that is only for reading, and on kernels before 5.14 */
+    if (bpi_posix_file_of(file)->writable && madvise(from, length, MADV_POPULATE_WRITE) == 0) {
+        return;
+    }
+#else
+    (void)file;
+#endif
+    (void)madvise(from, length, MADV_WILLNEED);
+}

@@ -1,0 +1,135 @@
+/*
+ * index.h: finding events without reading the log: rows in blocks, ids, names, heads, postings, views.
+ *
+ * A *block* has the rows of one segment, in sequence order. Blocks are dense: each begins where the one before ends. The
+ * last one is *active* and grows; a *sealed* block also has postings. Sequence s is row s - first of its block.
+ *
+ * One writer at a time changes the index (the caller's commit lock says who); any number of threads read it
+ * meanwhile. Everything a reader may touch is either immutable, or written before `bpi_index_publish` raises the
+ * published sequence with release order; readers load it first, with acquire order, then pin a view, and look at no
+ * row at or above it. Rows, chunks, entities never move once they are there.
+ */
+#ifndef BPI_INDEX_INDEX_H
+#define BPI_INDEX_INDEX_H
+
+#include <batpak/query.h>
+#include <batpak/walk.h>
+
+#include "log/segment.h"
+
+typedef struct bpi_index bpi_index;
+typedef struct bpi_block bpi_block;
+
+/* The head of an entity's chain: what the next event of it builds upon. The writer's. */
+typedef struct bpi_head {
+    uint64_t events;  /* = clock of the next event */
+    uint64_t last;    /* sequence of the newest event; BP_NONE */
+    bp_hash hash;     /* its event hash */
+} bpi_head;
+
+typedef struct bpi_entity {
+    bp_text name;      /* owned by the index */
+    uint32_t number;   /* dense from 0 in order of appearance */
+    bpi_head head;     /* writer only */
+    _Atomic uint64_t last; /* head.last for readers: where a chain begins; may be above what is published */
+} bpi_entity;
+
+/* One event as the index keeps it. */
+typedef struct bpi_row {
+    bp_id id;
+    bp_id correlation;
+    const bp_id *causes;
+    size_t cause_count;
+    uint64_t clock;
+    bp_hlc hlc;
+    int64_t time_us;
+    uint64_t previous;   /* sequence of the entity's previous event, BP_NONE at genesis */
+    uint32_t offset;     /* of the record in its segment */
+    uint32_t entity;
+    uint32_t scope;
+    uint32_t lane;
+    bp_kind_code kind;
+    bool first_of_commit;
+} bpi_row;
+
+#define BPI_NO_NUMBER UINT32_MAX
+
+/* key: the store's own random number, seeds the hash tables. NULL: no memory. */
+bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64_t key);
+/* Drops the index's own references; blocks that views hold live on. */
+void bpi_index_free(bpi_index *index);
+
+/* ---- names: the writer ---- */
+
+bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);       /* NULL: not there */
+bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name);        /* NULL: no memory; it is not there yet */
+/* Takes the entity added last back out (it has no events). Undo in reverse order of adding. */
+void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
+uint32_t bpi_index_scope(bpi_index *index, bp_text name);                /* found or added; BPI_NO_NUMBER: no memory */
+
+/* ---- rows: the writer ---- */
+
+/* Begins a block for a segment, which it holds; it becomes the active one, in a new view. max_rows: how many records the
+ * segment can have at most. False: no memory, nothing changed. */
+bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t first_sequence, size_t max_rows);
+/* Makes sure that `rows` appends to the active block cannot fail. */
+bool bpi_index_reserve(bpi_index *index, size_t rows);
+/* Appends the next row to the active block, and its id; sets the entity's `last`. Not visible before publish. */
+void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row);
+/* Everything below `next_sequence` may be read. */
+void bpi_index_publish(bpi_index *index, uint64_t next_sequence);
+uint64_t bpi_index_published(const bpi_index *index);
+/* One past the last row appended, published or not. */
+uint64_t bpi_index_next(const bpi_index *index);
+
+/* Looks an id up among all rows, unpublished ones too. The writer's question before a commit. */
+bool bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out);
+/* Where a row's record is. The segment is not held: good while the caller keeps the commit lock or a view. */
+bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out);
+
+/* ---- sealing: the keeper, beside the writer and readers ---- */
+
+/* Builds the postings of the block of that segment ordinal, which gets no more rows. False: no memory (queries scan). */
+bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal);
+/* The number of rows of that block; for sealing. */
+size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal);
+
+/* Replaces the rows from `sequence` on: they are forgotten (the heads of their entities too, which the caller sets anew by
+ * appending again after bpi_index_begin_block). Views that were pinned keep what they have. False: no memory. */
+bool bpi_index_truncate(bpi_index *index, uint64_t sequence);
+
+/* ---- counts ---- */
+
+typedef struct bpi_index_counts {
+    uint64_t entities; /* with at least one event */
+    uint64_t scopes;
+    uint64_t bytes;    /* heap */
+    uint64_t tile_count;
+} bpi_index_counts;
+void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out);
+
+/* ---- readers ---- */
+
+/* A pinned view: what was published when it was taken, for as long as it is held. */
+typedef struct bpi_view bpi_view;
+bpi_view *bpi_view_pin(bpi_index *index); /* NULL: no memory */
+bpi_view *bpi_view_hold(bpi_view *view);
+void bpi_view_drop(bpi_view *view);
+uint64_t bpi_view_end(const bpi_view *view); /* events below this sequence are in it */
+
+bool bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out);
+
+/* Reads the record of a sequence below the view's end: location, CRC and all, batch fields included. */
+bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error);
+/* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
+uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence);
+
+/* A scan over a region: the plan, and the rows one by one. The region's texts are only used by begin. */
+typedef struct bpi_scan bpi_scan;
+bp_status bpi_scan_begin(bpi_view *view, bpi_index *index, const bp_region *region, const bp_query_options *options,
+                         bpi_scan **scan_out, bp_error *error); /* holds the view */
+/* BP_OK, BP_END. event_out NULL: the record is read only where a hash has to be confirmed. */
+bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_out, bp_error *error);
+void bpi_scan_end(bpi_scan *scan);
+
+#endif

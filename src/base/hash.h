@@ -65,16 +65,4 @@ void bpi_hash_stream_end(const bpi_hash_stream *stream, bp_hash *hash_out);
 /* Plain BLAKE3, no key and no context. */
 void bpi_hash_plain(const void *data, size_t size, bp_hash *hash_out);
 
-/* Inputs that do not lie in one piece: any sizes, a multiple of 64 in sum. The state holds a hasher of the library. */
-typedef struct bpi_hash_stream {
-    uint64_t state[256];
-} bpi_hash_stream;
-
-void bpi_hash_stream_begin(bpi_hash_stream *stream, bpi_hash_context context);
-void bpi_hash_stream_add(bpi_hash_stream *stream, const void *data, size_t size);
-void bpi_hash_stream_end(const bpi_hash_stream *stream, bp_hash *hash_out);
-
-/* Plain BLAKE3 of bytes, no key. */
-void bpi_hash_plain(const void *data, size_t size, bp_hash *hash_out);
-
 #endif

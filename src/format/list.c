@@ -30,7 +30,7 @@ enum {
     ENTRY_ZERO = 96
 };
 
-_Static_assert(ENTRY_ROOT + 32 == ENTRY_ZERO && ENTRY_ZERO < BPI_LIST_ENTRY, "entry fields end before the padding");
+_Static_assert(ENTRY_ROOT + 32 == ENTRY_ZERO, "entry fields end before the padding");
 
 size_t bpi_list_size(size_t count)
 {

@@ -139,16 +139,60 @@ void bpi_merkle_begin(bpi_merkle *merkle)
     merkle->count = 0;
 }
 
-void bpi_merkle_add(bpi_merkle *merkle, const bp_hash *leaf)
+/* Adds the root of a full subtree of 2^level leaves; count is a multiple of that. */
+static void add_subtree(bpi_merkle *merkle, const bp_hash *root, unsigned level)
 {
-    bp_hash carry = *leaf;
-    unsigned level = 0;
+    bp_hash carry = *root;
+    uint64_t leaves = (uint64_t)1 << level;
     while (merkle->count >> level & 1) {
         node(&merkle->nodes[level], &carry, &carry);
         level++;
     }
     merkle->nodes[level] = carry;
-    merkle->count++;
+    merkle->count += leaves;
+}
+
+void bpi_merkle_add(bpi_merkle *merkle, const bp_hash *leaf)
+{
+    add_subtree(merkle, leaf, 0);
+}
+
+enum { SUBTREE_LEVEL = 6, SUBTREE_LEAVES = 1 << SUBTREE_LEVEL };
+
+/* The root over 64 leaves: two hashes that lie side by side are a node's input as they are. */
+static void subtree_root(const bp_hash *leaves, bp_hash *root_out)
+{
+    bp_hash level[SUBTREE_LEAVES];
+    const uint8_t *inputs[SUBTREE_LEAVES / 2];
+    size_t sizes[SUBTREE_LEAVES / 2];
+    memcpy(level, leaves, sizeof level);
+    for (size_t count = SUBTREE_LEAVES; count > 1; count /= 2) {
+        bp_hash above[SUBTREE_LEAVES / 2];
+        for (size_t i = 0; i < count / 2; i++) {
+            inputs[i] = level[2 * i].bytes;
+            sizes[i] = 2 * sizeof(bp_hash);
+        }
+        bpi_hash_many(BPI_HASH_NODE, inputs, sizes, count / 2, above);
+        memcpy(level, above, count / 2 * sizeof(bp_hash));
+    }
+    *root_out = level[0];
+}
+
+void bpi_merkle_add_many(bpi_merkle *merkle, const bp_hash *leaves, size_t count)
+{
+    while (count > 0) {
+        if (merkle->count % SUBTREE_LEAVES == 0 && count >= SUBTREE_LEAVES) {
+            bp_hash root;
+            subtree_root(leaves, &root);
+            add_subtree(merkle, &root, SUBTREE_LEVEL);
+            leaves += SUBTREE_LEAVES;
+            count -= SUBTREE_LEAVES;
+        } else {
+            bpi_merkle_add(merkle, leaves);
+            leaves++;
+            count--;
+        }
+    }
 }
 
 void bpi_merkle_root(const bpi_merkle *merkle, bp_hash *root_out)

@@ -41,6 +41,8 @@ typedef struct bpi_merkle {
 
 void bpi_merkle_begin(bpi_merkle *merkle);
 void bpi_merkle_add(bpi_merkle *merkle, const bp_hash *leaf);
+/* Many leaves at once, hashed side by side; the same root. */
+void bpi_merkle_add_many(bpi_merkle *merkle, const bp_hash *leaves, size_t count);
 void bpi_merkle_root(const bpi_merkle *merkle, bp_hash *root_out);
 
 #endif

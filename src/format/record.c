@@ -311,12 +311,6 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
         !bpi_name_valid((const uint8_t *)event->scope.data, event->scope.size, BP_NAME_MAX)) {
         return "entity or scope is not a valid name";
     }
-    if (!kind_known(event->kind)) {
-        return "reserved kind unknown";
-    }
-    if (!system_coordinate_right(event)) {
-        return "system entity and kind do not go together";
-    }
     fault = extensions_fault(event->extensions, event->public_extensions_size, false);
     if (fault == NULL) {
         fault = extensions_fault(event->extensions + event->public_extensions_size, event->private_extensions_size,
@@ -333,4 +327,12 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
         fault = "bytes behind the payload are not zero";
     }
     return fault;
+}
+
+const char *bpi_record_contradiction(const bp_event *event)
+{
+    if (!kind_known(event->kind)) {
+        return "reserved kind unknown";
+    }
+    return system_coordinate_right(event) ? NULL : "system entity and kind do not go together";
 }

@@ -105,6 +105,9 @@ const char *bpi_record_view(const uint8_t *bytes, size_t available, uint32_t see
 const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t seed, bp_event *event_out,
                              size_t *length_out);
 
+/* A record that is right by itself but says what no writer says: damage wherever it stands. NULL: it does not. */
+const char *bpi_record_contradiction(const bp_event *event);
+
 /* Finds a tag's value among extensions that were checked or written by us; any bytes are safe. */
 bool bpi_extension_find(const uint8_t *extensions, size_t size, uint16_t tag, const uint8_t **value_out,
                         size_t *size_out);

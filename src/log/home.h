@@ -1,0 +1,63 @@
+/*
+ * home.h: the directory of one store and the tables it is reached through.
+ */
+#ifndef BPI_LOG_HOME_H
+#define BPI_LOG_HOME_H
+
+#include <batpak/store.h>
+
+#include "format/manifest.h"
+
+typedef struct bpi_home {
+    const bp_io *io;
+    const bp_clock *clock;
+    const bp_random *random;
+    const bp_allocator *allocator;
+    const bp_log_hook *hook; /* NULL: nothing is said */
+    bp_sync_mode sync_mode;
+    char *path;              /* as given; for messages */
+    bp_dir *root;
+    bp_dir *log;
+    bp_io_place place;
+} bpi_home;
+
+/* Opens the directory (making it and log/ with `create`). BP_ERR_NOT_FOUND when it is not there. */
+bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error *error);
+void bpi_home_close(bpi_home *home);
+
+/* Says something through the log hook. */
+void bpi_say(const bpi_home *home, bp_log_level level, const char *target, const char *name, const bp_log_field *fields,
+             size_t count);
+void bpi_say_number(const bpi_home *home, bp_log_level level, const char *target, const char *name, const char *key,
+                    int64_t number);
+
+/* Reads a whole file into memory from the allocator: at most `most` bytes. BP_ERR_NOT_FOUND: none. */
+bp_status bpi_read_file(const bpi_home *home, bp_dir *dir, const char *name, size_t most, uint8_t **data_out,
+                        size_t *size_out, bp_error *error);
+
+/* ---- MANIFEST and SEGMENTS-<generation> ---- */
+
+typedef struct bpi_catalog {
+    bpi_manifest manifest;
+    bpi_segment_entry *entries; /* from the allocator */
+    size_t count;
+    size_t capacity;
+    uint64_t other_list; /* the list generation of the other slot, 0 when none */
+} bpi_catalog;
+
+/* Reads them. BP_ERR_NOT_FOUND: there is no MANIFEST. */
+bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
+void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog);
+/* Room for one more entry. */
+bool bpi_catalog_reserve(const bpi_home *home, bpi_catalog *catalog, size_t count);
+
+/*
+ * Writes the next generation: the list (when it changed), synced, its name synced, then the slot, synced. With `first` the file
+ * is made under another name and renamed. On failure the manifest on the medium is the old or the new one.
+ */
+bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool list_changed, bool first, bp_error *error);
+
+/* Removes lists that neither slot names. */
+void bpi_catalog_sweep(const bpi_home *home, const bpi_catalog *catalog);
+
+#endif

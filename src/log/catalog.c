@@ -180,6 +180,14 @@ static int store_slot(const bpi_home *home, const uint8_t slot[BPI_SLOT_SIZE], u
     return code;
 }
 
+/* After a failure the slot may be the old, the new or a torn one. The next try goes to the same slot, so that the other one
+ * stays good, under a generation (and a list name) that was not used yet. */
+static void take_back(bpi_catalog *catalog, const bpi_manifest *before)
+{
+    catalog->manifest = *before;
+    catalog->manifest.generation += 2;
+}
+
 bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool list_changed, bool first, bp_error *error)
 {
     bpi_manifest before = catalog->manifest;
@@ -187,7 +195,7 @@ bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool lis
     if (list_changed) {
         bp_status status = store_list(home, catalog, error);
         if (status != BP_OK) {
-            catalog->manifest = before;
+            take_back(catalog, &before);
             return status;
         }
     }
@@ -196,7 +204,7 @@ bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool lis
     unsigned index = (unsigned)(catalog->manifest.generation % 2);
     int code = first ? store_first(home, slot, index) : store_slot(home, slot, index);
     if (code != 0) {
-        /* Whether the slot is the old or the new one is unknown; the generation is not used again. */
+        take_back(catalog, &before);
         bp_status status = bpi_error_system(error, code, "cannot write the manifest");
         bpi_error_file(error, "MANIFEST");
         return status;

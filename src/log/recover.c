@@ -1,0 +1,299 @@
+/*
+ * recover.c: judging where the log ends, and cutting what nothing vouches for.
+ *
+ * Holds: nothing is written before p is known to be at or beyond V; bytes are zeroed only after a synced copy of them
+ * exists; every step can crash and be done again, because what is left unzeroed is found loose again.
+ */
+#include "log/recover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96 };
+
+bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    size_t most = BPI_LIVE_SIZE + 1;
+    if (bpi_read_file(home, home->root, "live", most, &data, &size, NULL) != BP_OK) {
+        return false;
+    }
+    bool believed = bpi_live_get(data, size, store_id, &home->place, word_out);
+    bpi_release(home->allocator, data, most + 1);
+    return believed;
+}
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Looks behind p: in p's segment from p, in later listed ones from their header. */
+static bp_status look_behind(bpi_log_walk *walk, bpi_verdict *verdict, bp_error *error)
+{
+    const bpi_catalog *catalog = walk->catalog;
+    for (size_t i = verdict->index; i < catalog->count; i++) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->state == BPI_SEGMENT_RETIRED) {
+            continue;
+        }
+        bp_file *file = NULL;
+        uint64_t size = 0;
+        bp_status status = bpi_open_listed(walk->home, catalog, entry, BP_OPEN_READ, &file, &size, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        uint64_t from = i == verdict->index ? bpi_lsn_offset(verdict->p) : BPI_SEGMENT_HEADER;
+        uint64_t frontier = 0;
+        uint64_t found = 0;
+        uint64_t end = 0;
+        status = bpi_scan_headers(walk->home, file, walk->scanner.name, entry->ordinal, entry->salt, from, size,
+                                  &frontier, &found, &end, error);
+        walk->home->io->file_close(walk->home->io->context, file);
+        if (status != BP_OK) {
+            return status;
+        }
+        verdict->vouched = greater(verdict->vouched, frontier);
+        verdict->loose += end - from;
+    }
+    return BP_OK;
+}
+
+bp_status bpi_judge(bpi_log_walk *walk, const bpi_live_word *live, bpi_verdict *verdict_out, bp_error *error)
+{
+    memset(verdict_out, 0, sizeof *verdict_out);
+    verdict_out->index = walk->index;
+    verdict_out->p = bpi_log_walk_position(walk);
+    verdict_out->fault = walk->scanner.fault;
+    verdict_out->vouched = greater(walk->catalog->manifest.durable, walk->chain.frontier);
+    if (live != NULL) {
+        verdict_out->vouched = greater(verdict_out->vouched, greater(live->published, live->durable));
+    }
+    if (walk->index >= walk->catalog->count || !walk->open) {
+        return bpi_error_set(error, BP_ERR_CORRUPT, "the segment list names no segment that can be written");
+    }
+    bp_status status = look_behind(walk, verdict_out, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (verdict_out->p < verdict_out->vouched) {
+        bpi_error_set(error, BP_ERR_CORRUPT,
+                      "the log is damaged: %s, but everything up to segment %u offset %llu was known to be kept",
+                      verdict_out->fault != NULL ? verdict_out->fault : "it ends here",
+                      (unsigned)bpi_lsn_ordinal(verdict_out->vouched),
+                      (unsigned long long)bpi_lsn_offset(verdict_out->vouched));
+        bpi_error_at(error, bpi_lsn_offset(verdict_out->p), "%s", walk->scanner.name);
+        bpi_error_hint(error, "batpak verify shows every fault; restore the file from a copy");
+        return BP_ERR_CORRUPT;
+    }
+    return BP_OK;
+}
+
+/* Makes a new .torn file; names that are taken are passed over, evidence is never replaced. */
+static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uint64_t offset, bp_file **file_out)
+{
+    for (unsigned n = 1; n < 10000; n++) {
+        char name[TORN_NAME_SIZE];
+        (void)snprintf(name, sizeof name, "%010u-%u-%llu-%u.torn", (unsigned)entry->ordinal,
+                       (unsigned)entry->generation, (unsigned long long)offset, n);
+        int code = home->io->file_open(home->io->context, home->log, name,
+                                       BP_OPEN_WRITE | BP_OPEN_CREATE | BP_OPEN_EXCLUSIVE, file_out);
+        if (code != EEXIST) {
+            return code;
+        }
+    }
+    return EEXIST;
+}
+
+/* Copies [from, end) of a segment behind the start of another file. */
+static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, uint64_t from, uint64_t end)
+{
+    uint8_t *data = bpi_allocate(home->allocator, COPY_SIZE);
+    if (data == NULL) {
+        return ENOMEM;
+    }
+    int code = 0;
+    for (uint64_t at = from; at < end && code == 0;) {
+        size_t wanted = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
+        size_t got = 0;
+        code = home->io->file_read(home->io->context, source, at, data, wanted, &got);
+        if (code == 0 && got < wanted) {
+            code = EIO;
+        }
+        if (code == 0) {
+            code = home->io->file_write(home->io->context, target, at - from, data, wanted);
+        }
+        at += wanted;
+    }
+    bpi_release(home->allocator, data, COPY_SIZE);
+    return code;
+}
+
+/* From the end to the start: a crash in the midst leaves a shorter run of loose bytes, never a hole before them. */
+static int zero_range(const bpi_home *home, bp_file *file, uint64_t from, uint64_t end)
+{
+    uint8_t *zeros = bpi_allocate_zero(home->allocator, COPY_SIZE);
+    if (zeros == NULL) {
+        return ENOMEM;
+    }
+    int code = 0;
+    for (uint64_t stop = end; stop > from && code == 0;) {
+        uint64_t size = stop - from < COPY_SIZE ? stop - from : COPY_SIZE;
+        code = home->io->file_write(home->io->context, file, stop - size, zeros, (size_t)size);
+        stop -= size;
+    }
+    bpi_release(home->allocator, zeros, COPY_SIZE);
+    if (code == 0) {
+        code = home->io->file_sync(home->io->context, file, BP_SYNC_ALL);
+    }
+    return code;
+}
+
+static int cut_segment(const bpi_home *home, const bpi_segment_entry *entry, bp_file *file, uint64_t from, uint64_t end)
+{
+    const bp_io *io = home->io;
+    bp_file *torn = NULL;
+    int code = create_torn(home, entry, from, &torn);
+    if (code != 0) {
+        return code;
+    }
+    code = copy_range(home, file, torn, from, end);
+    if (code == 0) {
+        code = io->file_sync(io->context, torn, BP_SYNC_ALL);
+    }
+    io->file_close(io->context, torn);
+    if (code == 0) {
+        code = io->dir_sync(io->context, home->log);
+    }
+    return code == 0 ? zero_range(home, file, from, end) : code;
+}
+
+bp_status bpi_cut(const bpi_home *home, const bpi_catalog *catalog, const bpi_verdict *verdict, uint64_t *bytes_out,
+                  bp_error *error)
+{
+    *bytes_out = 0;
+    /* Later segments first: as long as p's own loose bytes are there, a crash between finds it all to be done again. */
+    for (size_t i = catalog->count; i-- > verdict->index;) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->state == BPI_SEGMENT_RETIRED) {
+            continue;
+        }
+        bp_file *file = NULL;
+        uint64_t size = 0;
+        bp_status status = bpi_open_listed(home, catalog, entry, BP_OPEN_WRITE, &file, &size, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        uint64_t from = i == verdict->index ? bpi_lsn_offset(verdict->p) : BPI_SEGMENT_HEADER;
+        uint64_t unused[2];
+        uint64_t end = 0;
+        status = bpi_scan_headers(home, file, "segment", entry->ordinal, entry->salt, from, size, &unused[0],
+                                  &unused[1], &end, error);
+        int code = 0;
+        if (status == BP_OK && end > from) {
+            code = cut_segment(home, entry, file, from, end);
+            *bytes_out += end - from;
+        }
+        home->io->file_close(home->io->context, file);
+        if (code != 0) {
+            status = bpi_error_system(error, code, "cannot set aside what a crash left behind the log's end");
+            bpi_error_hint(error, "nothing is lost; make room or repair the medium and open again");
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
+typedef struct unlisted {
+    const bpi_home *home;
+    const bpi_catalog *catalog;
+    bool remove;
+    bp_status status;
+    bp_error *error;
+} unlisted;
+
+static bool listed(const bpi_catalog *catalog, uint32_t ordinal, uint32_t generation)
+{
+    for (size_t i = 0; catalog != NULL && i < catalog->count; i++) {
+        if (catalog->entries[i].ordinal == ordinal && catalog->entries[i].generation == generation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t salt_of(const bpi_home *home, bp_file *file)
+{
+    uint8_t bytes[BPI_SEGMENT_HEADER];
+    size_t got = 0;
+    bpi_segment_header header;
+    uint32_t version = 0;
+    if (home->io->file_read(home->io->context, file, 0, bytes, sizeof bytes, &got) != 0 || got < sizeof bytes ||
+        bpi_segment_header_get(bytes, &header, &version) != NULL) {
+        return 0;
+    }
+    return header.salt;
+}
+
+static bp_status judge_unlisted(const unlisted *state, const char *name, uint32_t ordinal, uint64_t size,
+                                bp_error *error)
+{
+    const bpi_home *home = state->home;
+    bp_file *file = NULL;
+    int code = home->io->file_open(home->io->context, home->log, name, BP_OPEN_READ, &file);
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "cannot open a segment that no list names");
+        bpi_error_file(error, "log/%s", name);
+        return status;
+    }
+    uint64_t frontier = 0;
+    uint64_t found = 0;
+    uint64_t end = 0;
+    bp_status status = bpi_scan_headers(home, file, name, ordinal, salt_of(home, file), 0, size, &frontier, &found, &end,
+                                        error);
+    home->io->file_close(home->io->context, file);
+    if (status == BP_OK && found > 0) {
+        bpi_error_set(error, BP_ERR_CORRUPT, "a segment that no list names holds events");
+        bpi_error_file(error, "log/%s", name);
+        bpi_error_hint(error, "MANIFEST or a SEGMENTS file is older than the log; restore it from a copy");
+        return BP_ERR_CORRUPT;
+    }
+    if (status == BP_OK && state->remove) {
+        (void)home->io->dir_remove(home->io->context, home->log, name);
+        bpi_say_number(home, BP_LOG_INFO, "recovery", "removed-unlisted", "ordinal", ordinal);
+    }
+    return status;
+}
+
+static int unlisted_entry(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    unlisted *state = argument;
+    uint32_t ordinal = 0;
+    uint32_t generation = 0;
+    if (is_directory || !bp_segment_name_parse(name, &ordinal, &generation) ||
+        listed(state->catalog, ordinal, generation)) {
+        return 0;
+    }
+    state->status = judge_unlisted(state, name, ordinal, size, state->error);
+    return state->status == BP_OK ? 0 : ECANCELED;
+}
+
+bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error)
+{
+    if (home->log == NULL) {
+        return BP_OK;
+    }
+    unlisted state = {.home = home, .catalog = catalog, .remove = remove, .status = BP_OK, .error = error};
+    int code = home->io->dir_list(home->io->context, home->log, unlisted_entry, &state);
+    if (state.status != BP_OK) {
+        return state.status;
+    }
+    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot list the segments");
+}

@@ -1,0 +1,34 @@
+/*
+ * recover.h: what an opening does about the end of the log (docs/format.md, section 9).
+ */
+#ifndef BPI_LOG_RECOVER_H
+#define BPI_LOG_RECOVER_H
+
+#include "format/live.h"
+#include "log/walk.h"
+
+typedef struct bpi_verdict {
+    size_t index;        /* catalog entry of p's segment */
+    uint64_t p;          /* the log ends here */
+    uint64_t vouched;    /* V */
+    uint64_t loose;      /* bytes at or beyond p, up to the last that is not zero, over all segments */
+    const char *fault;   /* why nothing is accepted at p; NULL: end of file */
+} bpi_verdict;
+
+/* Reads `live`; false when there is none or it is not believed. */
+bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out);
+
+/* Steps 3 and 4, after bpi_log_walk_run gave BP_END. live NULL: none believed. BP_ERR_CORRUPT: p < V. */
+bp_status bpi_judge(bpi_log_walk *walk, const bpi_live_word *live, bpi_verdict *verdict_out, bp_error *error);
+
+/* Step 5: copies what is loose into .torn files, syncs them, zeroes it, syncs. bytes_out: how many were copied. */
+bp_status bpi_cut(const bpi_home *home, const bpi_catalog *catalog, const bpi_verdict *verdict, uint64_t *bytes_out,
+                  bp_error *error);
+
+/*
+ * Judges files in log/ that no list names: a segment with a valid frame header anywhere is BP_ERR_CORRUPT; others are removed
+ * when `remove` is set. catalog NULL: there is no manifest, so nothing is named.
+ */
+bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error);
+
+#endif

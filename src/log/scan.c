@@ -1,0 +1,340 @@
+/*
+ * scan.c: the acceptance of frames.
+ *
+ * Holds: a header's fields are used only after its CRC; a length only after the header is valid; a body's bytes only
+ * after they lie within the file; the chain moves on only when everything about the frame was right.
+ */
+#include "log/scan.h"
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "base/error.h"
+
+enum { WINDOW_SIZE = 1 << 20 };
+
+void bpi_scanner_init(bpi_scanner *scanner, const bpi_home *home, bp_file *file, const bpi_segment_entry *entry,
+                      uint64_t limit, bpi_chain *chain)
+{
+    memset(scanner, 0, sizeof *scanner);
+    scanner->home = home;
+    scanner->file = file;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    (void)snprintf(scanner->name, sizeof scanner->name, "log/%s", name);
+    scanner->ordinal = entry->ordinal;
+    scanner->salt = entry->salt;
+    scanner->limit = limit;
+    scanner->offset = BPI_SEGMENT_HEADER;
+    scanner->chain = chain;
+    scanner->full = true;
+    bpi_buffer_init(&scanner->window, home->allocator);
+}
+
+void bpi_scanner_fini(bpi_scanner *scanner)
+{
+    bpi_buffer_fini(&scanner->window);
+}
+
+static bp_status read_at(const bpi_home *home, bp_file *file, const char *name, uint64_t offset, uint8_t *data,
+                         size_t size, size_t *got_out, bp_error *error)
+{
+    int code = home->io->file_read(home->io->context, file, offset, data, size, got_out);
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "cannot read the log");
+        bpi_error_at(error, offset, "%s", name);
+        return status;
+    }
+    return BP_OK;
+}
+
+/* Makes [offset, offset + size) lie in the window, or as much of it as the file has. */
+static bp_status fill_window(bpi_scanner *scanner, uint64_t offset, size_t size, const uint8_t **bytes_out,
+                             size_t *available_out, bp_error *error)
+{
+    uint64_t start = scanner->window_start;
+    uint64_t end = start + scanner->window.size;
+    if (offset < start || offset + size > end) {
+        size_t wanted = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+        if (wanted > scanner->limit - offset) {
+            wanted = (size_t)(scanner->limit - offset);
+        }
+        scanner->window.size = 0;
+        if (!bpi_buffer_reserve(&scanner->window, wanted == 0 ? 1 : wanted)) {
+            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read a frame of %zu bytes", wanted);
+        }
+        size_t got = 0;
+        bp_status status = read_at(scanner->home, scanner->file, scanner->name, offset, scanner->window.data, wanted,
+                                   &got, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        scanner->window_start = offset;
+        scanner->window.size = got;
+        start = offset;
+        end = offset + got;
+    }
+    *bytes_out = scanner->window.data + (offset - start);
+    *available_out = (size_t)(end - offset);
+    return BP_OK;
+}
+
+static bp_status no_frame(bpi_scanner *scanner, const char *fault)
+{
+    scanner->fault = fault;
+    return BP_END;
+}
+
+static bp_status contradiction(bpi_scanner *scanner, uint64_t offset, uint64_t sequence, const char *what,
+                               bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log contradicts itself: %s", what);
+    bpi_error_at(error, offset, "%s", scanner->name);
+    if (error != NULL) {
+        error->has_sequence = true;
+        error->sequence = sequence;
+    }
+    return BP_ERR_CORRUPT;
+}
+
+/* What is wrong with a header in this place; NULL when nothing. */
+static const char *header_fault(const bpi_scanner *scanner, const bp_frame *frame)
+{
+    const bpi_chain *chain = scanner->chain;
+    if (frame->previous_crc != chain->link) {
+        return "frame does not follow the one before";
+    }
+    if (frame->epoch < chain->epoch || frame->epoch > chain->epoch_max) {
+        return "frame epoch out of order";
+    }
+    if (frame->first_sequence != chain->next_sequence) {
+        return "frame sequence out of order";
+    }
+    if (frame->frontier > frame->lsn) {
+        return "frame frontier beyond its position";
+    }
+    if (frame->length > scanner->limit - scanner->offset) {
+        return "frame longer than the file";
+    }
+    return NULL;
+}
+
+typedef struct body {
+    bpi_scanner *scanner;
+    const bp_frame *frame;
+    const uint8_t *bytes; /* the frame's */
+} body;
+
+/* Checks the records and their sum without telling anybody. BP_END: not accepted. */
+static bp_status check_records(const body *b, bp_error *error)
+{
+    bpi_scanner *scanner = b->scanner;
+    size_t at = BPI_FRAME_HEADER;
+    uint32_t crc = 0;
+    uint64_t sequence = b->frame->first_sequence;
+    bp_hlc last = scanner->chain->last_hlc;
+    const char *contradicts = NULL;
+    uint64_t contradicts_at = 0;
+    for (uint32_t i = 0; i < b->frame->record_count; i++, sequence++) {
+        bp_event event;
+        size_t length = 0;
+        const char *fault = scanner->full ? bpi_record_check(b->bytes + at, b->frame->length - at,
+                                                             scanner->chain->seed, &event, &length)
+                                          : bpi_record_view(b->bytes + at, b->frame->length - at,
+                                                            scanner->chain->seed, &event, &length);
+        if (fault != NULL) {
+            return no_frame(scanner, fault);
+        }
+        if (event.sequence != sequence) {
+            return no_frame(scanner, "record sequence out of order");
+        }
+        if (contradicts == NULL) {
+            contradicts = bpi_record_contradiction(&event);
+            if (contradicts == NULL && event.hlc <= last) {
+                contradicts = "HLC does not increase";
+            }
+            contradicts_at = scanner->offset + at;
+        }
+        last = event.hlc;
+        crc = bpi_crc32c(crc, b->bytes + at + BPI_RECORD_CRC, 4);
+        at += length;
+    }
+    if (at != b->frame->length) {
+        return no_frame(scanner, "records do not fill their frame");
+    }
+    if (crc != b->frame->body_crc) {
+        return no_frame(scanner, "frame body checksum does not match");
+    }
+    if (contradicts != NULL) {
+        return contradiction(scanner, contradicts_at, sequence, contradicts, error);
+    }
+    return BP_OK;
+}
+
+static bp_status visit_records(const body *b, bpi_record_fn visit, void *argument, bp_error *error)
+{
+    bpi_scanner *scanner = b->scanner;
+    size_t at = BPI_FRAME_HEADER;
+    for (uint32_t i = 0; i < b->frame->record_count; i++) {
+        bp_event event;
+        size_t length = 0;
+        const char *fault =
+            bpi_record_view(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length);
+        if (fault != NULL) {
+            return no_frame(scanner, fault);
+        }
+        event.position = bpi_lsn(scanner->ordinal, scanner->offset + at);
+        event.batch = b->frame->first_sequence;
+        event.batch_count = b->frame->record_count;
+        if (visit != NULL) {
+            bp_status status = visit(argument, &event, error);
+            if (status != BP_OK) {
+                return status;
+            }
+        }
+        scanner->chain->last_hlc = event.hlc;
+        at += length;
+    }
+    return BP_OK;
+}
+
+/* A type this version does not know: passed over when it may be and its body sum is right. */
+static bp_status check_unknown(const body *b, bp_error *error)
+{
+    const bp_frame *frame = b->frame;
+    if (bpi_crc32c(0, b->bytes + BPI_FRAME_HEADER, frame->length - BPI_FRAME_HEADER) != frame->body_crc &&
+        (frame->flags & BPI_FRAME_MUST_UNDERSTAND) == 0) {
+        return no_frame(b->scanner, "frame body checksum does not match");
+    }
+    if (frame->flags & BPI_FRAME_MUST_UNDERSTAND) {
+        bpi_error_set(error, BP_ERR_VERSION, "the log holds a frame of type %u (%s), which needs a newer batpak",
+                      (unsigned)frame->type, bpi_frame_type_name(frame->type));
+        bpi_error_at(error, b->scanner->offset, "%s", b->scanner->name);
+        return BP_ERR_VERSION;
+    }
+    return BP_OK;
+}
+
+static void step_over(bpi_scanner *scanner, const bp_frame *frame)
+{
+    bpi_chain *chain = scanner->chain;
+    chain->link = frame->header_crc;
+    chain->epoch = frame->epoch;
+    if (frame->frontier > chain->frontier) {
+        chain->frontier = frame->frontier;
+    }
+    if (frame->type == BP_FRAME_DATA) {
+        chain->next_sequence += frame->record_count;
+    }
+    scanner->offset += frame->length;
+    scanner->frames++;
+}
+
+bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record_fn visit, void *argument,
+                           bp_error *error)
+{
+    const uint8_t *bytes = NULL;
+    size_t available = 0;
+    scanner->fault = NULL;
+    if (scanner->offset >= scanner->limit) {
+        return BP_END;
+    }
+    bp_status status = fill_window(scanner, scanner->offset, BPI_FRAME_HEADER, &bytes, &available, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (available < BPI_FRAME_HEADER) {
+        return no_frame(scanner, "no whole frame header");
+    }
+    if (!bpi_frame_header_valid(bytes, scanner->salt, bpi_lsn(scanner->ordinal, scanner->offset), frame_out)) {
+        return no_frame(scanner, bpi_all_zero(bytes, BPI_FRAME_HEADER) ? "no frame" : "frame header is not valid");
+    }
+    bool unknown = false;
+    const char *fault = bpi_frame_shape_fault(bytes, frame_out, &unknown);
+    if (fault == NULL) {
+        fault = header_fault(scanner, frame_out);
+    }
+    if (fault != NULL) {
+        return no_frame(scanner, fault);
+    }
+    status = fill_window(scanner, scanner->offset, frame_out->length, &bytes, &available, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (available < frame_out->length) {
+        return no_frame(scanner, "frame longer than the file");
+    }
+    body b = {scanner, frame_out, bytes};
+    if (unknown) {
+        status = check_unknown(&b, error);
+    } else if (frame_out->type == BP_FRAME_DATA) {
+        status = check_records(&b, error);
+        if (status == BP_OK) {
+            status = visit_records(&b, visit, argument, error);
+        }
+    }
+    if (status == BP_OK) {
+        step_over(scanner, frame_out);
+    }
+    return status;
+}
+
+typedef struct header_search {
+    uint32_t ordinal;
+    uint64_t salt;
+    uint64_t frontier;
+    uint64_t found;
+    uint64_t nonzero_end;
+} header_search;
+
+/* Looks at one window; bytes behind `starts` only serve headers that begin before. */
+static void search_window(header_search *search, const uint8_t *data, size_t size, size_t starts, uint64_t offset)
+{
+    size_t end = size;
+    while (end > 0 && data[end - 1] == 0) {
+        end--;
+    }
+    if (end == 0) {
+        return;
+    }
+    search->nonzero_end = offset + end;
+    for (size_t at = 0; at < starts && at < end && size - at >= BPI_FRAME_HEADER; at += BPI_FRAME_ALIGN) {
+        bp_frame frame;
+        if (bpi_frame_header_valid(data + at, search->salt, bpi_lsn(search->ordinal, offset + at), &frame)) {
+            search->found++;
+            if (frame.frontier > search->frontier) {
+                search->frontier = frame.frontier;
+            }
+        }
+    }
+}
+
+bp_status bpi_scan_headers(const bpi_home *home, bp_file *file, const char *name, uint32_t ordinal, uint64_t salt,
+                           uint64_t from, uint64_t limit, uint64_t *frontier_out, uint64_t *found_out,
+                           uint64_t *nonzero_end_out, bp_error *error)
+{
+    header_search search = {.ordinal = ordinal, .salt = salt, .nonzero_end = from};
+    size_t capacity = WINDOW_SIZE + BPI_FRAME_HEADER;
+    uint8_t *data = bpi_allocate(home->allocator, capacity);
+    if (data == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to search a segment");
+    }
+    bp_status status = BP_OK;
+    uint64_t offset = bpi_round_up(from, BPI_FRAME_ALIGN);
+    while (offset < limit && status == BP_OK) {
+        size_t wanted = limit - offset < capacity ? (size_t)(limit - offset) : capacity;
+        size_t got = 0;
+        status = read_at(home, file, name, offset, data, wanted, &got, error);
+        if (status != BP_OK || got == 0) {
+            break;
+        }
+        search_window(&search, data, got, WINDOW_SIZE, offset);
+        offset += WINDOW_SIZE;
+    }
+    bpi_release(home->allocator, data, capacity);
+    *frontier_out = search.frontier;
+    *found_out = search.found;
+    *nonzero_end_out = search.nonzero_end;
+    return status;
+}

@@ -1,0 +1,299 @@
+/*
+ * walk.c: the log from its first segment to p.
+ *
+ * Holds: sealed segments are accepted whole or are damage; among the open ones acceptance ends at the first frame that
+ * is not right, and only a PAD leads into the next.
+ */
+#include "log/walk.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+
+bp_status bpi_log_walk_begin(bpi_log_walk *walk, const bpi_home *home, bpi_catalog *catalog,
+                             const bpi_walk_calls *calls, bp_error *error)
+{
+    memset(walk, 0, sizeof *walk);
+    walk->home = home;
+    walk->catalog = catalog;
+    walk->calls = *calls;
+    walk->chain.epoch_max = catalog->manifest.epoch;
+    walk->chain.seed = bpi_record_seed(&catalog->manifest.store_id);
+    walk->tail_count = catalog->count;
+    walk->tails = bpi_allocate_array(home->allocator, catalog->count, sizeof *walk->tails);
+    if (walk->tails == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
+    }
+    return BP_OK;
+}
+
+static void close_segment(bpi_log_walk *walk)
+{
+    if (walk->open) {
+        bpi_scanner_fini(&walk->scanner);
+        walk->home->io->file_close(walk->home->io->context, walk->file);
+        walk->file = NULL;
+        walk->open = false;
+    }
+}
+
+void bpi_log_walk_end(bpi_log_walk *walk)
+{
+    close_segment(walk);
+    bpi_release(walk->home->allocator, walk->tails, walk->tail_count * sizeof *walk->tails);
+    walk->tails = NULL;
+}
+
+static bp_status segment_fault(const bpi_segment_entry *entry, uint64_t offset, const char *what, bp_error *error)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log is damaged: %s", what);
+    bpi_error_at(error, offset, "log/%s", name);
+    bpi_error_hint(error, "batpak verify shows every fault; restore the file from a copy");
+    return BP_ERR_CORRUPT;
+}
+
+static bp_status check_header(const bpi_catalog *catalog, const bpi_segment_entry *entry, const uint8_t *bytes,
+                              bp_error *error)
+{
+    bpi_segment_header header;
+    uint32_t version = 0;
+    const char *fault = bpi_segment_header_get(bytes, &header, &version);
+    if (fault == NULL && version != BP_FORMAT_VERSION) {
+        return bpi_error_set(error, BP_ERR_VERSION, "segment %u has format version %u, this library reads version %u",
+                             (unsigned)entry->ordinal, (unsigned)version, (unsigned)BP_FORMAT_VERSION);
+    }
+    if (fault == NULL && (header.ordinal != entry->ordinal || header.generation != entry->generation ||
+                          header.salt != entry->salt || !bp_id_equal(&header.store_id, &catalog->manifest.store_id))) {
+        fault = "segment header is not the one that the list names";
+    }
+    return fault == NULL ? BP_OK : segment_fault(entry, 0, fault, error);
+}
+
+bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
+                          unsigned flags, bp_file **file_out, uint64_t *file_size_out, bp_error *error)
+{
+    const bp_io *io = home->io;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    bp_file *file = NULL;
+    int code = home->log == NULL ? ENOENT : io->file_open(io->context, home->log, name, flags, &file);
+    if (code == ENOENT) {
+        return segment_fault(entry, 0, "a segment that the list names is missing", error);
+    }
+    uint8_t bytes[BPI_SEGMENT_HEADER];
+    size_t got = 0;
+    uint64_t size = 0;
+    if (code == 0) {
+        code = io->file_read(io->context, file, 0, bytes, sizeof bytes, &got);
+    }
+    if (code == 0) {
+        code = io->file_size(io->context, file, &size);
+    }
+    bp_status status = BP_OK;
+    if (code != 0) {
+        status = bpi_error_system(error, code, "cannot open a segment");
+        status = status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+        bpi_error_file(error, "log/%s", name);
+    } else if (got < sizeof bytes) {
+        status = segment_fault(entry, 0, "segment header cut short", error);
+    } else {
+        status = check_header(catalog, entry, bytes, error);
+    }
+    if (status != BP_OK) {
+        if (file != NULL) {
+            io->file_close(io->context, file);
+        }
+        return status;
+    }
+    *file_out = file;
+    if (file_size_out != NULL) {
+        *file_size_out = size;
+    }
+    return BP_OK;
+}
+
+static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
+{
+    const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
+    uint64_t size = 0;
+    bp_status status = bpi_open_listed(walk->home, walk->catalog, entry, BP_OPEN_READ, &walk->file, &size, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    uint64_t limit = size;
+    if (entry->state == BPI_SEGMENT_SEALED) {
+        if (entry->length > size) {
+            walk->home->io->file_close(walk->home->io->context, walk->file);
+            return segment_fault(entry, size, "sealed segment is shorter than listed", error);
+        }
+        limit = entry->length;
+    }
+    bpi_scanner_init(&walk->scanner, walk->home, walk->file, entry, limit, &walk->chain);
+    walk->open = true;
+    if (walk->index < walk->tail_count) {
+        bpi_tail *tail = &walk->tails[walk->index];
+        *tail = (bpi_tail){.first_sequence = walk->chain.next_sequence, .visited = true};
+    }
+    if (walk->calls.segment != NULL) {
+        return walk->calls.segment(walk->calls.argument, entry, walk->chain.next_sequence, error);
+    }
+    return BP_OK;
+}
+
+static void note_tail(bpi_log_walk *walk, bool finished)
+{
+    if (walk->index < walk->tail_count) {
+        bpi_tail *tail = &walk->tails[walk->index];
+        tail->frames = walk->scanner.frames;
+        tail->end = walk->scanner.offset;
+        tail->link = walk->chain.link;
+        tail->last_hlc = walk->chain.last_hlc;
+        tail->finished = finished;
+    }
+}
+
+/* The end of a sealed segment: everything must be as listed. */
+static bp_status end_sealed(bpi_log_walk *walk, const bpi_segment_entry *entry, bp_error *error)
+{
+    const bpi_scanner *scanner = &walk->scanner;
+    if (scanner->offset != entry->length) {
+        return segment_fault(entry, scanner->offset,
+                             scanner->fault != NULL ? scanner->fault : "sealed segment ends early", error);
+    }
+    uint64_t first = walk->tails[walk->index].first_sequence;
+    if (first != entry->first_sequence || walk->chain.next_sequence - first != entry->count ||
+        scanner->frames != entry->frames || walk->chain.link != entry->link ||
+        walk->chain.last_hlc != entry->last_hlc) {
+        return segment_fault(entry, scanner->offset, "sealed segment is not what the list says of it", error);
+    }
+    return BP_OK;
+}
+
+/* To the next entry that is not retired; false when there is none. */
+static bool next_segment(bpi_log_walk *walk)
+{
+    for (size_t i = walk->index + 1; i < walk->catalog->count; i++) {
+        if (walk->catalog->entries[i].state != BPI_SEGMENT_RETIRED) {
+            close_segment(walk);
+            walk->index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool skip_retired(bpi_log_walk *walk)
+{
+    while (walk->index < walk->catalog->count && walk->catalog->entries[walk->index].state == BPI_SEGMENT_RETIRED) {
+        walk->index++;
+    }
+    return walk->index < walk->catalog->count;
+}
+
+/* One frame, or the step into the next segment. BP_END: p is reached. */
+static bp_status step(bpi_log_walk *walk, bp_error *error)
+{
+    const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
+    bp_frame frame;
+    bp_status status = bpi_scanner_next(&walk->scanner, &frame, walk->calls.record, walk->calls.argument, error);
+    if (status == BP_OK) {
+        bool finished = frame.type == BP_FRAME_PAD;
+        note_tail(walk, finished);
+        if (finished && entry->state == BPI_SEGMENT_OPEN && !next_segment(walk)) {
+            walk->scanner.fault = NULL;
+            return BP_END;
+        }
+        return BP_OK;
+    }
+    if (status != BP_END) {
+        return status;
+    }
+    note_tail(walk, false);
+    if (entry->state == BPI_SEGMENT_OPEN) {
+        return BP_END;
+    }
+    status = end_sealed(walk, entry, error);
+    if (status == BP_OK && !next_segment(walk)) {
+        return BP_END;
+    }
+    return status;
+}
+
+bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
+{
+    if (!walk->open && !skip_retired(walk)) {
+        return BP_END;
+    }
+    if (walk->open) {
+        /* Going on later: the file may have grown, and what was read ahead may have been zeros then. */
+        const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
+        walk->scanner.window.size = 0;
+        if (entry->state == BPI_SEGMENT_OPEN) {
+            int code = walk->home->io->file_size(walk->home->io->context, walk->file, &walk->scanner.limit);
+            if (code != 0) {
+                return bpi_error_system(error, code, "cannot read the size of %s", walk->scanner.name);
+            }
+        } else {
+            walk->scanner.limit = entry->length;
+        }
+        if (walk->tails[walk->index].finished && entry->state == BPI_SEGMENT_OPEN && !next_segment(walk)) {
+            return BP_END;
+        }
+    }
+    for (;;) {
+        if (!walk->open) {
+            bp_status status = open_segment(walk, error);
+            if (status != BP_OK) {
+                return status;
+            }
+        }
+        if (bpi_log_walk_position(walk) >= stop) {
+            return BP_OK;
+        }
+        bp_status status = step(walk, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+}
+
+uint64_t bpi_log_walk_position(const bpi_log_walk *walk)
+{
+    if (walk->open) {
+        return bpi_lsn(walk->scanner.ordinal, walk->scanner.offset);
+    }
+    if (walk->index < walk->catalog->count) {
+        return bpi_lsn(walk->catalog->entries[walk->index].ordinal, BPI_SEGMENT_HEADER);
+    }
+    return 0;
+}
+
+bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error *error)
+{
+    uint32_t ordinal = bpi_lsn_ordinal(bpi_log_walk_position(walk));
+    bpi_tail *tails = bpi_allocate_array(walk->home->allocator, catalog->count, sizeof *tails);
+    if (tails == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
+    }
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (catalog->entries[i].ordinal != ordinal || catalog->entries[i].state == BPI_SEGMENT_RETIRED) {
+            continue;
+        }
+        if (walk->index < walk->tail_count) {
+            tails[i] = walk->tails[walk->index];
+        }
+        bpi_release(walk->home->allocator, walk->tails, walk->tail_count * sizeof *walk->tails);
+        walk->tails = tails;
+        walk->tail_count = catalog->count;
+        walk->catalog = catalog;
+        walk->index = i;
+        walk->chain.epoch_max = catalog->manifest.epoch;
+        return BP_OK;
+    }
+    bpi_release(walk->home->allocator, tails, catalog->count * sizeof *tails);
+    return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
+                         (unsigned)ordinal);
+}

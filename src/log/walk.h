@@ -1,0 +1,66 @@
+/*
+ * walk.h: going through the whole log, segment by segment, and going on later. Recovery, readers and verify stand on it.
+ */
+#ifndef BPI_LOG_WALK_H
+#define BPI_LOG_WALK_H
+
+#include "log/scan.h"
+
+/* Called before the frames of a segment. */
+typedef bp_status (*bpi_segment_begin_fn)(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,
+                                          bp_error *error);
+
+typedef struct bpi_walk_calls {
+    void *argument;
+    bpi_segment_begin_fn segment; /* may be NULL */
+    bpi_record_fn record;         /* may be NULL */
+} bpi_walk_calls;
+
+/* What was found in one listed segment. */
+typedef struct bpi_tail {
+    uint64_t first_sequence;
+    uint64_t frames;
+    uint64_t end;      /* offset behind the last accepted frame */
+    uint32_t link;
+    bp_hlc last_hlc;
+    bool visited;
+    bool finished;     /* its PAD was accepted */
+} bpi_tail;
+
+typedef struct bpi_log_walk {
+    const bpi_home *home;
+    bpi_catalog *catalog;
+    bpi_walk_calls calls;
+    bpi_chain chain;
+    size_t index;        /* entry at hand */
+    bool open;           /* its file and scanner are there */
+    bp_file *file;
+    bpi_scanner scanner;
+    bpi_tail *tails;     /* one per entry of the catalog it began with */
+    size_t tail_count;
+} bpi_log_walk;
+
+/* catalog stays the caller's. BP_ERR_NO_MEMORY. */
+bp_status bpi_log_walk_begin(bpi_log_walk *walk, const bpi_home *home, bpi_catalog *catalog,
+                             const bpi_walk_calls *calls, bp_error *error);
+void bpi_log_walk_end(bpi_log_walk *walk);
+
+/*
+ * Accepts frames that begin below `stop` (UINT64_MAX: all there are).
+ *   BP_OK   the position is at or beyond stop
+ *   BP_END  nothing more is accepted: bpi_log_walk_position is p, walk->scanner.fault says why (NULL: end of file)
+ *   BP_ERR_CORRUPT  damage in a sealed segment, a segment header, a missing file, a contradiction
+ */
+bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error);
+
+/* LSN of the next frame. */
+uint64_t bpi_log_walk_position(const bpi_log_walk *walk);
+
+/* A reader whose catalog was loaded anew: finds the segment at hand in it by its ordinal. */
+bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error *error);
+
+/* Opens a listed segment's file and checks its header against the list. file_size_out may be NULL. */
+bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
+                          unsigned flags, bp_file **file_out, uint64_t *file_size_out, bp_error *error);
+
+#endif

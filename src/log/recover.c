@@ -211,12 +211,16 @@ bp_status bpi_cut(const bpi_home *home, const bpi_catalog *catalog, const bpi_ve
     return BP_OK;
 }
 
+/* What the listing found; judged after it, because an implementation may not like files opened meanwhile. */
+typedef struct unlisted_file {
+    uint32_t ordinal;
+    uint32_t generation;
+    uint64_t size;
+} unlisted_file;
+
 typedef struct unlisted {
-    const bpi_home *home;
     const bpi_catalog *catalog;
-    bool remove;
-    bp_status status;
-    bp_error *error;
+    bpi_buffer found; /* unlisted_file */
 } unlisted;
 
 static bool listed(const bpi_catalog *catalog, uint32_t ordinal, uint32_t generation)
@@ -242,10 +246,10 @@ static uint64_t salt_of(const bpi_home *home, bp_file *file)
     return header.salt;
 }
 
-static bp_status judge_unlisted(const unlisted *state, const char *name, uint32_t ordinal, uint64_t size,
-                                bp_error *error)
+static bp_status judge_unlisted(const bpi_home *home, const unlisted_file *found, bool remove, bp_error *error)
 {
-    const bpi_home *home = state->home;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(found->ordinal, found->generation, name);
     bp_file *file = NULL;
     int code = home->io->file_open(home->io->context, home->log, name, BP_OPEN_READ, &file);
     if (code != 0) {
@@ -254,20 +258,20 @@ static bp_status judge_unlisted(const unlisted *state, const char *name, uint32_
         return status;
     }
     uint64_t frontier = 0;
-    uint64_t found = 0;
+    uint64_t headers = 0;
     uint64_t end = 0;
-    bp_status status = bpi_scan_headers(home, file, name, ordinal, salt_of(home, file), 0, size, &frontier, &found, &end,
-                                        error);
+    bp_status status = bpi_scan_headers(home, file, name, found->ordinal, salt_of(home, file), 0, found->size,
+                                        &frontier, &headers, &end, error);
     home->io->file_close(home->io->context, file);
-    if (status == BP_OK && found > 0) {
+    if (status == BP_OK && headers > 0) {
         bpi_error_set(error, BP_ERR_CORRUPT, "a segment that no list names holds events");
         bpi_error_file(error, "log/%s", name);
         bpi_error_hint(error, "MANIFEST or a SEGMENTS file is older than the log; restore it from a copy");
         return BP_ERR_CORRUPT;
     }
-    if (status == BP_OK && state->remove) {
+    if (status == BP_OK && remove) {
         (void)home->io->dir_remove(home->io->context, home->log, name);
-        bpi_say_number(home, BP_LOG_INFO, "recovery", "removed-unlisted", "ordinal", ordinal);
+        bpi_say_number(home, BP_LOG_INFO, "recovery", "removed-unlisted", "ordinal", found->ordinal);
     }
     return status;
 }
@@ -275,14 +279,12 @@ static bp_status judge_unlisted(const unlisted *state, const char *name, uint32_
 static int unlisted_entry(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     unlisted *state = argument;
-    uint32_t ordinal = 0;
-    uint32_t generation = 0;
-    if (is_directory || !bp_segment_name_parse(name, &ordinal, &generation) ||
-        listed(state->catalog, ordinal, generation)) {
+    unlisted_file found = {.size = size};
+    if (is_directory || !bp_segment_name_parse(name, &found.ordinal, &found.generation) ||
+        listed(state->catalog, found.ordinal, found.generation)) {
         return 0;
     }
-    state->status = judge_unlisted(state, name, ordinal, size, state->error);
-    return state->status == BP_OK ? 0 : ECANCELED;
+    return bpi_buffer_append(&state->found, &found, sizeof found) ? 0 : ENOMEM;
 }
 
 bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error)
@@ -290,10 +292,18 @@ bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, b
     if (home->log == NULL) {
         return BP_OK;
     }
-    unlisted state = {.home = home, .catalog = catalog, .remove = remove, .status = BP_OK, .error = error};
+    unlisted state = {.catalog = catalog};
+    bpi_buffer_init(&state.found, home->allocator);
+    bp_status status = BP_OK;
     int code = home->io->dir_list(home->io->context, home->log, unlisted_entry, &state);
-    if (state.status != BP_OK) {
-        return state.status;
+    if (code != 0) {
+        status = bpi_error_system(error, code, "cannot list the segments");
     }
-    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot list the segments");
+    for (size_t at = 0; status == BP_OK && at < state.found.size; at += sizeof(unlisted_file)) {
+        unlisted_file found;
+        memcpy(&found, state.found.data + at, sizeof found);
+        status = judge_unlisted(home, &found, remove, error);
+    }
+    bpi_buffer_fini(&state.found);
+    return status;
 }

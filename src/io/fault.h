@@ -19,6 +19,23 @@
  *   - a sync that lies (returns 0, does nothing) can be switched on.
  *   - reads: fail the n-th, short, or with one bit flipped.
  * Boot identity changes at a power cut (dir_place), not at a process kill. Locks vanish at both.
+ *
+ * What the model says beyond that:
+ *   - Making a directory is a step too, and a name in its parent: until the parent is synced a power cut may take it
+ *     back with all that is in it. The root, "", is there always; so a store's own directory needs a sync of the one
+ *     above it.
+ *   - Reading calls are dir_open, dir_open_at, dir_list, dir_place, file_open that does not create, file_size,
+ *     file_read, map_open and file_lock.
+ *   - HALF is half of a write and SYNC_DROPS a sync of a file or a directory; at any other step both are ERROR. A
+ *     map_store has nobody to tell an error: only CRASH stops it.
+ *   - Writing what is there already changes nothing and offers no choice. Of a sector that was written often the
+ *     synced version, the first, the last and up to three before the last can be chosen.
+ *   - A surviving change of a name is applied by its meaning, whatever became of those before it; a node has one name.
+ *   - Choices are asked in this order: the changes of a directory's names, then what is in it by name; of a file its
+ *     size, then its sectors. What is no longer reachable, or lies in a growth that was lost, offers none.
+ *   - Stores that go past map_store are no steps. They are sectors like others (a power cut may take them back) in
+ *     mappings of up to 64 KiB; beyond, a copy or a crash does not see them.
+ *   - A restart (cut or kill) sets no plan; the counters go on.
  */
 #ifndef BPI_IO_FAULT_H
 #define BPI_IO_FAULT_H
@@ -67,13 +84,12 @@ void bpi_fault_process_kill(bpi_fault *fault);
 /* A deep copy of the durable and current state, for trying many continuations; handles are not copied. */
 bpi_fault *bpi_fault_clone(const bpi_fault *fault);
 
-/* Looking at and changing the world directly (also for byte-flip tests): content of "dir/name" paths. */
+/* Looking at and changing the world directly (also for byte-flip tests): content of "dir/name" paths, from the root.
+ * 0 or errno. The visitor must not call anything of this world; non-zero stops it and is returned. */
 typedef int (*bpi_fault_file_fn)(void *argument, const char *path, const uint8_t *data, uint64_t size);
 int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argument);
-int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out,
-                        uint64_t *size_out); /* malloc'd */
-int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data,
-                         uint64_t size); /* synced at once */
+int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out); /* malloc'd */
+int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data, uint64_t size); /* synced at once */
 int bpi_fault_remove_file(bpi_fault *fault, const char *path);
 
 #endif

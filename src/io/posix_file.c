@@ -127,8 +127,7 @@ static bool beyond_off_t(uint64_t offset, size_t size)
     return offset > INT64_MAX || size > (uint64_t)INT64_MAX - offset;
 }
 
-int bpi_posix_file_read(void *context, bp_file *file, uint64_t offset, void *buffer, size_t size,
-                        size_t *got_out)
+int bpi_posix_file_read(void *context, bp_file *file, uint64_t offset, void *buffer, size_t size, size_t *got_out)
 {
     (void)context;
     int fd = bpi_posix_file_of(file)->fd;

@@ -35,8 +35,7 @@ void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t siz
     }
 }
 
-void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data,
-                         size_t size)
+void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size)
 {
     (void)context;
     (void)file;

@@ -1,0 +1,300 @@
+/*
+ * fault_world.c: making, killing, restarting, copying and looking at a world of the fault implementation.
+ *
+ * Holds: a copy has the same content and the same histories, so the same choices in the same order; it has no
+ * handles, no locks and no plan. Choices come in the order of the names, a directory's own before what lies in it.
+ */
+#include "io/fault_world.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+enum { PATH_SIZE = 1024 };
+
+/* ---- life ---- */
+
+bpi_fault *bpi_fault_new(void)
+{
+    bpi_fault *fault = bpi_must(calloc(1, sizeof(*fault)));
+    BPI_ASSERT(pthread_mutex_init(&fault->mutex, NULL) == 0);
+    BPI_ASSERT(bpi_world_init(&fault->world) == 0);
+    fault->io = bpi_fault_table;
+    fault->io.context = fault;
+    fault->boot = 1;
+    return fault;
+}
+
+void bpi_fault_free(bpi_fault *fault)
+{
+    if (fault == NULL) {
+        return;
+    }
+    bpi_world_fini(&fault->world);
+    (void)pthread_mutex_destroy(&fault->mutex);
+    free(fault);
+}
+
+const bp_io *bpi_fault_io(bpi_fault *fault)
+{
+    return &fault->io;
+}
+
+/* Looking changes nothing that a caller sees, but it needs the mutex. */
+static bpi_fault *enter(const bpi_fault *fault)
+{
+    bpi_fault *self = fault->io.context;
+    (void)pthread_mutex_lock(&self->mutex);
+    return self;
+}
+
+static void leave(bpi_fault *fault)
+{
+    (void)pthread_mutex_unlock(&fault->mutex);
+}
+
+void bpi_fault_set_plan(bpi_fault *fault, const bpi_fault_plan *plan)
+{
+    bpi_fault *self = enter(fault);
+    self->plan = *plan;
+    self->steps = 0;
+    self->reads = 0;
+    leave(self);
+}
+
+uint64_t bpi_fault_steps(const bpi_fault *fault)
+{
+    bpi_fault *self = enter(fault);
+    uint64_t steps = self->steps;
+    leave(self);
+    return steps;
+}
+
+uint64_t bpi_fault_reads(const bpi_fault *fault)
+{
+    bpi_fault *self = enter(fault);
+    uint64_t reads = self->reads;
+    leave(self);
+    return reads;
+}
+
+bool bpi_fault_crashed(const bpi_fault *fault)
+{
+    bpi_fault *self = enter(fault);
+    bool crashed = self->crashed;
+    leave(self);
+    return crashed;
+}
+
+/* ---- death ---- */
+
+void bpi_fault_die(bpi_fault *fault)
+{
+    for (bpi_world_file *file = fault->world.files; file != NULL; file = file->next) {
+        bpi_history_unwatch(file->node);
+        BPI_ASSERT(bpi_content_detach(file->node) == 0);
+        file->node->locker = NULL;
+    }
+    fault->world.incarnation++;
+}
+
+static bpi_fault *restart(bpi_fault *fault)
+{
+    bpi_fault *self = enter(fault);
+    if (!self->crashed) {
+        bpi_fault_die(self);
+    }
+    self->crashed = false;
+    self->plan = (bpi_fault_plan){.kind = BPI_FAULT_NONE};
+    return self;
+}
+
+void bpi_fault_process_kill(bpi_fault *fault)
+{
+    leave(restart(fault));
+}
+
+static uint64_t cut(bpi_node *node, bpi_fault_choice_fn choice, void *argument)
+{
+    if (!node->is_directory) {
+        return bpi_history_cut(node, choice, argument);
+    }
+    uint64_t choices = bpi_names_cut(node, choice, argument);
+    for (size_t index = 0; index < node->entries.count; index++) {
+        choices += cut(node->entries.items[index].node, choice, argument);
+    }
+    return choices;
+}
+
+uint64_t bpi_fault_power_cut(bpi_fault *fault, bpi_fault_choice_fn choice, void *argument)
+{
+    bpi_fault *self = restart(fault);
+    self->boot++;
+    uint64_t choices = cut(self->world.root, choice, argument);
+    leave(self);
+    return choices;
+}
+
+/* ---- copying ---- */
+
+/* The node's copy, made when it is first asked for; whoever keeps it holds it. */
+static bpi_node *twin_of(bpi_node *node)
+{
+    if (node->twin != NULL) {
+        return node->twin;
+    }
+    bpi_node *twin = bpi_must(bpi_node_new(node->is_directory));
+    twin->refs = 0;
+    node->twin = twin;
+    if (node->is_directory) {
+        bpi_entries_copy(&twin->entries, &node->entries, twin_of);
+        bpi_names_copy(&twin->names, &node->names, twin_of);
+        return twin;
+    }
+    bpi_history_look(node);
+    bpi_history_copy(&twin->history, &node->history);
+    if (node->used != 0) {
+        BPI_ASSERT(bpi_content_write(twin, 0, node->region->bytes, node->used) == 0);
+    }
+    twin->size = node->size;
+    return twin;
+}
+
+static void forget_twins(bpi_node *node)
+{
+    if (node->twin == NULL) {
+        return;
+    }
+    node->twin = NULL;
+    for (size_t index = 0; index < node->entries.count; index++) {
+        forget_twins(node->entries.items[index].node);
+    }
+    for (size_t index = 0; index < node->names.synced.count; index++) {
+        forget_twins(node->names.synced.items[index].node);
+    }
+    for (size_t index = 0; index < node->names.count; index++) {
+        forget_twins(node->names.changes[index].node);
+    }
+}
+
+bpi_fault *bpi_fault_clone(const bpi_fault *fault)
+{
+    bpi_fault *copy = bpi_fault_new();
+    bpi_fault *self = enter(fault);
+    bpi_node_drop(copy->world.root);
+    copy->world.root = twin_of(self->world.root);
+    bpi_node_hold(copy->world.root);
+    forget_twins(self->world.root);
+    copy->boot = self->boot;
+    leave(self);
+    return copy;
+}
+
+/* ---- looking and changing ---- */
+
+static int visit_all(bpi_node *node, char *path, size_t length, bpi_fault_file_fn visit, void *argument)
+{
+    if (!node->is_directory) {
+        const uint8_t *data;
+        int result = bpi_content_view(node, &data);
+        return result != 0 ? result : visit(argument, path, data, node->size);
+    }
+    for (size_t index = 0; index < node->entries.count; index++) {
+        const bpi_entry *entry = &node->entries.items[index];
+        int more = snprintf(path + length, PATH_SIZE - length, "%s%s", length == 0 ? "" : "/", entry->name);
+        if (more < 0 || (size_t)more >= PATH_SIZE - length) {
+            return ENAMETOOLONG;
+        }
+        int result = visit_all(entry->node, path, length + (size_t)more, visit, argument);
+        path[length] = '\0';
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argument)
+{
+    char path[PATH_SIZE] = "";
+    bpi_fault *self = enter(fault);
+    int result = visit_all(self->world.root, path, 0, visit, argument);
+    leave(self);
+    return result;
+}
+
+int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out)
+{
+    bpi_node *node;
+    bpi_fault *self = enter(fault);
+    int result = bpi_world_find(&self->world, path, &node);
+    if (result == 0 && node->is_directory) {
+        result = EISDIR;
+    }
+    if (result == 0) {
+        size_t size = (size_t)node->size;
+        *data_out = bpi_must(malloc(size == 0 ? 1 : size));
+        *size_out = bpi_content_read(node, 0, *data_out, size);
+    }
+    leave(self);
+    return result;
+}
+
+/* The directory that a path's last part lies in, and that part. */
+static int find_parent(const bpi_world *world, const char *path, bpi_node **dir_out, const char **name_out)
+{
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    *name_out = slash == NULL ? path : slash + 1;
+    if (length >= sizeof(parent) || !bpi_world_name_is_plain(*name_out)) {
+        return EINVAL;
+    }
+    memcpy(parent, path, length);
+    parent[length] = '\0';
+    int result = bpi_world_find(world, parent, dir_out);
+    return result != 0 ? result : (*dir_out)->is_directory ? 0 : ENOTDIR;
+}
+
+int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data, uint64_t size)
+{
+    bpi_node *dir;
+    const char *name;
+    bpi_node *node = NULL;
+    bpi_fault *self = enter(fault);
+    int result = find_parent(&self->world, path, &dir, &name);
+    if (result == 0) {
+        node = bpi_entries_find(&dir->entries, name);
+        result = node == NULL ? bpi_world_make(dir, name, false, &node) : node->is_directory ? EISDIR : 0;
+    }
+    if (result == 0) {
+        bpi_names_forget(dir, name);
+        result = dir->names.has_synced ? bpi_entries_set(&dir->names.synced, name, node) : 0;
+    }
+    if (result == 0) {
+        bpi_content_cut(node, 0);
+        result = size == 0 ? 0 : bpi_content_write(node, 0, data, (size_t)size);
+        bpi_history_settle(node);
+    }
+    leave(self);
+    return result;
+}
+
+int bpi_fault_remove_file(bpi_fault *fault, const char *path)
+{
+    bpi_node *dir;
+    const char *name;
+    bpi_fault *self = enter(fault);
+    int result = find_parent(&self->world, path, &dir, &name);
+    result = result != 0 ? result : bpi_world_remove_check(dir, name);
+    if (result == 0) {
+        bpi_names_forget(dir, name);
+        bpi_world_remove(dir, name);
+        bpi_entries_erase(&dir->names.synced, name);
+    }
+    leave(self);
+    return result;
+}

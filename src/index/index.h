@@ -22,15 +22,15 @@ typedef struct bpi_block bpi_block;
 
 /* The head of an entity's chain: what the next event of it builds upon. The writer's. */
 typedef struct bpi_head {
-    uint64_t events;  /* = clock of the next event */
-    uint64_t last;    /* sequence of the newest event; BP_NONE */
-    bp_hash hash;     /* its event hash */
+    uint64_t events; /* = clock of the next event */
+    uint64_t last;   /* sequence of the newest event; BP_NONE */
+    bp_hash hash;    /* its event hash */
 } bpi_head;
 
 typedef struct bpi_entity {
-    bp_text name;      /* owned by the index */
-    uint32_t number;   /* dense from 0 in order of appearance */
-    bpi_head head;     /* writer only */
+    bp_text name;          /* owned by the index */
+    uint32_t number;       /* dense from 0 in order of appearance */
+    bpi_head head;         /* writer only */
     _Atomic uint64_t last; /* head.last for readers: where a chain begins; may be above what is published */
 } bpi_entity;
 
@@ -43,8 +43,8 @@ typedef struct bpi_row {
     uint64_t clock;
     bp_hlc hlc;
     int64_t time_us;
-    uint64_t previous;   /* sequence of the entity's previous event, BP_NONE at genesis */
-    uint32_t offset;     /* of the record in its segment */
+    uint64_t previous; /* sequence of the entity's previous event, BP_NONE at genesis */
+    uint32_t offset;   /* of the record in its segment */
     uint32_t entity;
     uint32_t scope;
     uint32_t lane;
@@ -61,11 +61,11 @@ void bpi_index_free(bpi_index *index);
 
 /* ---- names: the writer ---- */
 
-bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);       /* NULL: not there */
-bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name);        /* NULL: no memory; it is not there yet */
+bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name); /* NULL: not there */
+bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name);  /* NULL: no memory; it is not there yet */
 /* Takes the entity added last back out (it has no events). Undo in reverse order of adding. */
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
-uint32_t bpi_index_scope(bpi_index *index, bp_text name);                /* found or added; BPI_NO_NUMBER: no memory */
+uint32_t bpi_index_scope(bpi_index *index, bp_text name); /* found or added; BPI_NO_NUMBER: no memory */
 
 /* ---- rows: the writer ---- */
 
@@ -103,7 +103,7 @@ bool bpi_index_truncate(bpi_index *index, uint64_t sequence);
 typedef struct bpi_index_counts {
     uint64_t entities; /* with at least one event */
     uint64_t scopes;
-    uint64_t bytes;    /* heap */
+    uint64_t bytes; /* heap */
     uint64_t tile_count;
 } bpi_index_counts;
 void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out);

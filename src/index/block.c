@@ -1,0 +1,188 @@
+/*
+ * block.c: blocks: their life, ids, and the way from a row to its record.
+ *
+ * Holds: no byte of a segment is looked at beyond the size it has. A fingerprint is never an answer.
+ */
+#include "index/block.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/memory.h"
+#include "format/record.h"
+
+/* Slots asked for ahead when an id is looked for in many blocks. */
+enum { FIND_AHEAD = 8 };
+
+uint32_t bpi_fingerprint(const bp_id *id, uint64_t key)
+{
+    return (uint32_t)(bpi_id_mix(id, key) >> 32);
+}
+
+bpi_block *bpi_block_new(const bp_allocator *allocator, bpi_segment *segment, uint64_t first, uint64_t key,
+                         bpi_rows *rows)
+{
+    bpi_block *block = bpi_allocate_zero(allocator, sizeof *block);
+    if (block == NULL) {
+        bpi_rows_drop(rows);
+        return NULL;
+    }
+    block->allocator = allocator;
+    atomic_init(&block->references, 1);
+    block->segment = bpi_segment_hold(segment);
+    block->first = first;
+    block->key = key;
+    block->rows = rows;
+    bpi_table_init(&block->ids, allocator);
+    atomic_init(&block->system, 0);
+    return block;
+}
+
+bpi_block *bpi_block_hold(bpi_block *block)
+{
+    atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    return block;
+}
+
+void bpi_block_drop(bpi_block *block)
+{
+    if (block == NULL || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    bpi_postings_free(block->postings);
+    bpi_table_fini(&block->ids);
+    bpi_rows_drop(block->rows);
+    bpi_segment_drop(block->segment);
+    bpi_release(block->allocator, block, sizeof *block);
+}
+
+const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out)
+{
+    uint64_t offset = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+    uint64_t size = atomic_load_explicit(&block->segment->size, memory_order_acquire);
+    if (offset >= size) {
+        return NULL;
+    }
+    *available_out = (size_t)(size - offset);
+    return block->segment->address + offset;
+}
+
+static bp_status damaged(const bpi_block *block, uint32_t row, const char *fault, bp_error *error)
+{
+    const bpi_segment *segment = block->segment;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_status status = bpi_error_set(error, BP_ERR_CORRUPT, "event %" PRIu64 ": %s", block->first + row, fault);
+    if (error != NULL) {
+        bp_segment_name(segment->ordinal, segment->generation, name);
+        bpi_error_at(error, bpi_row_u32(block->rows, row, BPI_ROW_OFFSET), "log/%s", name);
+        bpi_error_hint(error, "batpak verify tells the whole damage");
+        error->sequence = block->first + row;
+        error->has_sequence = true;
+    }
+    return status;
+}
+
+bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error)
+{
+    const bpi_segment *segment = block->segment;
+    size_t available = 0;
+    size_t length = 0;
+    const uint8_t *bytes = bpi_block_bytes(block, row, &available);
+    const char *fault = bytes == NULL ? "record lies beyond the end of its file"
+                                      : bpi_record_view(bytes, available, segment->seed, event_out, &length);
+    if (BPI_UNLIKELY(fault == NULL && event_out->sequence != block->first + row)) {
+        fault = "record has another sequence";
+    }
+    if (BPI_UNLIKELY(fault != NULL)) {
+        return damaged(block, row, fault, error);
+    }
+    event_out->position = (uint64_t)segment->ordinal << 32 | bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+    return BP_OK;
+}
+
+/* Has the row's record this id? Yes too when it cannot be read. */
+static bool confirms(const bpi_block *block, uint32_t row, const bp_id *id)
+{
+    size_t available = 0;
+    const uint8_t *bytes = bpi_block_bytes(block, row, &available);
+    if (bytes == NULL || available < BPI_RECORD_FIXED) {
+        return true;
+    }
+    if (memcmp(bytes + BPI_RECORD_ID, id->bytes, sizeof id->bytes) == 0) {
+        return true;
+    }
+    bp_event event;
+    return bpi_block_event(block, row, &event, NULL) != BP_OK;
+}
+
+bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out)
+{
+    bpi_probe probe = bpi_table_probe(&block->ids, fingerprint);
+    uint32_t row;
+    while ((row = bpi_probe_next(&probe)) != BPI_TABLE_END) {
+        if (row < end && confirms(block, row, id)) {
+            *row_out = row;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- arrays ---- */
+
+size_t bpi_blocks_find(const bpi_blocks *blocks, uint64_t sequence)
+{
+    size_t low = 0;
+    size_t high = blocks->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (blocks->block[middle]->first <= sequence) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+uint32_t bpi_blocks_rows(const bpi_blocks *blocks, size_t i, uint64_t end)
+{
+    uint64_t first = blocks->block[i]->first;
+    if (i + 1 < blocks->count && blocks->block[i + 1]->first < end) {
+        end = blocks->block[i + 1]->first;
+    }
+    return end <= first ? 0 : (uint32_t)(end - first);
+}
+
+static void prefetch_slot(const bpi_block *block, uint32_t fingerprint)
+{
+    const bpi_slots *slots = atomic_load_explicit(&block->ids.slots, memory_order_acquire);
+    if (slots != NULL) {
+        BPI_PREFETCH((const void *)&slots->slot[bpi_slots_home(slots, fingerprint)]);
+    }
+}
+
+bool bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end, uint64_t *sequence_out)
+{
+    if (blocks->count == 0) {
+        return false;
+    }
+    uint32_t fingerprint = bpi_fingerprint(id, blocks->block[0]->key);
+    for (size_t i = blocks->count; i > 0; i--) {
+        if ((blocks->count - i) % FIND_AHEAD == 0) {
+            for (size_t ahead = 0; ahead < FIND_AHEAD && ahead < i; ahead++) {
+                prefetch_slot(blocks->block[i - 1 - ahead], fingerprint);
+            }
+        }
+        uint32_t row = 0;
+        const bpi_block *block = blocks->block[i - 1];
+        if (bpi_block_find(block, id, fingerprint, bpi_blocks_rows(blocks, i - 1, end), &row)) {
+            *sequence_out = block->first + row;
+            return true;
+        }
+    }
+    return false;
+}

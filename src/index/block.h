@@ -1,0 +1,79 @@
+/*
+ * block.h: the rows of one segment with what finds them, and the arrays of blocks that views are made of.
+ *
+ * A block is *open* while rows are appended to it, and afterwards until it is sealed. Sealing makes another block of
+ * the same segment, with postings and a tight id table, that takes its place in the next array; a view that has the
+ * open one keeps it. A sealed block never changes. An array of blocks never changes either.
+ */
+#ifndef BPI_INDEX_BLOCK_H
+#define BPI_INDEX_BLOCK_H
+
+#include "index/index.h"
+#include "index/postings.h"
+#include "index/rows.h"
+#include "index/table.h"
+
+struct bpi_block {
+    const bp_allocator *allocator;
+    _Atomic uint32_t references;
+    bpi_segment *segment;
+    uint64_t first; /* sequence of row 0 */
+    uint64_t key;   /* of the id table */
+    bpi_rows *rows;
+    bpi_table ids;
+    _Atomic uint32_t system; /* rows of the system's entity so far */
+    bpi_postings *postings;  /* NULL: not sealed, or no memory for them */
+    bool sealed;
+};
+
+/* In order of sequence. */
+typedef struct bpi_blocks {
+    bpi_index *index; /* held */
+    _Atomic uint32_t references;
+    size_t count;
+    size_t capacity;
+    bpi_block *block[];
+} bpi_blocks;
+
+/* What an id table keeps of an id; also what a row keeps of a correlation and a cause. */
+uint32_t bpi_fingerprint(const bp_id *id, uint64_t key);
+
+/* A cause's fingerprint is never 0, which says that there is none. */
+static inline uint32_t bpi_cause_key(uint32_t fingerprint)
+{
+    return fingerprint == 0 ? 1 : fingerprint;
+}
+
+/* Two of 32 marks for a cause of several. */
+static inline uint32_t bpi_cause_marks(uint32_t key)
+{
+    return UINT32_C(1) << (key & 31) | UINT32_C(1) << (key >> 5 & 31);
+}
+
+/* Takes over the rows. NULL: no memory; the rows are dropped. */
+bpi_block *bpi_block_new(const bp_allocator *allocator, bpi_segment *segment, uint64_t first, uint64_t key,
+                         bpi_rows *rows);
+bpi_block *bpi_block_hold(bpi_block *block);
+void bpi_block_drop(bpi_block *block);
+
+/* Looks for an id among the rows below `end`; the record has confirmed it. A damaged record counts as found: whoever
+ * reads it sees the damage, where "not there" would be a guess. */
+bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out);
+
+/* Reads the record of a row; batch and batch_count are not set. */
+bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error);
+
+/* The bytes of a row's record and how many there can be at most; NULL when the row points beyond the file. */
+const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out);
+
+/* The block that has a sequence: the last one that begins at or before it. count > 0 and block[0] begins there. */
+size_t bpi_blocks_find(const bpi_blocks *blocks, uint64_t sequence);
+/* How many rows of block i lie below `end`. */
+uint32_t bpi_blocks_rows(const bpi_blocks *blocks, size_t i, uint64_t end);
+/* Looks among the rows below `end`, newest block first. */
+bool bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end, uint64_t *sequence_out);
+
+bpi_blocks *bpi_blocks_hold(bpi_blocks *blocks);
+void bpi_blocks_drop(bpi_blocks *blocks);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * blocks.c: the arrays of blocks: making, swapping, letting go; and pinned views of them.
+ *
+ * Holds: an array never changes once it is current. Dropping the last reference frees the blocks before the index
+ * whose memory count they are in.
+ */
+#include "index/core.h"
+
+#include "base/memory.h"
+
+static size_t size_of(size_t count)
+{
+    return sizeof(bpi_blocks) + count * sizeof(bpi_block *);
+}
+
+bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t count, size_t more)
+{
+    bpi_blocks *blocks = bpi_allocate_zero(&index->allocator, size_of(count + more));
+    if (blocks == NULL) {
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&index->references, 1, memory_order_relaxed);
+    blocks->index = index;
+    atomic_init(&blocks->references, 1);
+    blocks->count = count;
+    blocks->capacity = count + more;
+    for (size_t i = 0; i < count; i++) {
+        blocks->block[i] = bpi_block_hold(from->block[i]);
+    }
+    return blocks;
+}
+
+bpi_blocks *bpi_blocks_hold(bpi_blocks *blocks)
+{
+    atomic_fetch_add_explicit(&blocks->references, 1, memory_order_relaxed);
+    return blocks;
+}
+
+void bpi_blocks_drop(bpi_blocks *blocks)
+{
+    if (blocks == NULL || atomic_fetch_sub_explicit(&blocks->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    bpi_index *index = blocks->index;
+    for (size_t i = 0; i < blocks->count; i++) {
+        bpi_block_drop(blocks->block[i]);
+    }
+    bpi_release(&index->allocator, blocks, size_of(blocks->capacity));
+    bpi_index_release(index);
+}
+
+bpi_blocks *bpi_index_swap(bpi_index *index, bpi_blocks *blocks)
+{
+    return atomic_exchange_explicit(&index->current, blocks, memory_order_acq_rel);
+}
+
+bpi_blocks *bpi_index_blocks(bpi_index *index)
+{
+    pthread_mutex_lock(&index->lock);
+    bpi_blocks *blocks = bpi_blocks_hold(atomic_load_explicit(&index->current, memory_order_relaxed));
+    pthread_mutex_unlock(&index->lock);
+    return blocks;
+}
+
+const bpi_blocks *bpi_index_mine(bpi_index *index)
+{
+    /* `mine` is held, so its address cannot have been used again. */
+    if (atomic_load_explicit(&index->current, memory_order_relaxed) != index->mine) {
+        bpi_blocks *old = index->mine;
+        index->mine = bpi_index_blocks(index);
+        bpi_blocks_drop(old);
+    }
+    return index->mine;
+}
+
+/* ---- views ---- */
+
+bpi_view *bpi_view_pin(bpi_index *index)
+{
+    bpi_view *view = bpi_allocate(&index->allocator, sizeof *view);
+    if (view == NULL) {
+        return NULL;
+    }
+    atomic_init(&view->references, 1);
+    pthread_mutex_lock(&index->lock);
+    view->blocks = bpi_blocks_hold(atomic_load_explicit(&index->current, memory_order_relaxed));
+    view->end = bpi_index_published(index);
+    view->generation = atomic_load_explicit(&index->generation, memory_order_relaxed);
+    pthread_mutex_unlock(&index->lock);
+    return view;
+}
+
+bpi_view *bpi_view_hold(bpi_view *view)
+{
+    atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
+    return view;
+}
+
+void bpi_view_drop(bpi_view *view)
+{
+    if (view == NULL || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    bpi_blocks *blocks = view->blocks;
+    bpi_release(&blocks->index->allocator, view, sizeof *view);
+    bpi_blocks_drop(blocks);
+}
+
+uint64_t bpi_view_end(const bpi_view *view)
+{
+    return view->end;
+}
+
+bool bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out)
+{
+    return bpi_blocks_find_id(view->blocks, id, view->end, sequence_out);
+}

@@ -1,0 +1,178 @@
+/*
+ * names.c: names and their numbers.
+ *
+ * Holds: an item is complete before the table leads to it and before `stable` covers it. What readers may be looking
+ * at is never freed before the whole.
+ */
+#include "index/names.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/ids.h"
+#include "base/memory.h"
+
+enum { CHUNKS_MIN = 16 };
+
+static size_t size_of(size_t capacity)
+{
+    return sizeof(bpi_name_chunks) + capacity * sizeof(bpi_name *);
+}
+
+static uint32_t fingerprint_of(const bpi_names *names, bp_text name)
+{
+    return (uint32_t)(bpi_name_mix(name.data, name.size, names->key) >> 32);
+}
+
+bool bpi_names_init(bpi_names *names, const bp_allocator *allocator, uint64_t key)
+{
+    names->allocator = allocator;
+    names->key = key;
+    bpi_table_init(&names->table, allocator);
+    atomic_init(&names->chunks, NULL);
+    names->count = 0;
+    names->chunk_count = 0;
+    atomic_init(&names->stable, 0);
+    return pthread_mutex_init(&names->lock, NULL) == 0;
+}
+
+static void free_text(bpi_names *names, bpi_name *name)
+{
+    if (name->entity.name.data != name->text) {
+        union {
+            const char *text;
+            void *memory;
+        } owned = {.text = name->entity.name.data};
+        bpi_release(names->allocator, owned.memory, name->entity.name.size);
+    }
+}
+
+static bpi_name *item(const bpi_names *names, uint32_t number)
+{
+    const bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_acquire);
+    return &chunks->chunk[number >> BPI_NAMES_SHIFT][number & (BPI_NAMES_CHUNK - 1)];
+}
+
+void bpi_names_fini(bpi_names *names)
+{
+    for (uint32_t number = 0; number < names->count; number++) {
+        free_text(names, item(names, number));
+    }
+    bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_relaxed);
+    for (uint32_t i = 0; i < names->chunk_count; i++) {
+        bpi_release(names->allocator, chunks->chunk[i], BPI_NAMES_CHUNK * sizeof(bpi_name));
+    }
+    while (chunks != NULL) {
+        bpi_name_chunks *older = chunks->older;
+        bpi_release(names->allocator, chunks, size_of(chunks->capacity));
+        chunks = older;
+    }
+    bpi_table_fini(&names->table);
+    (void)pthread_mutex_destroy(&names->lock);
+}
+
+uint32_t bpi_names_stable(const bpi_names *names)
+{
+    return atomic_load_explicit(&names->stable, memory_order_acquire);
+}
+
+bpi_entity *bpi_names_at(const bpi_names *names, uint32_t number)
+{
+    return &item(names, number)->entity;
+}
+
+/* Looks among the numbers below `end`. */
+static bpi_entity *look(const bpi_names *names, bp_text name, uint32_t end)
+{
+    bpi_probe probe = bpi_table_probe(&names->table, fingerprint_of(names, name));
+    uint32_t number;
+    while ((number = bpi_probe_next(&probe)) != BPI_TABLE_END) {
+        if (number < end) {
+            bpi_name *found = item(names, number);
+            if (bp_text_equal(found->entity.name, name)) {
+                return &found->entity;
+            }
+        }
+    }
+    return NULL;
+}
+
+bpi_entity *bpi_names_find(bpi_names *names, bp_text name)
+{
+    return look(names, name, names->count);
+}
+
+bpi_entity *bpi_names_read(bpi_names *names, bp_text name)
+{
+    bpi_entity *found = look(names, name, bpi_names_stable(names));
+    if (found == NULL) {
+        pthread_mutex_lock(&names->lock);
+        found = look(names, name, bpi_names_stable(names));
+        pthread_mutex_unlock(&names->lock);
+    }
+    return found;
+}
+
+/* Room for one more item. */
+static bool reserve(bpi_names *names)
+{
+    if (names->count < names->chunk_count << BPI_NAMES_SHIFT) {
+        return true;
+    }
+    bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_relaxed);
+    if (chunks == NULL || names->chunk_count == chunks->capacity) {
+        size_t capacity = chunks == NULL ? CHUNKS_MIN : chunks->capacity * 2;
+        bpi_name_chunks *more = bpi_allocate_zero(names->allocator, size_of(capacity));
+        if (more == NULL) {
+            return false;
+        }
+        if (chunks != NULL) {
+            memcpy(more->chunk, chunks->chunk, names->chunk_count * sizeof more->chunk[0]);
+        }
+        more->older = chunks;
+        more->capacity = capacity;
+        atomic_store_explicit(&names->chunks, more, memory_order_release);
+        chunks = more;
+    }
+    bpi_name *chunk = bpi_allocate(names->allocator, BPI_NAMES_CHUNK * sizeof(bpi_name));
+    if (chunk == NULL) {
+        return false;
+    }
+    chunks->chunk[names->chunk_count++] = chunk;
+    return true;
+}
+
+bpi_entity *bpi_names_add(bpi_names *names, bp_text name)
+{
+    if (names->count >= BPI_TABLE_NUMBERS - BPI_NAMES_CHUNK || !reserve(names) ||
+        !bpi_table_reserve(&names->table, names->table.used + 1)) {
+        return NULL;
+    }
+    bpi_name *added = item(names, names->count);
+    char *text = added->text;
+    if (name.size > BPI_NAME_INLINE) {
+        text = bpi_allocate(names->allocator, name.size);
+        if (text == NULL) {
+            return NULL;
+        }
+    }
+    memcpy(text, name.data, name.size);
+    added->entity.name = (bp_text){text, name.size};
+    added->entity.number = names->count;
+    added->entity.head = (bpi_head){.events = 0, .last = BP_NONE};
+    atomic_init(&added->entity.last, BP_NONE);
+    bpi_table_put(&names->table, fingerprint_of(names, name), names->count);
+    names->count++;
+    return &added->entity;
+}
+
+void bpi_names_remove_last(bpi_names *names, bpi_entity *entity)
+{
+    BPI_ASSERT(entity->number + 1 == names->count);
+    BPI_ASSERT(entity->number >= atomic_load_explicit(&names->stable, memory_order_relaxed));
+    pthread_mutex_lock(&names->lock);
+    bpi_table_remove(&names->table, fingerprint_of(names, entity->name), entity->number);
+    pthread_mutex_unlock(&names->lock);
+    names->count--;
+    free_text(names, item(names, names->count));
+}

@@ -1,0 +1,127 @@
+/*
+ * rows.c: the rows of a block.
+ *
+ * Holds: a chunk is there before a row of it is put; nothing is ever read that was not put.
+ */
+#include "index/rows.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+static size_t size_of(uint32_t capacity)
+{
+    return sizeof(bpi_rows) + (size_t)capacity * sizeof(uint8_t *);
+}
+
+bpi_rows *bpi_rows_new(const bp_allocator *allocator, bp_layout layout, size_t max_rows)
+{
+    if (max_rows >= UINT32_MAX) {
+        return NULL;
+    }
+    uint32_t capacity = (uint32_t)((max_rows + BPI_CHUNK_ROWS - 1) / BPI_CHUNK_ROWS);
+    bpi_rows *rows = bpi_allocate_zero(allocator, size_of(capacity));
+    if (rows != NULL) {
+        rows->allocator = allocator;
+        atomic_init(&rows->references, 1);
+        rows->shift = bpi_layout_shift(layout);
+        rows->capacity = capacity;
+    }
+    return rows;
+}
+
+bpi_rows *bpi_rows_hold(bpi_rows *rows)
+{
+    atomic_fetch_add_explicit(&rows->references, 1, memory_order_relaxed);
+    return rows;
+}
+
+void bpi_rows_drop(bpi_rows *rows)
+{
+    if (rows == NULL || atomic_fetch_sub_explicit(&rows->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (uint32_t i = 0; i < rows->allocated; i++) {
+        bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_SIZE);
+    }
+    bpi_release(rows->allocator, rows->places, rows->place_count * sizeof(uint32_t));
+    bpi_release(rows->allocator, rows, size_of(rows->capacity));
+}
+
+bool bpi_rows_reserve(bpi_rows *rows, size_t count)
+{
+    if (count > (size_t)rows->capacity * BPI_CHUNK_ROWS) {
+        return false;
+    }
+    while ((size_t)rows->allocated * BPI_CHUNK_ROWS < count) {
+        uint8_t *chunk = bpi_allocate(rows->allocator, BPI_CHUNK_SIZE);
+        if (chunk == NULL) {
+            return false;
+        }
+        rows->chunks[rows->allocated++] = chunk;
+    }
+    return true;
+}
+
+void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields)
+{
+    uint8_t *chunk = rows->chunks[row >> BPI_CHUNK_SHIFT];
+    uint32_t at = row & (BPI_CHUNK_ROWS - 1);
+    unsigned shift = rows->shift;
+    BPI_ASSERT(fields->distance < BPI_DISTANCE_END);
+    *(uint64_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_HLC, 8)) = fields->hlc;
+    *(int64_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_TIME, 8)) = fields->time_us;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_CLOCK, 4)) = fields->clock;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_PREVIOUS, 4)) = (uint32_t)fields->distance;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_OFFSET, 4)) = fields->offset;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_ENTITY, 4)) = fields->entity;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_SCOPE, 4)) = fields->scope;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_CORRELATION, 4)) = fields->correlation;
+    *(uint32_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_CAUSE, 4)) = fields->cause;
+    *(uint16_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_KIND, 2)) = fields->kind;
+    chunk[bpi_layout_at(shift, at, BPI_ROW_BITS, 1)] = fields->bits;
+    chunk[bpi_layout_at(shift, at, BPI_ROW_FAR, 1)] = (uint8_t)(fields->distance >> 32);
+}
+
+void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
+{
+    *fields_out = (bpi_fields){
+        .hlc = bpi_row_u64(rows, row, BPI_ROW_HLC),
+        .time_us = bpi_row_time(rows, row),
+        .distance = bpi_row_distance(rows, row),
+        .clock = bpi_row_u32(rows, row, BPI_ROW_CLOCK),
+        .offset = bpi_row_u32(rows, row, BPI_ROW_OFFSET),
+        .entity = bpi_row_u32(rows, row, BPI_ROW_ENTITY),
+        .scope = bpi_row_u32(rows, row, BPI_ROW_SCOPE),
+        .correlation = bpi_row_u32(rows, row, BPI_ROW_CORRELATION),
+        .cause = bpi_row_u32(rows, row, BPI_ROW_CAUSE),
+        .kind = bpi_row_kind(rows, row),
+        .bits = bpi_row_u8(rows, row, BPI_ROW_BITS),
+    };
+}
+
+bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order)
+{
+    bpi_rows *copy = bpi_rows_new(rows->allocator, BP_LAYOUT_SOA, count);
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->shift = rows->shift;
+    if (order != NULL && count > 0) {
+        copy->places = bpi_allocate(rows->allocator, count * sizeof(uint32_t));
+        copy->place_count = copy->places == NULL ? 0 : count;
+    }
+    if ((order != NULL && count > 0 && copy->places == NULL) || !bpi_rows_reserve(copy, count)) {
+        bpi_rows_drop(copy);
+        return NULL;
+    }
+    for (uint32_t place = 0; place < count; place++) {
+        bpi_fields fields;
+        uint32_t row = order == NULL ? place : order[place];
+        bpi_rows_get(rows, row, &fields);
+        bpi_rows_put(copy, place, &fields);
+        if (order != NULL) {
+            copy->places[row] = place;
+        }
+    }
+    return copy;
+}

@@ -1,0 +1,90 @@
+/*
+ * rows.h: the rows of a block, in chunks that never move.
+ *
+ * One writer fills rows in ascending order; what it has filled is read by others once they were told so with acquire
+ * order (the published sequence). Rows are shared by a block and what it becomes when it is sealed.
+ */
+#ifndef BPI_INDEX_ROWS_H
+#define BPI_INDEX_ROWS_H
+
+#include <stdatomic.h>
+
+#include <batpak/io.h>
+
+#include "index/layout.h"
+
+typedef struct bpi_rows {
+    const bp_allocator *allocator;
+    _Atomic uint32_t references;
+    unsigned shift;     /* the layout */
+    uint32_t allocated; /* chunks that are there; the writer's */
+    uint32_t capacity;  /* chunks there may be */
+    uint32_t *places;   /* grouped rows: where row i lies; NULL: at i */
+    uint32_t place_count;
+    uint8_t *chunks[];
+} bpi_rows;
+
+/* What is stored of an event: the fields as layout.h has them. */
+typedef struct bpi_fields {
+    uint64_t hlc;
+    int64_t time_us;
+    uint64_t distance; /* to the previous event of the entity; 0 = genesis */
+    uint32_t clock;
+    uint32_t offset;
+    uint32_t entity;
+    uint32_t scope;
+    uint32_t correlation;
+    uint32_t cause;
+    uint16_t kind;
+    uint8_t bits;
+} bpi_fields;
+
+bpi_rows *bpi_rows_new(const bp_allocator *allocator, bp_layout layout, size_t max_rows); /* NULL: no memory */
+bpi_rows *bpi_rows_hold(bpi_rows *rows);
+void bpi_rows_drop(bpi_rows *rows);
+/* Makes room for rows [0, count). False: no memory, or beyond max_rows. */
+bool bpi_rows_reserve(bpi_rows *rows, size_t count);
+void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields);
+void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
+
+/* The rows [0, count) once more, rearranged: row order[i] lies at place i. `order` NULL: as they come. NULL: no memory. */
+bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order);
+
+static inline const void *bpi_rows_at(const bpi_rows *rows, uint32_t row, unsigned offset, unsigned size)
+{
+    uint32_t place = rows->places == NULL ? row : rows->places[row];
+    return rows->chunks[place >> BPI_CHUNK_SHIFT] +
+           bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size);
+}
+
+static inline uint64_t bpi_row_u64(const bpi_rows *rows, uint32_t row, unsigned offset)
+{
+    return *(const uint64_t *)bpi_rows_at(rows, row, offset, 8);
+}
+
+static inline int64_t bpi_row_time(const bpi_rows *rows, uint32_t row)
+{
+    return *(const int64_t *)bpi_rows_at(rows, row, BPI_ROW_TIME, 8);
+}
+
+static inline uint32_t bpi_row_u32(const bpi_rows *rows, uint32_t row, unsigned offset)
+{
+    return *(const uint32_t *)bpi_rows_at(rows, row, offset, 4);
+}
+
+static inline uint16_t bpi_row_kind(const bpi_rows *rows, uint32_t row)
+{
+    return *(const uint16_t *)bpi_rows_at(rows, row, BPI_ROW_KIND, 2);
+}
+
+static inline uint8_t bpi_row_u8(const bpi_rows *rows, uint32_t row, unsigned offset)
+{
+    return *(const uint8_t *)bpi_rows_at(rows, row, offset, 1);
+}
+
+static inline uint64_t bpi_row_distance(const bpi_rows *rows, uint32_t row)
+{
+    return (uint64_t)bpi_row_u8(rows, row, BPI_ROW_FAR) << 32 | bpi_row_u32(rows, row, BPI_ROW_PREVIOUS);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * view.c: from a sequence in a view to its event.
+ *
+ * Holds: only rows below the view's end are looked at.
+ */
+#include "index/core.h"
+
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "index/commit.h"
+
+void bpi_commit_of(const bpi_block *block, uint32_t row, uint32_t end, bpi_commit *commit_out)
+{
+    uint32_t first = row;
+    uint32_t behind = row + 1;
+    while (first > 0 && (bpi_row_u8(block->rows, first, BPI_ROW_BITS) & BPI_ROW_FIRST) == 0) {
+        first--;
+    }
+    while (behind < end && (bpi_row_u8(block->rows, behind, BPI_ROW_BITS) & BPI_ROW_FIRST) == 0) {
+        behind++;
+    }
+    *commit_out = (bpi_commit){.block = block, .first = first, .end = behind};
+}
+
+bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error)
+{
+    const bpi_blocks *blocks = view->blocks;
+    if (sequence >= view->end || blocks->count == 0 || sequence < blocks->block[0]->first) {
+        return bpi_error_set(error, BP_ERR_NOT_FOUND, "no event with sequence %" PRIu64, sequence);
+    }
+    size_t i = bpi_blocks_find(blocks, sequence);
+    const bpi_block *block = blocks->block[i];
+    uint32_t row = (uint32_t)(sequence - block->first);
+    bp_status status = bpi_block_event(block, row, event_out, error);
+    if (status == BP_OK) {
+        bpi_commit commit;
+        bpi_commit_of(block, row, bpi_blocks_rows(blocks, i, view->end), &commit);
+        event_out->batch = block->first + commit.first;
+        event_out->batch_count = commit.end - commit.first;
+    }
+    return status;
+}
+
+uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence)
+{
+    const bpi_blocks *blocks = view->blocks;
+    if (sequence >= view->end || blocks->count == 0 || sequence < blocks->block[0]->first) {
+        return BP_NONE;
+    }
+    const bpi_block *block = blocks->block[bpi_blocks_find(blocks, sequence)];
+    uint64_t distance = bpi_row_distance(block->rows, (uint32_t)(sequence - block->first));
+    return distance == 0 ? BP_NONE : sequence - distance;
+}

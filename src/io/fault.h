@@ -61,7 +61,7 @@ typedef struct bpi_fault_plan {
     bool persistent; /* from that step on */
     int os_error;
     bool sync_lies;
-    uint64_t read_call;  /* the number of the reading call concerned; 0 = never */
+    uint64_t read_call;  /* the number of the reading call concerned; 0 = never. Without os_error it is short: half */
     bool read_flips_bit; /* instead of failing with os_error, flip one bit in what it returns */
 } bpi_fault_plan;
 

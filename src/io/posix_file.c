@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "io/posix.h"
@@ -197,9 +198,23 @@ static int allocate_by_zeros(bp_file *file, uint64_t size)
     return result;
 }
 
+/* Some filesystems hand out their very last blocks before they find that these were not enough, and keep them handed
+ * out. So what can be known to fail is not tried. */
+static bool cannot_fit(int fd, uint64_t size)
+{
+    struct stat about;
+    struct statvfs space;
+    if (fstat(fd, &about) != 0 || fstatvfs(fd, &space) != 0 || space.f_frsize == 0) {
+        return false;
+    }
+    uint64_t now = (uint64_t)about.st_size;
+    return size > now && (size - now) / space.f_frsize > space.f_bfree;
+}
+
 int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size)
 {
     (void)context;
+    int fd = bpi_posix_file_of(file)->fd;
     int result;
     if (size == 0) {
         return 0;
@@ -207,8 +222,11 @@ int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size)
     if (size > INT64_MAX) {
         return EFBIG;
     }
+    if (cannot_fit(fd, size)) {
+        return ENOSPC;
+    }
     do {
-        result = fallocate(bpi_posix_file_of(file)->fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
+        result = fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
     } while (result == EINTR);
     if (result == EOPNOTSUPP || result == ENOSYS) {
         return allocate_by_zeros(file, size);

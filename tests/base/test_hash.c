@@ -1,5 +1,7 @@
 /*
  * test_hash.c: the digests are plain BLAKE3 derive-key digests, by every way that leads to one.
+ *
+ * ctest: labels=threads
  */
 #include <setjmp.h>
 #include <stdarg.h>

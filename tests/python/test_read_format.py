@@ -167,7 +167,7 @@ class Reading(Case):
         m = Maker()
         everything(m)
         with tempfile.TemporaryDirectory() as directory:
-            make_store.write(directory, m.files())
+            make_store.write(directory, m.files(full=False))
 
             def tool(*arguments):
                 done = subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True)
@@ -181,7 +181,7 @@ class Reading(Case):
             code, text = tool("expect", directory, "--cuts", "--jobs", "2")
             self.assertEqual(code, 0)
             self.assertIn("remove MANIFEST - refuse CORRUPT\n", text)
-            make_store.write(directory, flipped(m.files(), m.seg.name, 100))
+            make_store.write(directory, flipped(m.files(full=False), m.seg.name, 100))
             self.assertEqual(tool("recover", directory)[0], 3)
             self.assertEqual(tool("verify", directory)[0], 3)
             self.assertEqual(tool("events", directory), (3, ""))

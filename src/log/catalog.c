@@ -205,6 +205,7 @@ bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool lis
     int code = first ? store_first(home, slot, index) : store_slot(home, slot, index);
     if (code != 0) {
         take_back(catalog, &before);
+        catalog->slot_unknown = true;
         bp_status status = bpi_error_system(error, code, "cannot write the manifest");
         bpi_error_file(error, "MANIFEST");
         return status;

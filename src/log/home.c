@@ -23,7 +23,7 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
         bpi_error_file(error, "%s", home->path);
         return status;
     }
-    code = io->dir_open_at(io->context, home->root, "log", create, &home->log);
+    code = io->dir_open_at(io->context, home->root, "log", false, &home->log);
     if (code != 0 && code != ENOENT) {
         bp_status status = bpi_error_system(error, code, "cannot open the log of the store");
         bpi_error_file(error, "%s/log", home->path);
@@ -49,6 +49,21 @@ bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error 
         bpi_home_close(home);
     }
     return status;
+}
+
+bp_status bpi_home_make_log(bpi_home *home, bp_error *error)
+{
+    const bp_io *io = home->io;
+    int code = home->log != NULL ? 0 : io->dir_open_at(io->context, home->root, "log", true, &home->log);
+    if (code == 0) {
+        code = io->dir_sync(io->context, home->root);
+    }
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "cannot make the log of the store");
+        bpi_error_file(error, "%s/log", home->path);
+        return status;
+    }
+    return BP_OK;
 }
 
 void bpi_home_close(bpi_home *home)

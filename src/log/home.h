@@ -21,8 +21,10 @@ typedef struct bpi_home {
     bp_io_place place;
 } bpi_home;
 
-/* Opens the directory (making it and log/ with `create`). BP_ERR_NOT_FOUND when it is not there. */
+/* Opens the directory (making it with `create`), and log/ if it is there. BP_ERR_NOT_FOUND when it is not there. */
 bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error *error);
+/* Makes log/. */
+bp_status bpi_home_make_log(bpi_home *home, bp_error *error);
 void bpi_home_close(bpi_home *home);
 
 /* Says something through the log hook. */
@@ -43,6 +45,7 @@ typedef struct bpi_catalog {
     size_t count;
     size_t capacity;
     uint64_t other_list; /* the list generation of the other slot, 0 when none */
+    bool slot_unknown;   /* writing a slot failed: which manifest is on the medium is not known */
 } bpi_catalog;
 
 /* Reads them. BP_ERR_NOT_FOUND: there is no MANIFEST. */

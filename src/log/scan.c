@@ -221,6 +221,7 @@ static void step_over(bpi_scanner *scanner, const bp_frame *frame)
     bpi_chain *chain = scanner->chain;
     chain->link = frame->header_crc;
     chain->epoch = frame->epoch;
+    chain->last_type = frame->type;
     if (frame->frontier > chain->frontier) {
         chain->frontier = frame->frontier;
     }

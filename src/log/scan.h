@@ -21,6 +21,7 @@ typedef struct bpi_chain {
     bp_hlc last_hlc;
     uint64_t frontier;      /* the greatest of all accepted frames */
     uint32_t seed;          /* record CRC seed */
+    uint8_t last_type;      /* of the last accepted frame; 0 before the first */
 } bpi_chain;
 
 typedef struct bpi_scanner {

@@ -18,6 +18,7 @@ typedef struct bpi_segment {
     const bp_allocator *allocator;
     bp_file *file;
     const uint8_t *address;  /* the mapping, [0, map_size) */
+    void *writable;          /* the same address, for map_store */
     size_t map_size;         /* the most the file will ever be */
     bool writable_map;       /* the mapping may be stored to */
     uint32_t ordinal;

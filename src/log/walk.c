@@ -18,6 +18,7 @@ bp_status bpi_log_walk_begin(bpi_log_walk *walk, const bpi_home *home, bpi_catal
     walk->home = home;
     walk->catalog = catalog;
     walk->calls = *calls;
+    walk->record_argument = calls->argument;
     walk->chain.epoch_max = catalog->manifest.epoch;
     walk->chain.seed = bpi_record_seed(&catalog->manifest.store_id);
     walk->tail_count = catalog->count;
@@ -198,7 +199,7 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
 {
     const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
     bp_frame frame;
-    bp_status status = bpi_scanner_next(&walk->scanner, &frame, walk->calls.record, walk->calls.argument, error);
+    bp_status status = bpi_scanner_next(&walk->scanner, &frame, walk->calls.record, walk->record_argument, error);
     if (status == BP_OK) {
         bool finished = frame.type == BP_FRAME_PAD;
         note_tail(walk, finished);

@@ -31,6 +31,7 @@ typedef struct bpi_log_walk {
     const bpi_home *home;
     bpi_catalog *catalog;
     bpi_walk_calls calls;
+    void *record_argument; /* for calls.record; the same as calls.argument unless set otherwise */
     bpi_chain chain;
     size_t index;        /* entry at hand */
     bool open;           /* its file and scanner are there */

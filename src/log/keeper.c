@@ -1,0 +1,260 @@
+/*
+ * keeper.c: the one background thread: it fills space ahead, makes the next segment, seals, marks, and syncs now and then.
+ *
+ * It starts with the first append. It sleeps without a timer while there is nothing to watch; while `keeper_armed` is
+ * set it looks every 5 ms, so that a MARK stands at most 10 ms behind the last sync of DATA.
+ */
+#include "log/opening.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+
+enum { FILL_STEP_LEAST = 64 << 10, FILL_STEP_MOST = 8 << 20, POPULATE_AHEAD = 2 << 20, ZEROS_SIZE = 256 << 10 };
+
+/* What the keeper knows from tick to tick. */
+typedef struct watch {
+    uint64_t last_written;
+    uint64_t last_sync_ns;
+} watch;
+
+/* Writes zeros over [from, to) and syncs, so that commits there change data only. Off the lock. */
+static int fill_zeros(bpi_log *log, bpi_segment *segment, uint64_t from, uint64_t to)
+{
+    uint8_t *zeros = bpi_allocate_zero(log->home.allocator, ZEROS_SIZE);
+    if (zeros == NULL) {
+        return ENOMEM;
+    }
+    const bp_io *io = log->home.io;
+    int code = io->file_allocate(io->context, segment->file, to);
+    for (uint64_t at = from; at < to && code == 0; at += ZEROS_SIZE) {
+        size_t size = to - at < ZEROS_SIZE ? (size_t)(to - at) : ZEROS_SIZE;
+        code = io->file_write(io->context, segment->file, at, zeros, size);
+    }
+    bpi_release(log->home.allocator, zeros, ZEROS_SIZE);
+    if (code == 0) {
+        code = io->file_sync(io->context, segment->file, BP_SYNC_DATA);
+    }
+    return code;
+}
+
+static uint64_t fill_target(const bpi_open_segment *active)
+{
+    uint64_t step = active->allocated < FILL_STEP_LEAST ? FILL_STEP_LEAST : active->allocated;
+    step = step > FILL_STEP_MOST ? FILL_STEP_MOST : step;
+    uint64_t target = active->allocated + step;
+    return target > active->capacity ? active->capacity : target;
+}
+
+/* Reserves (and in durable stores zeroes) space when less than an eighth is left. */
+static void fill_ahead(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    bpi_open_segment *active = log->active;
+    uint64_t from = active->allocated;
+    uint64_t to = fill_target(active);
+    if (log->filling || active->end + (from >> 3) < from || to <= from || active->finished) {
+        (void)pthread_mutex_unlock(&log->lock);
+        return;
+    }
+    bpi_segment *segment = bpi_segment_hold(active->segment);
+    log->filling = true;
+    (void)pthread_mutex_unlock(&log->lock);
+    int code = log->mapped ? log->home.io->file_allocate(log->home.io->context, segment->file, to)
+                           : fill_zeros(log, segment, from, to);
+    (void)pthread_mutex_lock(&log->lock);
+    if (code == 0 && log->active == active && active->allocated == from) {
+        active->allocated = to;
+        atomic_store_explicit(&segment->size, to, memory_order_release);
+    }
+    log->filling = false;
+    (void)pthread_cond_broadcast(&log->maintained);
+    (void)pthread_mutex_unlock(&log->lock);
+    bpi_segment_drop(segment);
+}
+
+/* Touches the pages that the next appends will store to. */
+static void populate_ahead(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    bpi_open_segment *active = log->active;
+    uint64_t from = active->populated > active->end ? active->populated : active->end;
+    uint64_t to = active->end + POPULATE_AHEAD;
+    to = to > active->allocated ? active->allocated : to;
+    bpi_segment *segment = bpi_segment_hold(active->segment);
+    (void)pthread_mutex_unlock(&log->lock);
+    from &= ~(uint64_t)4095;
+    if (to > from) {
+        log->home.io->map_populate(log->home.io->context, segment->file, segment->writable, from, (size_t)(to - from));
+        (void)pthread_mutex_lock(&log->lock);
+        if (log->active == active && active->segment == segment) {
+            active->populated = to;
+        }
+        (void)pthread_mutex_unlock(&log->lock);
+    }
+    bpi_segment_drop(segment);
+}
+
+static void work(bpi_log *log)
+{
+    if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
+        return;
+    }
+    fill_ahead(log);
+    if (log->mapped) {
+        populate_ahead(log);
+    }
+    (void)pthread_mutex_lock(&log->lock);
+    bool want_next = log->next == NULL && (log->active->end * 2 > log->active->capacity || log->finished_count > 0);
+    (void)pthread_mutex_unlock(&log->lock);
+    if (want_next) {
+        (void)bpi_log_prepare(log, false, NULL);
+    }
+    for (bool done = true; done;) {
+        (void)bpi_log_seal_one(log, false, &done, NULL);
+    }
+}
+
+static bool periodic_due(bpi_log *log, const watch *w, uint64_t now)
+{
+    uint32_t unsynced = atomic_load_explicit(&log->unsynced_events, memory_order_relaxed);
+    return unsynced > 0 && log->sync_every_events > 0 &&
+           (unsynced >= log->sync_every_events || now - w->last_sync_ns >= (uint64_t)log->sync_every_ms * 1000000u);
+}
+
+/* One look; false when there is nothing left to watch. */
+static bool tick(bpi_log *log, watch *w)
+{
+    uint64_t now = log->home.clock->steady_ns(log->home.clock->context);
+    if (periodic_due(log, w, now)) {
+        atomic_store_explicit(&log->unsynced_events, 0, memory_order_relaxed);
+        (void)bpi_log_sync(log, NULL);
+        w->last_sync_ns = now;
+    }
+    uint64_t written = atomic_load_explicit(&log->written, memory_order_acquire);
+    bool quiet = written == w->last_written;
+    w->last_written = written;
+    if (!quiet) {
+        return true;
+    }
+    if (atomic_load_explicit(&log->durable, memory_order_acquire) >= written) {
+        (void)bpi_log_mark(log, NULL);
+        w->last_written = atomic_load_explicit(&log->written, memory_order_acquire);
+    }
+    return atomic_load_explicit(&log->unsynced_events, memory_order_relaxed) > 0;
+}
+
+static void sleep_until_woken(bpi_log *log, bool timed)
+{
+    if (!timed) {
+        (void)pthread_cond_wait(&log->keeper_wake, &log->keeper_lock);
+        return;
+    }
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += BPI_KEEPER_TICK_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&log->keeper_wake, &log->keeper_lock, &until);
+}
+
+static void *keeper_main(void *argument)
+{
+    bpi_log *log = argument;
+    watch w = {0, 0};
+    (void)pthread_mutex_lock(&log->keeper_lock);
+    while (!log->keeper_stop) {
+        bool armed = atomic_load(&log->keeper_armed);
+        if (!log->keeper_due) {
+            sleep_until_woken(log, armed);
+        }
+        bool due = log->keeper_due;
+        log->keeper_due = false;
+        if (log->keeper_stop) {
+            break;
+        }
+        (void)pthread_mutex_unlock(&log->keeper_lock);
+        if (due) {
+            work(log);
+        }
+        if (armed && !tick(log, &w)) {
+            /* Disarmed first, then looked once more: an append that armed in between is not missed. */
+            atomic_store(&log->keeper_armed, false);
+            if (tick(log, &w) || atomic_load(&log->durable) > w.last_written) {
+                atomic_store(&log->keeper_armed, true);
+            }
+        }
+        (void)pthread_mutex_lock(&log->keeper_lock);
+    }
+    (void)pthread_mutex_unlock(&log->keeper_lock);
+    return NULL;
+}
+
+static void wake(bpi_log *log, bool due)
+{
+    (void)pthread_mutex_lock(&log->keeper_lock);
+    log->keeper_due = log->keeper_due || due;
+    (void)pthread_cond_signal(&log->keeper_wake);
+    (void)pthread_mutex_unlock(&log->keeper_lock);
+}
+
+void bpi_keeper_arm(bpi_log *log)
+{
+    if (!atomic_load_explicit(&log->keeper_armed, memory_order_relaxed) && !atomic_exchange(&log->keeper_armed, true)) {
+        wake(log, false);
+    }
+}
+
+static bp_status start(bpi_log *log, bp_error *error)
+{
+    pthread_attr_t attributes;
+    int code = pthread_attr_init(&attributes);
+    if (code == 0) {
+        code = pthread_attr_setstacksize(&attributes, log->keeper_stack_size);
+        if (code == 0) {
+            code = pthread_create(&log->keeper, &attributes, keeper_main, log);
+        }
+        (void)pthread_attr_destroy(&attributes);
+    }
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot start the keeper thread");
+    }
+    log->keeper_started = true;
+    return BP_OK;
+}
+
+bp_status bpi_log_maintain(bpi_log *log, bp_error *error)
+{
+    if (log->threaded) {
+        if (!log->keeper_started) {
+            bp_status status = start(log, error);
+            if (status != BP_OK) {
+                return status;
+            }
+        }
+        wake(log, true);
+        return BP_OK;
+    }
+    bp_status status = BP_OK;
+    for (bool done = true; done && status == BP_OK;) {
+        status = bpi_log_seal_one(log, true, &done, error);
+    }
+    return status;
+}
+
+void bpi_keeper_stop(bpi_log *log)
+{
+    if (!log->keeper_started) {
+        return;
+    }
+    (void)pthread_mutex_lock(&log->keeper_lock);
+    log->keeper_stop = true;
+    (void)pthread_cond_signal(&log->keeper_wake);
+    (void)pthread_mutex_unlock(&log->keeper_lock);
+    (void)pthread_join(log->keeper, NULL);
+    log->keeper_started = false;
+}

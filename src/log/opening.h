@@ -1,0 +1,20 @@
+/*
+ * opening.h: the parts of opening and closing a log, between the files of this folder.
+ */
+#ifndef BPI_LOG_OPENING_H
+#define BPI_LOG_OPENING_H
+
+#include "log/log.h"
+
+void bpi_log_init_locks(bpi_log *log);
+
+/* Reads the log, judges its end, cuts, claims it under a new epoch, and sets up what writing needs. */
+bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error *error);
+
+/* Releases everything; the keeper is joined before. */
+void bpi_log_release(bpi_log *log);
+
+/* The Merkle root over the event hashes of a segment whose frames end at `end`. False: no memory or not readable. */
+bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_out, bp_hash *root_out);
+
+#endif

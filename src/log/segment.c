@@ -1,0 +1,137 @@
+/*
+ * segment.c: the shared mapping of a segment file.
+ */
+#include "log/segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "log/segment_file.h"
+
+bpi_segment *bpi_segment_hold(bpi_segment *segment)
+{
+    atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);
+    return segment;
+}
+
+void bpi_segment_drop(bpi_segment *segment)
+{
+    if (segment == NULL || atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    const bp_io *io = segment->io;
+    if (segment->address != NULL) {
+        io->map_close(io->context, segment->file, segment->writable, segment->map_size);
+    }
+    if (segment->file != NULL) {
+        io->file_close(io->context, segment->file);
+    }
+    bpi_release(segment->allocator, segment, sizeof *segment);
+}
+
+bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
+                           size_t map_size, bool writable, bpi_segment **segment_out, bp_error *error)
+{
+    const bp_io *io = home->io;
+    bpi_segment *segment = bpi_allocate_zero(home->allocator, sizeof *segment);
+    if (segment == NULL) {
+        io->file_close(io->context, file);
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    segment->io = io;
+    segment->allocator = home->allocator;
+    segment->file = file;
+    segment->ordinal = entry->ordinal;
+    segment->generation = entry->generation;
+    segment->salt = entry->salt;
+    segment->seed = seed;
+    segment->writable_map = writable;
+    atomic_init(&segment->references, 1);
+    uint64_t size = 0;
+    int code = io->file_size(io->context, file, &size);
+    if (code == 0) {
+        segment->map_size = size > map_size ? (size_t)size : map_size;
+        code = io->map_open(io->context, file, segment->map_size, writable, &segment->writable);
+    }
+    if (code != 0) {
+        bpi_segment_drop(segment);
+        bp_status status = bpi_error_system(error, code, "cannot map a segment");
+        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+    }
+    segment->address = segment->writable;
+    atomic_init(&segment->size, size);
+    *segment_out = segment;
+    return BP_OK;
+}
+
+bp_status bpi_segment_remap(bpi_segment *segment, size_t map_size, bp_error *error)
+{
+    void *address = NULL;
+    int code = segment->io->map_open(segment->io->context, segment->file, map_size, segment->writable_map, &address);
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot map a segment of %zu bytes", map_size);
+    }
+    segment->io->map_close(segment->io->context, segment->file, segment->writable, segment->map_size);
+    segment->writable = address;
+    segment->address = address;
+    segment->map_size = map_size;
+    return BP_OK;
+}
+
+static int write_header(const bpi_home *home, bp_file *file, const bpi_segment_header *header, uint64_t first_size)
+{
+    uint8_t bytes[BPI_SEGMENT_FIRST_SIZE] = {0};
+    bpi_segment_header_put(header, bytes);
+    const bp_io *io = home->io;
+    int code = io->file_write(io->context, file, 0, bytes, (size_t)first_size);
+    if (code == 0) {
+        code = io->file_sync(io->context, file, BP_SYNC_ALL);
+    }
+    if (code == 0) {
+        code = io->dir_sync(io->context, home->log);
+    }
+    return code;
+}
+
+bp_status bpi_segment_create(const bpi_home *home, const bpi_manifest *manifest, uint32_t ordinal, size_t map_size,
+                             bool writable_map, bpi_segment_entry *entry_out, bpi_segment **segment_out,
+                             bp_error *error)
+{
+    const bp_io *io = home->io;
+    bpi_segment_entry entry = {.ordinal = ordinal, .state = BPI_SEGMENT_OPEN};
+    char name[BP_SEGMENT_NAME_SIZE];
+    int code = 0;
+    while (entry.salt == 0 && code == 0) {
+        code = home->random->fill(home->random->context, &entry.salt, sizeof entry.salt);
+    }
+    bp_file *file = NULL;
+    /* A name that a failed attempt left behind is not used again. */
+    for (bool taken = code == 0; taken; taken = code == EEXIST) {
+        bp_segment_name(ordinal, ++entry.generation, name);
+        code = io->file_open(io->context, home->log, name, BP_OPEN_WRITE | BP_OPEN_CREATE | BP_OPEN_EXCLUSIVE, &file);
+    }
+    bpi_segment_header header = {.store_id = manifest->store_id,
+                                 .ordinal = ordinal,
+                                 .generation = entry.generation,
+                                 .salt = entry.salt,
+                                 .epoch = manifest->epoch};
+    if (code == 0) {
+        code = write_header(home, file, &header, BPI_SEGMENT_FIRST_SIZE);
+    }
+    if (code != 0) {
+        if (file != NULL) {
+            /* Nothing names it yet: without frames the next opening removes it, if this does not. */
+            io->file_close(io->context, file);
+            (void)io->dir_remove(io->context, home->log, name);
+        }
+        bp_status status = bpi_error_system(error, code, "cannot make a segment");
+        bpi_error_file(error, "log/%s", name);
+        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+    }
+    *entry_out = entry;
+    return bpi_segment_wrap(home, file, &entry, bpi_record_seed(&manifest->store_id), map_size, writable_map,
+                            segment_out, error);
+}

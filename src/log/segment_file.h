@@ -1,0 +1,25 @@
+/*
+ * segment_file.h: making and mapping segment files.
+ */
+#ifndef BPI_LOG_SEGMENT_FILE_H
+#define BPI_LOG_SEGMENT_FILE_H
+
+#include "format/record.h"
+#include "log/home.h"
+#include "log/segment.h"
+
+enum { BPI_SEGMENT_FIRST_SIZE = 8192 }; /* what a new file holds: its header and zeros */
+
+/* Takes an open file, closing it on failure. map_size is raised to the file's size. One reference for the caller. */
+bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
+                           size_t map_size, bool writable, bpi_segment **segment_out, bp_error *error);
+
+/* Maps more of it. Only while nobody else holds the segment or an address in it. */
+bp_status bpi_segment_remap(bpi_segment *segment, size_t map_size, bp_error *error);
+
+/* Makes a segment file with its header, synced, its name synced. Fills in the open entry that lists it. */
+bp_status bpi_segment_create(const bpi_home *home, const bpi_manifest *manifest, uint32_t ordinal, size_t map_size,
+                             bool writable_map, bpi_segment_entry *entry_out, bpi_segment **segment_out,
+                             bp_error *error);
+
+#endif

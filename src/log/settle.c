@@ -1,0 +1,336 @@
+/*
+ * settle.c: from a manifest to a log that can be written: read, judge, cut, sync, claim, seal.
+ */
+#include "log/opening.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+#include "io/process.h"
+
+/* State of one opening. */
+typedef struct settling {
+    bpi_log *log;
+    const bpi_log_options *options;
+    bpi_segment **segments; /* one per catalog entry, as far as read */
+    size_t count;
+    uint64_t total;
+    uint64_t done;
+    uint32_t old_segment_size;
+} settling;
+
+static bp_status open_mapped(settling *s, const bpi_segment_entry *entry, bpi_segment **segment_out, bp_error *error)
+{
+    bpi_log *log = s->log;
+    bool sealed = entry->state == BPI_SEGMENT_SEALED;
+    bp_file *file = NULL;
+    bp_status status = bpi_open_listed(&log->home, &log->catalog, entry, sealed ? BP_OPEN_READ : BP_OPEN_WRITE, &file,
+                                       NULL, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    size_t map_size = sealed ? (size_t)entry->length : s->old_segment_size;
+    if (!sealed && log->segment_size > map_size) {
+        map_size = log->segment_size;
+    }
+    return bpi_segment_wrap(&log->home, file, entry, bpi_record_seed(&log->catalog.manifest.store_id), map_size,
+                            log->mapped && !sealed, segment_out, error);
+}
+
+static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
+{
+    settling *s = argument;
+    size_t index = (size_t)(entry - s->log->catalog.entries);
+    bp_status status = open_mapped(s, entry, &s->segments[index], error);
+    if (status != BP_OK) {
+        return status;
+    }
+    const bpi_segment *segment = s->segments[index];
+    const bpi_load_calls *calls = &s->options->calls;
+    if (calls->progress != NULL) {
+        calls->progress(calls->progress_context, "reading the log", s->done, s->total);
+    }
+    s->done += segment->map_size;
+    return calls->segment(calls->argument, s->segments[index], first_sequence, segment->map_size, error);
+}
+
+static bool allocate_segments(settling *s)
+{
+    s->count = s->log->catalog.count;
+    s->segments = bpi_allocate_array(s->log->home.allocator, s->count, sizeof *s->segments);
+    for (size_t i = 0; i < s->count; i++) {
+        const bpi_segment_entry *entry = &s->log->catalog.entries[i];
+        s->total += entry->state == BPI_SEGMENT_SEALED ? entry->length : s->old_segment_size;
+    }
+    return s->segments != NULL;
+}
+
+static void free_segments(settling *s)
+{
+    for (size_t i = 0; s->segments != NULL && i < s->count; i++) {
+        bpi_segment_drop(s->segments[i]);
+    }
+    bpi_release(s->log->home.allocator, s->segments, s->count * sizeof *s->segments);
+    s->segments = NULL;
+}
+
+/* "An unclean open syncs the tail before it claims any of it." */
+static bp_status sync_tail(settling *s, size_t last, bp_error *error)
+{
+    const bp_io *io = s->log->home.io;
+    for (size_t i = 0; i <= last; i++) {
+        if (s->log->catalog.entries[i].state != BPI_SEGMENT_OPEN || s->segments[i] == NULL) {
+            continue;
+        }
+        int code = io->file_sync(io->context, s->segments[i]->file, BP_SYNC_ALL);
+        if (code != 0) {
+            return bpi_error_system(error, code, "cannot sync the end of the log");
+        }
+    }
+    return BP_OK;
+}
+
+/* Turns the entry of a finished segment into a sealed one. */
+static bp_status seal_entry(bpi_segment_entry *entry, const bpi_tail *tail, uint64_t next_first, bpi_segment *segment,
+                            bp_error *error)
+{
+    uint64_t count = 0;
+    if (!bpi_segment_root(segment, tail->end, &count, &entry->root) || count != next_first - tail->first_sequence) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot compute the root of segment %u",
+                             (unsigned)entry->ordinal);
+    }
+    entry->state = BPI_SEGMENT_SEALED;
+    entry->first_sequence = tail->first_sequence;
+    entry->count = count;
+    entry->length = tail->end;
+    entry->frames = tail->frames;
+    entry->link = tail->link;
+    entry->last_hlc = tail->last_hlc;
+    return BP_OK;
+}
+
+/* Seals what is finished before p's segment. */
+static bp_status seal_finished(settling *s, const bpi_log_walk *walk, const bpi_verdict *verdict, bool *changed_out,
+                               bp_error *error)
+{
+    bpi_catalog *catalog = &s->log->catalog;
+    for (size_t i = 0; i < verdict->index; i++) {
+        if (catalog->entries[i].state != BPI_SEGMENT_OPEN) {
+            continue;
+        }
+        size_t next = i + 1;
+        while (next < verdict->index && catalog->entries[next].state == BPI_SEGMENT_RETIRED) {
+            next++;
+        }
+        bp_status status = seal_entry(&catalog->entries[i], &walk->tails[i], walk->tails[next].first_sequence,
+                                      s->segments[i], error);
+        if (status != BP_OK) {
+            return status;
+        }
+        *changed_out = true;
+    }
+    return BP_OK;
+}
+
+static bp_status new_open_segment(bpi_log *log, bpi_segment *segment, bpi_open_segment **open_out, bp_error *error)
+{
+    bpi_open_segment *open = bpi_allocate_zero(log->home.allocator, sizeof *open);
+    if (open == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    open->segment = bpi_segment_hold(segment);
+    open->allocated = atomic_load(&segment->size);
+    open->end = BPI_SEGMENT_HEADER;
+    *open_out = open;
+    return BP_OK;
+}
+
+/* The segment behind p's, if one is listed, is the prepared one; any further are dropped from the list. */
+static bp_status adopt_next(settling *s, size_t active, bool *changed_out, bp_error *error)
+{
+    bpi_log *log = s->log;
+    bpi_catalog *catalog = &log->catalog;
+    size_t next = active + 1;
+    if (next >= catalog->count || catalog->entries[next].state != BPI_SEGMENT_OPEN) {
+        return BP_OK;
+    }
+    if (catalog->count > next + 1) {
+        catalog->count = next + 1;
+        *changed_out = true;
+    }
+    bpi_segment *segment = NULL;
+    bp_status status = open_mapped(s, &catalog->entries[next], &segment, error);
+    if (status == BP_OK) {
+        status = new_open_segment(log, segment, &log->next, error);
+        bpi_segment_drop(segment);
+    }
+    return status;
+}
+
+static bp_status adopt_active(settling *s, const bpi_log_walk *walk, const bpi_verdict *verdict, bp_error *error)
+{
+    bpi_log *log = s->log;
+    const bpi_tail *tail = &walk->tails[verdict->index];
+    bpi_segment *segment = s->segments[verdict->index];
+    bp_status status = new_open_segment(log, segment, &log->active, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_open_segment *active = log->active;
+    active->first_sequence = tail->first_sequence;
+    active->end = bpi_lsn_offset(verdict->p);
+    active->frames = walk->scanner.frames;
+    active->link = walk->chain.link;
+    active->last_hlc = walk->chain.last_hlc;
+    active->finished = tail->finished;
+    active->capacity = active->allocated > s->old_segment_size ? active->allocated : s->old_segment_size;
+    if (log->segment_size != s->old_segment_size) {
+        /* Another size from now on: what is there ends with the next frame; an empty segment takes the new size. */
+        active->capacity = active->frames != 0 ? active->end + BPI_FRAME_HEADER : log->segment_size;
+    }
+    log->next_sequence = walk->chain.next_sequence;
+    log->last_type = walk->chain.last_type;
+    log->last_hlc = walk->chain.last_hlc;
+    if (log->last_hlc < log->catalog.manifest.hlc_ceiling) {
+        log->last_hlc = log->catalog.manifest.hlc_ceiling;
+    }
+    return BP_OK;
+}
+
+static bp_status open_live(bpi_log *log, bp_error *error)
+{
+    const bp_io *io = log->home.io;
+    int code = io->file_open(io->context, log->home.root, "live", BP_OPEN_WRITE | BP_OPEN_CREATE, &log->live_file);
+    if (code == 0) {
+        code = io->file_allocate(io->context, log->live_file, BPI_LIVE_SIZE);
+    }
+    void *address = NULL;
+    if (code == 0) {
+        code = io->map_open(io->context, log->live_file, BPI_LIVE_SIZE, true, &address);
+    }
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "cannot map the page that readers watch");
+        bpi_error_file(error, "%s/live", log->home.path);
+        return status;
+    }
+    log->live = address;
+    return BP_OK;
+}
+
+static void announce(bpi_log *log, uint32_t pid)
+{
+    bpi_live_put(log->live, &log->catalog.manifest.store_id, &log->home.place, log->epoch, pid);
+    atomic_store(&log->live->sequence, log->next_sequence);
+    atomic_store(&log->live->published, atomic_load(&log->written));
+    atomic_store(&log->live->durable, atomic_load(&log->durable));
+    atomic_store(&log->live->generation, log->catalog.manifest.generation);
+    atomic_store(&log->live->state, BPI_LIVE_OPEN);
+}
+
+/* Step 6: a new epoch unless nothing happened since a clean close. */
+static bp_status claim(settling *s, const bpi_verdict *verdict, uint64_t cut, bool list_changed, bp_error *error)
+{
+    bpi_log *log = s->log;
+    bpi_manifest *manifest = &log->catalog.manifest;
+    bool clean = manifest->clean && cut == 0 && verdict->p == manifest->durable;
+    bool options_changed =
+        manifest->segment_size != log->segment_size ||
+        (s->options->layout != 0 && manifest->layout != (uint8_t)(s->options->layout - 1));
+    if (!clean) {
+        bp_status status = sync_tail(s, verdict->index, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        manifest->epoch++;
+        manifest->clean = false;
+        manifest->durable = verdict->p;
+    }
+    if (cut != 0) {
+        manifest->cuts++;
+        manifest->cut_lsn = verdict->p;
+        manifest->cut_bytes = cut;
+        log->cuts_now = 1;
+    }
+    manifest->hlc_ceiling = log->last_hlc;
+    manifest->segment_size = log->segment_size;
+    if (s->options->layout != 0) {
+        manifest->layout = (uint8_t)(s->options->layout - 1);
+    }
+    if (!clean || list_changed || options_changed) {
+        bp_status status = bpi_catalog_store(&log->home, &log->catalog, list_changed, false, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    log->clean = clean;
+    log->epoch = manifest->epoch;
+    return BP_OK;
+}
+
+static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
+{
+    bpi_log *log = s->log;
+    bpi_verdict verdict;
+    bpi_live_word word;
+    bool believed = bpi_read_live(&log->home, &log->catalog.manifest.store_id, &word);
+    bp_status status = bpi_judge(walk, believed ? &word : NULL, &verdict, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    uint64_t cut = 0;
+    if (verdict.loose > 0) {
+        status = bpi_cut(&log->home, &log->catalog, &verdict, &cut, error);
+        bpi_say_number(&log->home, BP_LOG_WARN, "recovery", "cut", "bytes", (int64_t)cut);
+    }
+    bool changed = false;
+    if (status == BP_OK) {
+        status = adopt_active(s, walk, &verdict, error);
+    }
+    if (status == BP_OK) {
+        status = adopt_next(s, verdict.index, &changed, error);
+    }
+    if (status == BP_OK) {
+        status = seal_finished(s, walk, &verdict, &changed, error);
+    }
+    if (status == BP_OK) {
+        status = claim(s, &verdict, cut, changed, error);
+    }
+    if (status == BP_OK) {
+        atomic_store(&log->written, verdict.p);
+        atomic_store(&log->durable, verdict.p);
+        atomic_store(&log->written_sequence, log->next_sequence);
+        atomic_store(&log->durable_sequence, log->next_sequence);
+        status = open_live(log, error);
+    }
+    return status;
+}
+
+bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error *error)
+{
+    settling s = {.log = log, .options = options, .old_segment_size = log->catalog.manifest.segment_size};
+    log->segment_size = options->segment_size != 0 ? options->segment_size : s.old_segment_size;
+    if (!allocate_segments(&s)) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the log");
+    }
+    bpi_walk_calls calls = {&s, begin_segment, options->calls.record};
+    bpi_log_walk walk;
+    bp_status status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
+    if (status == BP_OK) {
+        walk.record_argument = options->calls.argument;
+        status = bpi_log_walk_run(&walk, UINT64_MAX, error);
+        if (status == BP_END) {
+            status = take_over(&s, &walk, error);
+        }
+        bpi_log_walk_end(&walk);
+    }
+    free_segments(&s);
+    if (status == BP_OK) {
+        bpi_catalog_sweep(&log->home, &log->catalog);
+        announce(log, bpi_process_id());
+        bpi_say_number(&log->home, BP_LOG_INFO, "recovery", log->clean ? "opened" : "recovered", "next_sequence",
+                       (int64_t)log->next_sequence);
+    }
+    return status;
+}

@@ -1,0 +1,250 @@
+/*
+ * write.c: frames into segments.
+ *
+ * Two ways in. Durable stores write each commit with one pwrite into space the keeper filled with zeros, so that the sync
+ * behind it moves data only. Buffered stores store it into the mapping, the header last, so that a kill between the two
+ * leaves no frame. Space is reserved before anything is written: no room is a clean refusal.
+ */
+#include "log/log.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "format/frame.h"
+
+enum { STEP_LEAST = 16 << 10, STEP_MOST = 8 << 20, POPULATE_AHEAD = 2 << 20 };
+
+uint64_t bpi_log_next_lsn(const bpi_log *log)
+{
+    return bpi_lsn(log->active->segment->ordinal, log->active->end);
+}
+
+/* Reserves space for `length` bytes more in the active segment, in doubling steps. */
+static bp_status extend(bpi_log *log, uint64_t length, bp_error *error)
+{
+    if (log->filling) {
+        (void)pthread_cond_wait(&log->maintained, &log->lock);
+        return BP_OK;
+    }
+    bpi_open_segment *active = log->active;
+    uint64_t end = active->end + length;
+    uint64_t step = active->allocated < STEP_LEAST ? STEP_LEAST : active->allocated;
+    step = step > STEP_MOST ? STEP_MOST : step;
+    uint64_t wanted = active->allocated + step;
+    wanted = wanted > active->capacity ? active->capacity : wanted;
+    wanted = wanted < end ? end : wanted;
+    const bp_io *io = log->home.io;
+    int code = io->file_allocate(io->context, active->segment->file, wanted);
+    if (code != 0 && wanted > end) {
+        wanted = end;
+        code = io->file_allocate(io->context, active->segment->file, wanted);
+    }
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "no room for the event");
+        bpi_error_file(error, "%s/log", log->home.path);
+        bpi_error_hint(error, "free some space; nothing was appended");
+        return status;
+    }
+    active->allocated = wanted;
+    atomic_store_explicit(&active->segment->size, wanted, memory_order_release);
+    return BP_OK;
+}
+
+/* The first frame after a clean opening: from now on a crash must be recovered from. */
+static bp_status leave_clean(bpi_log *log, bp_error *error)
+{
+    (void)pthread_mutex_lock(&log->catalog_lock);
+    log->catalog.manifest.clean = false;
+    bp_status status = bpi_catalog_store(&log->home, &log->catalog, false, false, error);
+    if (status != BP_OK) {
+        log->catalog.manifest.clean = true;
+    }
+    (void)pthread_mutex_unlock(&log->catalog_lock);
+    log->clean = status != BP_OK;
+    return status;
+}
+
+bp_status bpi_log_room(bpi_log *log, uint64_t length, bp_error *error)
+{
+    if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
+        return bpi_log_failed(log, error);
+    }
+    if (log->clean) {
+        bp_status status = leave_clean(log, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    /* Rotating and extending may wait, and so let others write: what held before must be looked at again. */
+    for (;;) {
+        bp_status status = BP_OK;
+        if (log->active->finished || log->active->end + length + BPI_FRAME_HEADER > log->active->capacity) {
+            status = bpi_log_rotate(log, length, error);
+        } else if (log->active->end + length > log->active->allocated) {
+            status = extend(log, length, error);
+        } else {
+            return BP_OK;
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+}
+
+static bp_status put_bytes(bpi_log *log, const uint8_t *frame, uint32_t length, bp_error *error)
+{
+    bpi_open_segment *active = log->active;
+    const bp_io *io = log->home.io;
+    if (log->mapped) {
+        void *address = active->segment->writable;
+        if (length > BPI_FRAME_HEADER) {
+            io->map_store(io->context, active->segment->file, address, active->end + BPI_FRAME_HEADER,
+                          frame + BPI_FRAME_HEADER, length - BPI_FRAME_HEADER);
+        }
+        io->map_store(io->context, active->segment->file, address, active->end, frame, BPI_FRAME_HEADER);
+        return BP_OK;
+    }
+    int code = io->file_write(io->context, active->segment->file, active->end, frame, length);
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "cannot write to the log");
+        bpi_error_at(error, active->end, "log segment %u", (unsigned)active->segment->ordinal);
+        return bpi_log_fail(log, status, error);
+    }
+    return BP_OK;
+}
+
+bp_status bpi_log_write(bpi_log *log, uint8_t *frame, uint32_t length, uint8_t type, uint32_t record_count,
+                        uint32_t body_crc, bp_hlc last_hlc, bp_error *error)
+{
+    bpi_open_segment *active = log->active;
+    BPI_ASSERT(active->end + length <= active->allocated && !active->finished);
+    bp_frame header = {.salt = active->segment->salt,
+                       .length = length,
+                       .record_count = record_count,
+                       .type = type,
+                       .flags = BPI_FRAME_MUST_UNDERSTAND,
+                       .epoch = log->epoch,
+                       .lsn = bpi_log_next_lsn(log),
+                       .first_sequence = log->next_sequence,
+                       .frontier = atomic_load_explicit(&log->durable, memory_order_acquire),
+                       .origin = 0,
+                       .previous_crc = active->link,
+                       .body_crc = body_crc};
+    uint32_t crc = bpi_frame_put(&header, frame);
+    bp_status status = put_bytes(log, frame, length, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    active->link = crc;
+    active->end += length;
+    active->frames++;
+    active->last_hlc = last_hlc;
+    log->last_hlc = last_hlc;
+    log->next_sequence += record_count;
+    log->last_type = type;
+    log->data_unmarked = type == BP_FRAME_DATA || log->data_unmarked;
+    atomic_store_explicit(&log->written_sequence, log->next_sequence, memory_order_relaxed);
+    atomic_store_explicit(&log->written, bpi_log_next_lsn(log), memory_order_release);
+    return BP_OK;
+}
+
+void bpi_log_publish(bpi_log *log)
+{
+    if (log->live != NULL) {
+        atomic_store_explicit(&log->live->sequence, log->next_sequence, memory_order_relaxed);
+        atomic_store_explicit(&log->live->published, bpi_log_next_lsn(log), memory_order_release);
+    }
+    bpi_open_segment *active = log->active;
+    uint64_t ahead = log->mapped ? active->populated : active->allocated;
+    bool half_full = active->end * 2 > active->capacity && log->next == NULL;
+    if (log->threaded && ((active->end + (ahead >> 3) >= ahead && ahead < active->capacity) || half_full ||
+                          log->finished_count > 0)) {
+        (void)bpi_log_maintain(log, NULL);
+    }
+}
+
+/* Frames go into the next segment only when the one before the active is synced (format.md, section 10). */
+static bp_status settle_before(bpi_log *log, bp_error *error)
+{
+    if (log->finished_count == 0 ||
+        bpi_lsn_ordinal(atomic_load_explicit(&log->durable, memory_order_acquire)) >= log->active->segment->ordinal) {
+        return BP_OK;
+    }
+    return bpi_log_sync_locked(log, error);
+}
+
+/* Waits for the keeper or does its work, until there is a next segment and room to remember the finished one. */
+static bp_status have_next(bpi_log *log, bp_error *error)
+{
+    while (log->next == NULL || log->finished_count >= BPI_OPEN_SEGMENTS - 2) {
+        if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
+            return bpi_log_failed(log, error);
+        }
+        if (log->threaded && log->maintaining) {
+            (void)pthread_cond_wait(&log->maintained, &log->lock);
+            continue;
+        }
+        bool done = false;
+        bp_status status = log->next == NULL ? bpi_log_prepare(log, true, error)
+                                             : bpi_log_seal_one(log, true, &done, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
+/* Ends the active segment; afterwards nothing can fail. */
+static bp_status put_pad(bpi_log *log, bp_error *error)
+{
+    while (log->active->end + BPI_FRAME_HEADER > log->active->allocated) {
+        bp_status status = extend(log, BPI_FRAME_HEADER, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    uint8_t pad[BPI_FRAME_HEADER];
+    return bpi_log_write(log, pad, sizeof pad, BP_FRAME_PAD, 0, 0, log->last_hlc, error);
+}
+
+static void switch_to_next(bpi_log *log, uint64_t capacity)
+{
+    bpi_open_segment *next = log->next;
+    log->active->finished = true;
+    log->finished[log->finished_count++] = log->active;
+    next->capacity = capacity;
+    next->link = log->active->link;
+    next->last_hlc = log->active->last_hlc;
+    next->first_sequence = log->next_sequence;
+    log->active = next;
+    log->next = NULL;
+    atomic_store_explicit(&log->written, bpi_log_next_lsn(log), memory_order_release);
+}
+
+bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error)
+{
+    const bpi_open_segment *before = log->active;
+    bp_status status = have_next(log, error);
+    if (status != BP_OK || log->active != before) {
+        return status; /* while this waited, somebody else rotated */
+    }
+    status = settle_before(log, error);
+    uint64_t capacity = BPI_SEGMENT_HEADER + needed + BPI_FRAME_HEADER;
+    capacity = bpi_round_up(capacity < log->segment_size ? log->segment_size : capacity, 4096);
+    if (status == BP_OK && capacity > log->next->segment->map_size) {
+        status = bpi_segment_remap(log->next->segment, (size_t)capacity, error);
+    }
+    if (status == BP_OK && !log->active->finished) {
+        status = put_pad(log, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    switch_to_next(log, capacity);
+    if (log->threaded) {
+        (void)bpi_log_maintain(log, NULL);
+    }
+    return BP_OK;
+}

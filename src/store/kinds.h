@@ -1,0 +1,57 @@
+/*
+ * kinds.h: the table name <-> kind of a store, and how many events each kind has.
+ *
+ * Names are only added. Readers of the table take a read lock; names live as long as the table.
+ */
+#ifndef BPI_STORE_KINDS_H
+#define BPI_STORE_KINDS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <batpak/io.h>
+#include <batpak/kinds.h>
+
+typedef struct bpi_kind_entry {
+    bp_kind_code kind;
+    char name[BP_KIND_NAME_MAX + 1];
+} bpi_kind_entry;
+
+enum { BPI_KIND_CATEGORIES = 16, BPI_KIND_TYPES = 4096 };
+
+typedef struct bpi_kinds {
+    const bp_allocator *allocator;
+    pthread_rwlock_t lock;
+    pthread_mutex_t naming;     /* held from choosing a free kind until it is in the log */
+    bpi_kind_entry **by_kind;   /* sorted by kind */
+    bpi_kind_entry **by_name;   /* the same, sorted by name */
+    size_t count;
+    size_t capacity;
+    _Atomic uint64_t *events[BPI_KIND_CATEGORIES]; /* counts by type; a category's array comes with its first event */
+} bpi_kinds;
+
+void bpi_kinds_init(bpi_kinds *kinds, const bp_allocator *allocator);
+void bpi_kinds_fini(bpi_kinds *kinds);
+
+/* Room for one more name and for counting `kind`; afterwards add and count cannot fail. */
+bool bpi_kinds_reserve(bpi_kinds *kinds);
+bool bpi_kinds_reserve_count(bpi_kinds *kinds, bp_kind_code kind);
+
+/* Adds a pair from a KIND_NAME event's payload. BP_ERR_CORRUPT: not a pair, or one of them is named already. */
+bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error);
+void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind);
+
+bool bpi_kinds_find_name(bpi_kinds *kinds, const char *name, size_t size, bp_kind_code *kind_out);
+const char *bpi_kinds_name_of(bpi_kinds *kinds, bp_kind_code kind); /* the table's; NULL */
+/* The lowest kind of category 1 without a name and without events; false when there is none. */
+bool bpi_kinds_free_kind(bpi_kinds *kinds, bp_kind_code *kind_out);
+
+/* Built-in names: DATA, ERROR, ... NULL / false. */
+const char *bpi_kind_constant_name(bp_kind_code kind);
+bool bpi_kind_constant_find(const char *name, size_t size, bp_kind_code *kind_out);
+
+/* Bytes of a KIND_NAME payload: kind (2), name. */
+enum { BPI_KIND_PAYLOAD_MAX = 2 + BP_KIND_NAME_MAX };
+size_t bpi_kind_payload(uint8_t *bytes, bp_kind_code kind, const char *name);
+
+#endif

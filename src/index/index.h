@@ -130,6 +130,8 @@ bp_status bpi_scan_begin(bpi_view *view, bpi_index *index, const bp_region *regi
                          bpi_scan **scan_out, bp_error *error); /* holds the view */
 /* BP_OK, BP_END. event_out NULL: the record is read only where a hash has to be confirmed. */
 bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_out, bp_error *error);
+/* How many rows a scan that has just begun would yield. Records are only read where a hash has to be confirmed. */
+bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error);
 void bpi_scan_end(bpi_scan *scan);
 
 #endif

@@ -114,9 +114,22 @@ static bool build_list(scratch *room, bpi_list *list, const bpi_rows *rows, unsi
     return list_take(room->allocator, list, room->pairs, count);
 }
 
+/* An event may name a cause twice. */
+static uint32_t without_doubles(uint64_t *pairs, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept == 0 || pairs[i] != pairs[kept - 1]) {
+            pairs[kept++] = pairs[i];
+        }
+    }
+    return kept;
+}
+
 static bool pairs_take(scratch *room, bpi_pairs *pairs, uint32_t count)
 {
     sort(room, count);
+    count = without_doubles(room->pairs, count);
     pairs->count = count;
     pairs->pairs = bpi_allocate(room->allocator, count * sizeof(uint64_t));
     if (count > 0 && pairs->pairs == NULL) {

@@ -210,6 +210,8 @@ static bpi_blocks *blocks_below(bpi_index *index, const bpi_blocks *blocks, uint
 
 static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, uint64_t sequence)
 {
+    /* Odd while entities and blocks do not go together: no reader trusts a chain's beginning then. */
+    atomic_fetch_add_explicit(&index->generation, 1, memory_order_acq_rel);
     for (size_t i = 0; i < list->count; i++) {
         bpi_entity *entity = list->items[i].entity;
         entity->head = list->items[i].head;

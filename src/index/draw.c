@@ -1,0 +1,207 @@
+/*
+ * draw.c: drawing rows from a block's source, tested, in the scan's direction, many at a time.
+ *
+ * Holds: a batch ascends (forward) or descends (backward), and goes on where the last one of the block ended.
+ */
+#include "index/scan.h"
+
+#include <string.h>
+
+/* Number of the lowest set bit, by a de Bruijn sequence, which compilers turn into one instruction. */
+static unsigned lowest(uint64_t bits)
+{
+    static const uint8_t numbers[64] = {0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28,
+                                        62, 5,  39, 46, 44, 42, 22, 9,  24, 35, 59, 56, 49, 18, 29, 11,
+                                        63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21, 23, 58, 17, 10,
+                                        51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12};
+    return numbers[((bits & (~bits + 1)) * UINT64_C(0x022fdd63cc95386d)) >> 58];
+}
+
+/* Adds the rows of a mask, 64 at most, in the scan's direction. */
+static void add_mask(bpi_scan *scan, uint32_t start, uint64_t mask)
+{
+    uint32_t from = scan->count;
+    if (mask == UINT64_MAX) {
+        for (uint32_t i = 0; i < 64; i++) {
+            scan->batch[from + i] = start + i;
+        }
+        scan->count += 64;
+    } else {
+        while (mask != 0) {
+            scan->batch[scan->count++] = start + lowest(mask);
+            mask &= mask - 1;
+        }
+    }
+    if (scan->backward) {
+        for (uint32_t a = from, b = scan->count; a + 1 < b; a++, b--) {
+            uint32_t row = scan->batch[a];
+            scan->batch[a] = scan->batch[b - 1];
+            scan->batch[b - 1] = row;
+        }
+    }
+}
+
+/* Bits [low, high) of the word of rows that begins at start. */
+static uint64_t within(uint32_t start, uint32_t low, uint32_t high)
+{
+    uint64_t mask = UINT64_MAX;
+    if (low > start) {
+        mask <<= low - start;
+    }
+    if (high - start < 64) {
+        mask &= (UINT64_C(1) << (high - start)) - 1;
+    }
+    return mask;
+}
+
+/* The next 64 rows of [low_row, high_row), which are then behind; false when there are none. */
+static bool step(bpi_scan *scan, uint32_t *start_out, uint64_t *mask_out)
+{
+    if (scan->low_row >= scan->high_row) {
+        return false;
+    }
+    uint32_t start = (scan->backward ? scan->high_row - 1 : scan->low_row) & ~UINT32_C(63);
+    *start_out = start;
+    *mask_out = within(start, scan->low_row, scan->high_row);
+    if (scan->backward) {
+        scan->high_row = start;
+    } else {
+        scan->low_row = start + 64;
+    }
+    return true;
+}
+
+static void draw_columns(bpi_scan *scan)
+{
+    uint32_t start = 0;
+    uint64_t mask = 0;
+    while (scan->count < scan->target && step(scan, &start, &mask)) {
+        if (scan->tests != 0) {
+            uint32_t there = scan->rows - start < 64 ? scan->rows - start : 64;
+            mask &= bpi_match_rows(&scan->query, scan->tests, scan->at->rows, start, there);
+        }
+        add_mask(scan, start, mask);
+    }
+}
+
+static void draw_bits(bpi_scan *scan)
+{
+    uint32_t start = 0;
+    uint64_t mask = 0;
+    while (scan->count < scan->target && step(scan, &start, &mask)) {
+        mask &= scan->bits[start >> 6];
+        for (uint64_t rest = scan->tests == 0 ? 0 : mask; rest != 0; rest &= rest - 1) {
+            if (!bpi_match_row(&scan->query, scan->tests, scan->at->rows, start + lowest(rest))) {
+                mask &= ~(rest & (~rest + 1));
+            }
+        }
+        add_mask(scan, start, mask);
+    }
+}
+
+/* Takes the next row off the span or the row beside it. */
+static bool take_span(bpi_scan *scan, uint32_t *row_out)
+{
+    bpi_span *span = &scan->span;
+    uint32_t row = 0;
+    if (span->count == 0) {
+        *row_out = scan->extra;
+        scan->extra = BPI_TABLE_END;
+        return *row_out != BPI_TABLE_END;
+    }
+    row = bpi_span_row(span, scan->backward ? span->count - 1 : 0);
+    if (scan->extra != BPI_TABLE_END && (scan->backward ? scan->extra > row : scan->extra < row)) {
+        *row_out = scan->extra;
+        scan->extra = BPI_TABLE_END;
+        return true;
+    }
+    if (!scan->backward) {
+        span->rows += span->rows != NULL;
+        span->pairs += span->pairs != NULL;
+    }
+    span->count--;
+    *row_out = row;
+    return true;
+}
+
+static void draw_span(bpi_scan *scan)
+{
+    uint32_t row = 0;
+    while (scan->count < scan->target && take_span(scan, &row)) {
+        if (bpi_match_row(&scan->query, scan->tests, scan->at->rows, row)) {
+            scan->batch[scan->count++] = row;
+        }
+    }
+}
+
+static void draw_chain(bpi_scan *scan)
+{
+    const bpi_block *block = scan->at;
+    while (scan->count < scan->target && scan->chain != BP_NONE && scan->chain >= block->first) {
+        uint32_t row = (uint32_t)(scan->chain - block->first);
+        if (row < scan->low_row) {
+            return;
+        }
+        uint64_t distance = bpi_row_distance(block->rows, row);
+        scan->chain = distance == 0 ? BP_NONE : scan->chain - distance;
+        if (bpi_match_row(&scan->query, scan->tests, block->rows, row)) {
+            scan->batch[scan->count++] = row;
+        }
+    }
+}
+
+static void draw_list(bpi_scan *scan)
+{
+    const bpi_block *block = scan->at;
+    while (scan->count < scan->target && scan->list_count > 0) {
+        uint64_t sequence = scan->list[scan->list_count - 1];
+        if (sequence - block->first >= scan->rows) {
+            return;
+        }
+        scan->list_count--;
+        uint32_t row = (uint32_t)(sequence - block->first);
+        if (bpi_match_row(&scan->query, scan->tests, block->rows, row)) {
+            scan->batch[scan->count++] = row;
+        }
+    }
+}
+
+void bpi_draw(bpi_scan *scan)
+{
+    scan->count = 0;
+    scan->taken = 0;
+    switch (scan->source) {
+    case BPI_SOURCE_COLUMNS:
+        draw_columns(scan);
+        return;
+    case BPI_SOURCE_SPAN:
+        draw_span(scan);
+        return;
+    case BPI_SOURCE_BITS:
+        draw_bits(scan);
+        return;
+    case BPI_SOURCE_CHAIN:
+        draw_chain(scan);
+        return;
+    case BPI_SOURCE_LIST:
+        draw_list(scan);
+        return;
+    case BPI_SOURCE_NOTHING:
+    default:
+        return;
+    }
+}
+
+uint32_t bpi_source_count(const bpi_scan *scan)
+{
+    if (scan->source == BPI_SOURCE_NOTHING) {
+        return 0;
+    }
+    if (scan->tests == 0 && scan->source == BPI_SOURCE_COLUMNS) {
+        return scan->high_row > scan->low_row ? scan->high_row - scan->low_row : 0;
+    }
+    if (scan->tests == 0 && scan->source == BPI_SOURCE_SPAN) {
+        return scan->span.count + (scan->extra != BPI_TABLE_END);
+    }
+    return UINT32_MAX;
+}

@@ -1,0 +1,70 @@
+/*
+ * scan.h: a scan over a view, as the files that plan it and run it share it.
+ *
+ * Blocks are visited one after another, in the scan's direction. On entering one, `bpi_plan_block` chooses where its
+ * rows come from and what is left to test; then batches of rows are drawn from there. All rows of a batch are of the
+ * block `at`.
+ */
+#ifndef BPI_INDEX_SCAN_H
+#define BPI_INDEX_SCAN_H
+
+#include "index/commit.h"
+#include "index/core.h"
+#include "index/match.h"
+
+enum { BPI_BATCH = 64, BPI_BATCH_ROOM = 2 * BPI_BATCH };
+
+typedef enum bpi_source {
+    BPI_SOURCE_NOTHING, /* no row of the block is in the region */
+    BPI_SOURCE_COLUMNS, /* all rows of [low, high) */
+    BPI_SOURCE_SPAN,    /* a posting's, and `extra` */
+    BPI_SOURCE_BITS,    /* those whose bit is set, within [low, high) */
+    BPI_SOURCE_CHAIN,   /* backward along the entity's chain from `chain` */
+    BPI_SOURCE_LIST     /* the chain as collected, from its end */
+} bpi_source;
+
+struct bpi_scan {
+    bpi_view *view; /* held */
+    const bp_allocator *allocator;
+    bpi_query query;
+    uint64_t low, high; /* sequences [low, high) */
+    uint64_t left;      /* of the limit */
+    bool backward;
+    bool ended;
+
+    size_t block_index;
+    const bpi_block *at; /* NULL: no block yet */
+    uint32_t rows;       /* of it in the view */
+    bpi_source source;
+    uint32_t tests;             /* what the source does not answer */
+    uint32_t low_row, high_row; /* not looked at yet */
+    bpi_span span;
+    uint32_t extra; /* a row beside the span; BPI_TABLE_END: none */
+    uint64_t *bits; /* room for bit_words words */
+    size_t bit_words;
+
+    bool chained; /* `chain` (backward) or `list` (forward) is good for blocks from chain_block on */
+    size_t chain_block;
+    uint64_t chain; /* the next sequence down the chain; BP_NONE: at its end */
+    uint64_t *list; /* descending; [0, list_count) still to come */
+    size_t list_count;
+    size_t list_capacity;
+
+    uint32_t batch[BPI_BATCH_ROOM];
+    uint32_t count;
+    uint32_t taken;
+    uint32_t target; /* rows a batch should have */
+    bpi_commit commit;
+};
+
+/* Prepares the chain of the query's entity. */
+void bpi_plan_chain(bpi_scan *scan, const bpi_entity *entity);
+/* Sets what the block's rows come from: source, tests, low_row, high_row. */
+void bpi_plan_block(bpi_scan *scan);
+/* Draws rows into the batch; count 0: the block has no more. */
+void bpi_draw(bpi_scan *scan);
+
+/* How many rows the source still has, when no test is left; UINT32_MAX: it must be drawn. */
+uint32_t bpi_source_count(const bpi_scan *scan);
+
+#endif

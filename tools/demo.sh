@@ -205,7 +205,7 @@ show_package() {
     package=$(pick_package)
     chapter "One package's life: $package"
     shown stream "$store" "$package"
-    steps=$(grep -c "\"entity\":\"$package\"" "$work/packages.jsonl")
+    steps=$(grep -cF "\"entity\":\"$package\"" "$work/packages.jsonl")
     check "all $steps of its steps are there, in their order" \
         [ "$("$batpak" stream "$store" "$package" --json | field clock | tr '\n' ' ')" = "$(seq -s ' ' 0 $((steps - 1))) " ]
     last=$("$batpak" stream "$store" "$package" --backward --limit 1 --json | event_ids)
@@ -221,7 +221,7 @@ show_merge() {
     line=$(grep '"kind":"git.merge"' "$work/commits.jsonl" | tail -n 1)
     id=$(field id <<<"$line")
     hash=$(field hash <<<"$line")
-    words "Commit ${hash:0:12}: $(field subject <<<"$line")"
+    words "Commit ${hash:0:12}: $(sed -nE 's/.*"subject":"(([^"\\]|\\.)*)".*/\1/p' <<<"$line")"
     shown walk "$store" "$id" --causes --depth 4 --limit 12
     ancestors=$("$batpak" walk "$store" "$id" --causes --json | event_ids | sort -u | wc -l)
     check "its ancestors by batpak and by git rev-list are as many: $ancestors" \

@@ -210,6 +210,35 @@ static void many_prefixes_equal_one_at_a_time(void **state)
     }
 }
 
+static void pieces_give_the_digest_of_the_whole(void **state)
+{
+    (void)state;
+    for (size_t size = 64; size <= 5 * 1024; size += 64) {
+        bpi_hash_stream stream;
+        bp_hash hash;
+        bp_hash wanted = expected(0, input, size);
+        bpi_hash_stream_begin(&stream, BPI_HASH_CONTENT);
+        for (size_t done = 0; done < size;) {
+            size_t part = done * 7 % 333 + 1;
+            part = part < size - done ? part : size - done;
+            bpi_hash_stream_add(&stream, input + done, part);
+            done += part;
+        }
+        bpi_hash_stream_end(&stream, &hash);
+        assert_hash(&hash, &wanted);
+    }
+}
+
+static void plain_matches_the_published_vector(void **state)
+{
+    char text[BP_HASH_TEXT_SIZE];
+    bp_hash hash;
+    (void)state;
+    bpi_hash_plain(input, 0, &hash);
+    bp_hash_print(&hash, text);
+    assert_string_equal(text, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
+}
+
 static void *hash_in_thread(void *argument)
 {
     bpi_hash(BPI_HASH_EVENT, input, 128, argument);
@@ -244,6 +273,8 @@ int main(void)
         cmocka_unit_test(many_of_one_size_are_each_hashed),
         cmocka_unit_test(many_of_mixed_sizes_are_each_hashed),
         cmocka_unit_test(many_prefixes_equal_one_at_a_time),
+        cmocka_unit_test(pieces_give_the_digest_of_the_whole),
+        cmocka_unit_test(plain_matches_the_published_vector),
         cmocka_unit_test(threads_may_begin_at_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

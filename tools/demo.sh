@@ -179,6 +179,7 @@ import_everything() {
     printf '%s' "$dim"
     grep -m 1 '"causes"' "$work/packages.jsonl"
     printf '%s' "$plain"
+    shown init "$store"
     start=$(now)
     shown import "$store" "$work/packages.jsonl"
     shown import "$store" "$work/commits.jsonl"
@@ -308,6 +309,7 @@ show_kill() {
     lines=$(wc -l <"$work/many.jsonl")
     words "The package log, $round times over: $lines facts. Once a fifth is acknowledged, the importer is killed."
     printf '%s$ batpak import %s %s --ack >%s &  kill -9 $!%s\n' "$dim" "$target" "$work/many.jsonl" "$work/acknowledged" "$plain"
+    "$batpak" init "$target" >"$work/words" 2>&1
     kill_import "$target" "$work/many.jsonl" $((lines / 5)) || broken "the importer was killed before it was done"
     sed -n 's/^{"ack":[^,]*,"id":"\([^"]*\)"}$/\1/p' "$work/acknowledged" | sort >"$work/acknowledged.ids"
     acknowledged=$(wc -l <"$work/acknowledged.ids")

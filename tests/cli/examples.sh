@@ -1,0 +1,99 @@
+#!/bin/bash
+# ctest: timeout=300
+# The examples do what they say, and the app to copy builds as a stranger would build it.
+set -eu
+examples=$BATPAK_BUILD/examples
+source=$BATPAK_SOURCE/examples
+[ -d "$examples" ] || { echo "skipped: built without BATPAK_EXAMPLES"; exit 77; }
+
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+same() { # what expected got
+    [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+
+exits() { # code command...
+    local code=0 wanted=$1
+    shift
+    "$@" >exits.out 2>&1 || code=$?
+    [ "$code" = "$wanted" ] || fail "$* ended with $code, not $wanted: $(cat exits.out)"
+}
+
+for file in "$source"/*.c "$source"/minimal-app/main.c; do
+    if grep -n '#include [<"]batpak/' "$file" | grep -v '<batpak/batpak.h>'; then
+        fail "$file includes more than <batpak/batpak.h>"
+    fi
+    [ "$(wc -l <"$file")" -le 150 ] || fail "$file has more than 150 lines"
+done
+
+# quickstart is the first program, as the README prints it.
+grep -v '^/\*' "$source/quickstart.c" | diff - "$BATPAK_SOURCE/tests/install/first.c" || fail "quickstart.c differs"
+same quickstart "sequence 0" "$("$examples/quickstart")"
+same "quickstart again" "sequence 1" "$("$examples/quickstart")"
+same "its entity" 2 "$("$BATPAK" stream ./data player:alice --json | grep -c '"entity":"player:alice"')"
+
+# counter folds what was added, refuses to go below zero.
+counter() { "$examples/counter" ./counter.batpak "$@"; }
+same counter "visits is 5" "$(counter visits add 5)"
+same counter "visits is 3" "$(counter visits add -2)"
+exits 1 counter visits add -4
+grep -q 'below zero' exits.out || fail "counter: $(cat exits.out)"
+same counter "visits is 3" "$(counter visits show | tail -n 1)"
+same "counter, its steps" 3 "$(counter visits show | wc -l)"
+exits 2 counter visits
+
+# ledger: both sides or none, retries, proof.
+ledger() { "$examples/ledger" ./ledger.batpak "$@"; }
+ledger open account:a 1000
+ledger open account:b 0
+exits 1 ledger open account:a 5
+same ledger "done" "$(ledger transfer rent-may account:a account:b 300 | cut -d: -f1)"
+same "ledger again" "was done before" "$(ledger transfer rent-may account:a account:b 300 | cut -d: -f1)"
+exits 1 ledger transfer rent-june account:a account:b 701
+exits 1 ledger transfer rent-may account:a account:b 200
+grep -qi 'id' exits.out || fail "another transfer under the same id: $(cat exits.out)"
+same "balance a" 700 "$(ledger balance account:a)"
+same "balance b" 300 "$(ledger balance account:b)"
+ledger audit | grep -q 'proven, root [0-9a-f]\{64\}$' || fail "audit: $(ledger audit)"
+
+# causes: both ways through the graph.
+"$examples/causes" ./causes.batpak >causes.out
+same "steps before the shipment" "shipment.sent payment.received picking.done order.placed" \
+    "$(sed -n '/^Why/,/^  (/p' causes.out | sed -n 's/^ *\([a-z]*\.[a-z]*\).*/\1/p' | tr '\n' ' ' | sed 's/ $//')"
+same "steps behind the payment" "payment.received shipment.sent order.closed" \
+    "$(sed -n '/^What/,/^  (/p' causes.out | sed -n 's/^ *\([a-z]*\.[a-z]*\).*/\1/p' | tr '\n' ' ' | sed 's/ $//')"
+same "the whole order" 5 "$(sed -n '/^The whole/,/^  (/p' causes.out | grep -c '\.')"
+
+# reader: sees what another process writes while it looks.
+"$BATPAK" init ./followed.batpak >init.out 2>&1
+"$examples/reader" ./followed.batpak "entity=order:*" 20 >reader.out &
+reader=$!
+for number in $(seq 1 20); do
+    "$BATPAK" append ./followed.batpak --entity "order:$number" --scope eu --kind order.placed --payload '{}' >append.out
+    "$BATPAK" append ./followed.batpak --entity "other:$number" --scope eu --payload '{}' >append.out
+done
+wait "$reader" || fail "reader ended with $?"
+same "what the reader saw" "$(seq -f 'order:%g' 1 20)" "$(awk '{ print $2 }' reader.out)"
+
+# The app to copy, by its own Makefile and by its CMakeLists.txt, against an installed library.
+if [ -n "${BATPAK_INSTRUMENTED:-}" ]; then
+    echo "examples hold; an instrumented library is not installed"
+    exit 0
+fi
+cmake --install "$BATPAK_BUILD" --prefix "$PWD/prefix" >install.log 2>&1 || fail "$(cat install.log)"
+lib=$(dirname "$(dirname "$(find "$PWD/prefix" -name batpak.pc)")")
+cp -r "$source/minimal-app" app
+(cd app && make -s CC="${BATPAK_CC:-cc}" CFLAGS=-Werror PKG_CONFIG_PATH="$lib/pkgconfig") || fail "make of the app"
+cmake -S app -B app/build -DCMAKE_PREFIX_PATH="$PWD/prefix" -DCMAKE_C_COMPILER="${BATPAK_CC:-cc}" >cmake.log 2>&1 ||
+    fail "$(cat cmake.log)"
+cmake --build app/build >cmake.log 2>&1 || fail "$(cat cmake.log)"
+export LD_LIBRARY_PATH=$lib
+for notes in "$PWD/app/notes" "$PWD/app/build/notes"; do
+    rm -rf run && mkdir run
+    (cd run && "$notes" write "first" "second one" && "$notes" list >list.out)
+    same "$notes" "  1  first   2  second one " "$(tr '\n' ' ' <run/list.out)"
+done
+echo "the examples do what they say"

@@ -1,0 +1,338 @@
+/*
+ * commit.c: the core of an append, under the commit lock.
+ *
+ * Holds: nothing is changed before everything that can refuse has agreed and everything that can run out is reserved;
+ * the frame is written before the index knows it; the index is complete before it is published. All answers see what
+ * earlier commits wrote, published or not, because both happen under this lock.
+ */
+#include "store/commit.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "format/frame.h"
+
+static void name_item(bp_error *error, size_t index, size_t count)
+{
+    if (error != NULL && count > 1) {
+        error->has_index = true;
+        error->index = index;
+    }
+}
+
+/* Every cause that has to exist does: in the store, or earlier in this batch. */
+static bp_status check_causes(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const bpi_staged *staged = &scratch->items[i];
+        for (uint32_t c = 0; c < staged->given_causes && !staged->external; c++) {
+            const bp_id *cause = &staged->input.causes[c];
+            uint64_t sequence = 0;
+            bool found = bpi_index_find_id(store->index, cause, &sequence);
+            for (size_t earlier = 0; !found && earlier < i; earlier++) {
+                found = bp_id_equal(cause, &scratch->items[earlier].input.id);
+            }
+            if (found) {
+                continue;
+            }
+            char text[BP_ID_TEXT_SIZE];
+            bp_id_print(cause, text);
+            bpi_error_set(error, BP_ERR_CAUSE, "cause %s is not in the store", text);
+            bpi_error_hint(error, "append it first, or say that it is external");
+            if (error != NULL) {
+                error->has_id = true;
+                error->id = *cause;
+            }
+            name_item(error, i, count);
+            return BP_ERR_CAUSE;
+        }
+    }
+    return BP_OK;
+}
+
+void bpi_entities_undo(bp_store *store, bpi_scratch *scratch, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        if (scratch->items[i].entity_new) {
+            bpi_index_undo_entity(store->index, scratch->items[i].entity);
+            scratch->items[i].entity_new = false;
+        }
+    }
+}
+
+bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        staged->entity_new = false;
+        staged->entity = bpi_index_find_entity(store->index, staged->input.entity);
+        if (staged->entity == NULL) {
+            staged->entity = bpi_index_add_entity(store->index, staged->input.entity);
+            staged->entity_new = staged->entity != NULL;
+        }
+        staged->scope = bpi_index_scope(store->index, staged->input.scope);
+        if (staged->entity == NULL || staged->scope == BPI_NO_NUMBER) {
+            bpi_entities_undo(store, scratch, i + 1);
+            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+        }
+    }
+    return BP_OK;
+}
+
+/* How many events of the same entity come before item i in this batch. */
+static uint64_t earlier_of_entity(const bpi_scratch *scratch, size_t i)
+{
+    uint64_t earlier = 0;
+    for (size_t j = 0; j < i; j++) {
+        earlier += scratch->items[j].entity == scratch->items[i].entity;
+    }
+    return earlier;
+}
+
+static bp_status conflict(const bpi_staged *staged, uint64_t events, size_t i, size_t count, bp_error *error)
+{
+    char actual[32] = "no event";
+    if (events != 0) {
+        (void)snprintf(actual, sizeof actual, "clock %llu", (unsigned long long)(events - 1));
+    }
+    if (staged->expect.kind == BP_EXPECT_NONE) {
+        bpi_error_set(error, BP_ERR_CONFLICT, "the entity should have no event, but has %s", actual);
+    } else {
+        bpi_error_set(error, BP_ERR_CONFLICT, "the entity should be at clock %llu, but has %s",
+                      (unsigned long long)staged->expect.clock, actual);
+    }
+    bpi_error_hint(error, "read the entity again, decide again, append with what it has now");
+    bpi_error_entity(error, staged->input.entity);
+    if (error != NULL) {
+        error->expected = staged->expect.kind == BP_EXPECT_NONE ? BP_NONE : staged->expect.clock;
+        error->actual = events == 0 ? BP_NONE : events - 1;
+    }
+    name_item(error, i, count);
+    return BP_ERR_CONFLICT;
+}
+
+static bp_status check_expectations(const bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const bpi_staged *staged = &scratch->items[i];
+        if (staged->expect.kind == BP_EXPECT_ANY) {
+            continue;
+        }
+        uint64_t events = staged->entity->head.events + earlier_of_entity(scratch, i);
+        bool met = staged->expect.kind == BP_EXPECT_NONE ? events == 0
+                                                         : events != 0 && events - 1 == staged->expect.clock;
+        if (!met) {
+            return conflict(staged, events, i, count, error);
+        }
+    }
+    return BP_OK;
+}
+
+/* The index's block for the active segment, room for the rows, room to count the kinds. */
+static bp_status reserve(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    bpi_open_segment *active = store->log.active;
+    bool good = true;
+    if (store->block_segment != active->segment) {
+        good = bpi_index_begin_block(store->index, active->segment, store->log.next_sequence,
+                                     bpi_store_rows_max(active->capacity));
+        store->block_segment = good ? active->segment : store->block_segment;
+    }
+    good = good && bpi_index_reserve(store->index, count);
+    for (size_t i = 0; i < count && good; i++) {
+        good = bpi_kinds_reserve_count(&store->kinds, scratch->items[i].input.kind);
+    }
+    return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+}
+
+static bp_hlc next_hlc(bp_hlc last, int64_t now_us)
+{
+    bp_hlc wall = now_us > 0 ? (bp_hlc)(now_us / 1000) << 16 : 0;
+    return wall > last ? wall : last + 1;
+}
+
+static void hash_event(bpi_staged *staged, const bp_hash *previous)
+{
+    uint8_t last[BPI_HASH_BLOCK];
+    bpi_record_assigned *assigned = &staged->assigned;
+    bpi_event_last_block(last, previous, assigned->sequence, assigned->clock, assigned->hlc, assigned->time_us);
+    if (staged->prefix_size <= BPI_HASH_PREFIX_MAX) {
+        bpi_hash_prefix_end(BPI_HASH_EVENT, &staged->prefix, last, &assigned->event_hash);
+        return;
+    }
+    /* Rare: names, causes and extensions over 900 bytes. */
+    uint8_t head[BPI_EVENT_PREFIX_HEADER];
+    static const uint8_t zeros[BPI_HASH_BLOCK];
+    bpi_record_input bare = staged->input;
+    bare.cause_count = 0;
+    bare.entity.size = 0;
+    bare.scope.size = 0;
+    bare.public_size = 0;
+    bpi_event_prefix(head, &bare, &staged->input.content_hash);
+    head[21] = staged->input.cause_count;
+    bpi_put16(head + 24, (uint16_t)staged->input.entity.size);
+    bpi_put16(head + 26, (uint16_t)staged->input.scope.size);
+    bpi_put16(head + 28, (uint16_t)staged->input.public_size);
+    /* Causes, names and public extensions lie in the record as they are hashed, one behind the other. */
+    size_t size = (size_t)staged->input.cause_count * sizeof(bp_id) + staged->input.entity.size +
+                  staged->input.scope.size + staged->input.public_size;
+    bpi_hash_stream stream;
+    bpi_hash_stream_begin(&stream, BPI_HASH_EVENT);
+    bpi_hash_stream_add(&stream, head, sizeof head);
+    bpi_hash_stream_add(&stream, staged->input.causes, size);
+    bpi_hash_stream_add(&stream, zeros, staged->prefix_size - sizeof head - size);
+    bpi_hash_stream_add(&stream, last, sizeof last);
+    bpi_hash_stream_end(&stream, &assigned->event_hash);
+}
+
+/* Assigns place and hash to one item, on top of its entity's head, which moves on. */
+static void assign(const bp_store *store, bpi_staged *staged, uint64_t sequence, bp_hlc hlc, int64_t now_us)
+{
+    bpi_head *head = &staged->entity->head;
+    (void)store;
+    staged->assigned.sequence = sequence;
+    staged->assigned.clock = head->events;
+    staged->assigned.hlc = hlc;
+    staged->assigned.time_us = staged->has_time ? staged->time_us : now_us;
+    staged->previous = head->events == 0 ? BP_NONE : head->last;
+    hash_event(staged, head->events == 0 ? NULL : &head->hash);
+}
+
+static void move_head(const bpi_staged *staged)
+{
+    bpi_head *head = &staged->entity->head;
+    head->events = staged->assigned.clock + 1;
+    head->last = staged->assigned.sequence;
+    head->hash = staged->assigned.event_hash;
+}
+
+/* A failed write: the heads as they were before this commit. */
+static void restore_heads(bpi_scratch *scratch, const bpi_head *saved, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        scratch->items[i].entity->head = saved[i];
+    }
+}
+
+static void index_item(bp_store *store, const bpi_staged *staged, uint64_t record_offset, bool first)
+{
+    bpi_row row = {.id = staged->input.id,
+                   .correlation = staged->correlation,
+                   .causes = staged->input.causes,
+                   .cause_count = staged->input.cause_count,
+                   .clock = staged->assigned.clock,
+                   .hlc = staged->assigned.hlc,
+                   .time_us = staged->assigned.time_us,
+                   .previous = staged->previous,
+                   .offset = (uint32_t)record_offset,
+                   .entity = staged->entity->number,
+                   .scope = staged->scope,
+                   .lane = staged->lane,
+                   .kind = staged->input.kind,
+                   .first_of_commit = first};
+    bpi_index_append(store->index, staged->entity, &row);
+    bpi_kinds_count_event(&store->kinds, staged->input.kind);
+    if (staged->system) {
+        atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
+    }
+}
+
+static uint32_t assign_all(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
+                           bpi_head *saved)
+{
+    uint64_t sequence = store->log.next_sequence;
+    bp_hlc hlc = store->log.last_hlc;
+    uint32_t crc = 0;
+    for (size_t i = 0; i < count; i++, sequence++) {
+        bpi_staged *staged = &scratch->items[i];
+        saved[i] = staged->entity->head;
+        if (exact) {
+            staged->previous = staged->entity->head.events == 0 ? BP_NONE : staged->entity->head.last;
+        } else {
+            hlc = next_hlc(hlc, now_us);
+            assign(store, staged, sequence, hlc, now_us);
+        }
+        move_head(staged);
+        uint8_t *record = scratch->frame.data + staged->offset;
+        (void)bpi_record_assign(record, &staged->assigned, staged->tail_crc);
+        crc = bpi_crc32c(crc, record + BPI_RECORD_CRC, 4);
+    }
+    return crc;
+}
+
+bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
+                           bpi_outcome *outcome_out, bp_error *error)
+{
+    bpi_log *log = &store->log;
+    bpi_head one;
+    bpi_head *saved = count == 1 ? &one : bpi_allocate(store->allocator, count * sizeof *saved);
+    bp_status status = saved == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append")
+                                     : reserve(store, scratch, count, error);
+    if (status == BP_OK) {
+        uint64_t start = log->active->end;
+        uint32_t crc = assign_all(store, scratch, count, now_us, exact, saved);
+        outcome_out->first = log->next_sequence;
+        status = bpi_log_write(log, scratch->frame.data, (uint32_t)scratch->frame.size, BP_FRAME_DATA, (uint32_t)count,
+                               crc, scratch->items[count - 1].assigned.hlc, error);
+        if (status != BP_OK) {
+            restore_heads(scratch, saved, count);
+        }
+        for (size_t i = 0; status == BP_OK && i < count; i++) {
+            index_item(store, &scratch->items[i], start + scratch->items[i].offset, i == 0);
+        }
+    }
+    if (count != 1) {
+        bpi_release(store->allocator, saved, count * sizeof *saved);
+    }
+    if (status == BP_OK) {
+        outcome_out->lsn = bpi_log_next_lsn(log);
+        bpi_index_publish(store->index, log->next_sequence);
+        bpi_log_publish(log);
+    }
+    return status;
+}
+
+/* Ids that a caller gave are looked up; ids the store drew are new by their 74 random bits. */
+static bp_status look_for_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,
+                                     bp_error *error)
+{
+    return scratch->items[count - 1].id_given ? bpi_find_duplicates(store, scratch, count, outcome, error) : BP_OK;
+}
+
+bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bpi_outcome *outcome_out,
+                     bp_error *error)
+{
+    memset(outcome_out, 0, sizeof *outcome_out);
+    outcome_out->lsn = bpi_log_next_lsn(&store->log);
+    bp_status status = look_for_duplicates(store, scratch, count, outcome_out, error);
+    if (status != BP_OK || outcome_out->duplicate) {
+        return status;
+    }
+    uint64_t before = store->log.next_sequence;
+    status = bpi_log_room(&store->log, scratch->frame.size, error);
+    if (status == BP_OK && store->log.next_sequence != before) {
+        status = look_for_duplicates(store, scratch, count, outcome_out, error); /* making room let others in */
+    }
+    if (status != BP_OK || outcome_out->duplicate) {
+        return status;
+    }
+    outcome_out->lsn = bpi_log_next_lsn(&store->log);
+    status = check_causes(store, scratch, count, error);
+    if (status == BP_OK) {
+        status = bpi_entities_resolve(store, scratch, count, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    status = check_expectations(scratch, count, error);
+    if (status == BP_OK) {
+        status = bpi_commit_write(store, scratch, count, now_us, false, outcome_out, error);
+    }
+    if (status != BP_OK) {
+        bpi_entities_undo(store, scratch, count);
+    }
+    return status;
+}

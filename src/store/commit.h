@@ -1,0 +1,36 @@
+/*
+ * commit.h: what happens under the commit lock.
+ */
+#ifndef BPI_STORE_COMMIT_H
+#define BPI_STORE_COMMIT_H
+
+#include "store/stage.h"
+
+/* How a commit ended, beside its status. */
+typedef struct bpi_outcome {
+    uint64_t lsn;         /* what has to be durable before a durable answer */
+    uint64_t first;       /* sequence of the first item */
+    bool duplicate;
+    bool unverifiable;
+} bpi_outcome;
+
+/*
+ * Commits what was staged, with the commit lock held: duplicates, causes, expectations, then sequence, clock, HLC, hash, the
+ * frame, the index, publication. Refusals leave everything as it was; a failed write fails the log.
+ */
+bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bpi_outcome *outcome_out,
+                     bp_error *error);
+
+/* The second half: entities are resolved and everything is allowed. `exact`: the staged items bring what is assigned. */
+bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
+                           bpi_outcome *outcome_out, bp_error *error);
+
+/* Looks for earlier events with the staged ids (store/duplicate.c). BP_OK and outcome->duplicate, or not; or
+ * BP_ERR_IDEMPOTENCY, BP_ERR_CORRUPT. */
+bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome, bp_error *error);
+
+/* Finds the entity of each item, adding what is new; undone by bpi_entities_undo in reverse. */
+bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
+void bpi_entities_undo(bp_store *store, bpi_scratch *scratch, size_t count);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * duplicate.c: is this a retry? (promise P7)
+ *
+ * A single event is a duplicate if its id is there and the request is the same. A batch is one only if all its events
+ * match one committed batch, which may begin with kind names that the first attempt had to define.
+ */
+#include "store/commit.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+#include "log/segment.h"
+
+static bp_status taken(const bp_id *id, const char *why, size_t index, size_t count, bp_error *error)
+{
+    char text[BP_ID_TEXT_SIZE];
+    bp_id_print(id, text);
+    bpi_error_set(error, BP_ERR_IDEMPOTENCY, "id %s %s", text, why);
+    bpi_error_hint(error, "a retry must be the same request; for another event use another id");
+    if (error != NULL) {
+        error->has_id = true;
+        error->id = *id;
+        error->has_index = count > 1;
+        error->index = index;
+    }
+    return BP_ERR_IDEMPOTENCY;
+}
+
+static bp_status read_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error)
+{
+    bpi_segment *segment = NULL;
+    uint32_t offset = 0;
+    size_t length = 0;
+    const char *fault = "event is not in the index";
+    if (bpi_index_locate(store->index, sequence, &segment, &offset)) {
+        uint64_t size = atomic_load_explicit(&segment->size, memory_order_acquire);
+        fault = offset >= size ? "record beyond the file"
+                               : bpi_record_view(segment->address + offset, (size_t)(size - offset), segment->seed,
+                                                 event_out, &length);
+    }
+    if (fault != NULL) {
+        bpi_error_set(error, BP_ERR_CORRUPT, "the event with the given id cannot be read: %s", fault);
+        bpi_error_at(error, offset, "log segment %u", segment == NULL ? 0 : (unsigned)segment->ordinal);
+        return BP_ERR_CORRUPT;
+    }
+    event_out->position = bpi_lsn(segment->ordinal, offset);
+    return BP_OK;
+}
+
+/* The same request? A payload that was erased cannot be compared. */
+static bool same_request(const bpi_staged *staged, const bp_event *event)
+{
+    const bpi_record_input *input = &staged->input;
+    const uint8_t *value = NULL;
+    size_t size = 0;
+    uint8_t lane[8] = {0};
+    uint8_t wanted[8] = {0};
+    if (bpi_extension_find(event->extensions, event->public_extensions_size, BP_TAG_LANE, &value, &size) && size == 8) {
+        memcpy(lane, value, 8);
+    }
+    if (bpi_extension_find(input->public_extensions, input->public_size, BP_TAG_LANE, &value, &size) && size == 8) {
+        memcpy(wanted, value, 8);
+    }
+    if (!bp_text_equal(input->entity, event->entity) || !bp_text_equal(input->scope, event->scope) ||
+        input->kind != event->kind || input->flags != event->flags || input->payload_type != event->payload_type ||
+        input->payload_version != event->payload_version || !bp_id_equal(&staged->correlation, &event->correlation) ||
+        memcmp(lane, wanted, sizeof lane) != 0 || input->cause_count != event->cause_count ||
+        (input->cause_count != 0 &&
+         memcmp(input->causes, event->causes, (size_t)input->cause_count * sizeof(bp_id)) != 0)) {
+        return false;
+    }
+    return event->payload_absent ||
+           (input->payload_size == event->payload_size &&
+            (input->payload_size == 0 || memcmp(input->payload, event->payload, input->payload_size) == 0));
+}
+
+/* Fills in what the first commit assigned. */
+static void take_assigned(bpi_staged *staged, const bp_event *event, bpi_outcome *outcome)
+{
+    staged->assigned = (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us,
+                                             event->event_hash};
+    outcome->unverifiable = outcome->unverifiable || event->payload_absent;
+    outcome->lsn = event->position + 1 > outcome->lsn ? event->position + 1 : outcome->lsn;
+    staged->offset = (size_t)bpi_lsn_offset(event->position);
+    staged->previous = event->position; /* the receipt's file position */
+}
+
+static bp_status compare_item(bp_store *store, bpi_scratch *scratch, size_t i, size_t count, uint64_t sequence,
+                              bpi_outcome *outcome, bp_error *error)
+{
+    bpi_staged *staged = &scratch->items[i];
+    if (sequence >= bpi_index_next(store->index)) {
+        return taken(&staged->input.id, "belongs to another request", i, count, error);
+    }
+    bp_event event;
+    bp_status status = read_event(store, sequence, &event, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!bp_id_equal(&event.id, &staged->input.id) || !same_request(staged, &event)) {
+        return taken(&staged->input.id, "belongs to another request", i, count, error);
+    }
+    take_assigned(staged, &event, outcome);
+    return BP_OK;
+}
+
+/* Do the events from `first` on make up one commit of `count`, beside leading system events? */
+static bool is_whole_commit(bp_store *store, uint64_t first, size_t count)
+{
+    bpi_view *view = bpi_view_pin(store->index);
+    bp_event event;
+    bool whole = false;
+    if (view != NULL && bpi_view_event(view, first, &event, NULL) == BP_OK) {
+        uint64_t leading = first - event.batch;
+        whole = leading + count == event.batch_count;
+        for (uint64_t s = event.batch; whole && s < first; s++) {
+            bp_event system;
+            whole = bpi_view_event(view, s, &system, NULL) == BP_OK && bp_kind_is_system(system.kind) &&
+                    system.kind != BP_KIND_DATA;
+        }
+    }
+    bpi_view_drop(view);
+    return whole;
+}
+
+/* The same id twice in one batch. */
+static bp_status check_within(const bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (bp_id_equal(&scratch->items[i].input.id, &scratch->items[j].input.id)) {
+                return taken(&scratch->items[i].input.id, "stands twice in the batch", i, count, error);
+            }
+        }
+    }
+    return BP_OK;
+}
+
+bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome, bp_error *error)
+{
+    /* Leading system items (a kind to be named) are the library's and have fresh ids. */
+    size_t lead = scratch->items[0].system ? 1 : 0;
+    size_t known = 0;
+    uint64_t first = 0;
+    size_t first_known = count;
+    for (size_t i = lead; i < count; i++) {
+        uint64_t sequence = 0;
+        if (!bpi_index_find_id(store->index, &scratch->items[i].input.id, &sequence)) {
+            continue;
+        }
+        if (known++ == 0) {
+            first_known = i;
+            first = sequence - (i - lead);
+        }
+    }
+    size_t wanted = count - lead;
+    if (known == 0) {
+        return wanted > 1 ? check_within(scratch, count, error) : BP_OK;
+    }
+    const bp_id *id = &scratch->items[first_known].input.id;
+    if (known != wanted) {
+        return taken(id, "is taken, but not all ids of the batch are", first_known, count, error);
+    }
+    if (lead != 0) {
+        return taken(id, "belongs to a request with another kind", first_known, count, error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bp_status status = compare_item(store, scratch, i, count, first + i, outcome, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    if (count > 1 && !is_whole_commit(store, first, count)) {
+        return taken(id, "belongs to another batch", first_known, count, error);
+    }
+    outcome->duplicate = true;
+    outcome->first = first;
+    return BP_OK;
+}

@@ -1,0 +1,373 @@
+/*
+ * open.c: opening and closing a writer, and what is learnt from the log on the way.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+#include "io/process.h"
+#include "store/store.h"
+
+enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, ROW_LEAST = 136 };
+
+void bp_options_default(bp_options *options, size_t size)
+{
+    bp_options defaults = {.size = sizeof defaults,
+                           .create = true,
+                           .durability = BP_DURABLE,
+                           .sync_every_events = 1000,
+                           .sync_every_ms = 100,
+                           .sync_mode = BP_SYNC_DATA,
+                           .commit_max_events = 4096,
+                           .commit_max_bytes = 64u << 20,
+                           .payload_max = BP_PAYLOAD_DEFAULT_MAX,
+                           .fd_budget = 64,
+                           .recovery_attempts = 1,
+                           .keeper = BP_KEEPER_THREAD,
+                           .keeper_stack_size = 256u << 10};
+    memset(options, 0, size);
+    memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    options->size = size;
+}
+
+static bp_status out_of_range(const char *field, const char *range, bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_ARGUMENT, "option %s is out of range: %s", field, range);
+}
+
+static bp_status check_options(const bp_options *o, bp_error *error)
+{
+    if (o->segment_size != 0 && (o->segment_size % 4096 != 0 || o->segment_size < BP_SEGMENT_MIN ||
+                                 o->segment_size > BP_SEGMENT_MAX)) {
+        return out_of_range("segment_size", "a multiple of 4096 from 65536 to 1073741824", error);
+    }
+    if ((unsigned)o->durability > BP_PERIODIC) {
+        return out_of_range("durability", "a bp_durability", error);
+    }
+    if ((unsigned)o->layout > BP_LAYOUT_SOAOS) {
+        return out_of_range("layout", "a bp_layout", error);
+    }
+    if (o->sync_every_events == 0 || o->sync_every_ms == 0) {
+        return out_of_range(o->sync_every_events == 0 ? "sync_every_events" : "sync_every_ms", "1 or more", error);
+    }
+    if ((unsigned)o->sync_mode > BP_SYNC_ALL) {
+        return out_of_range("sync_mode", "BP_SYNC_DATA or BP_SYNC_ALL", error);
+    }
+    if (o->commit_max_events == 0 || o->commit_max_bytes == 0) {
+        return out_of_range(o->commit_max_events == 0 ? "commit_max_events" : "commit_max_bytes", "1 or more", error);
+    }
+    if (o->payload_max > BP_PAYLOAD_MAX) {
+        return out_of_range("payload_max", "at most 67108864", error);
+    }
+    if (o->fd_budget < FD_LEAST) {
+        return out_of_range("fd_budget", "8 or more", error);
+    }
+    if ((unsigned)o->keeper > BP_KEEPER_INLINE) {
+        return out_of_range("keeper", "a bp_keeper_mode", error);
+    }
+    if (o->keeper_stack_size < STACK_LEAST) {
+        return out_of_range("keeper_stack_size", "65536 or more", error);
+    }
+    return BP_OK;
+}
+
+static bp_status take_options(const bp_options *given, bp_options *options, bp_error *error)
+{
+    bp_options_init(options);
+    if (given != NULL) {
+        if (given->size != sizeof *given) {
+            return bpi_error_set(error, BP_ERR_ARGUMENT, "the options were not made by bp_options_init");
+        }
+        *options = *given;
+    }
+    if (options->durability == BP_DURABILITY_DEFAULT) {
+        options->durability = BP_DURABLE;
+    }
+    options->io = options->io != NULL ? options->io : bp_io_posix();
+    options->clock = options->clock != NULL ? options->clock : bp_clock_system();
+    options->random = options->random != NULL ? options->random : bp_random_system();
+    options->allocator = options->allocator != NULL ? options->allocator : bp_allocator_system();
+    return check_options(options, error);
+}
+
+static void store_free(bp_store *store)
+{
+    bpi_heap *heap = store->heap;
+    bpi_index_free(store->index);
+    bpi_kinds_fini(&store->kinds);
+    for (size_t i = 0; i < BPI_SCRATCHES; i++) {
+        bpi_scratch_free(store->scratches[i]);
+    }
+    if (store->path != NULL) {
+        bpi_release(store->allocator, store->path, strlen(store->path) + 1);
+    }
+    bpi_release(store->allocator, store, sizeof *store);
+    bpi_heap_leave(heap);
+}
+
+static bp_status store_new(const char *path, const bp_options *options, bool reader, bp_store **store_out,
+                           bp_error *error)
+{
+    bpi_heap *heap = bpi_heap_new(options->allocator);
+    bp_store *store = heap == NULL ? NULL : bpi_allocate_zero(&heap->table, sizeof *store);
+    if (store == NULL) {
+        if (heap != NULL) {
+            bpi_heap_leave(heap);
+        }
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the store");
+    }
+    store->heap = heap;
+    store->allocator = &heap->table;
+    store->options = *options;
+    store->reader = reader;
+    store->fork_generation = bpi_fork_generation();
+    bpi_kinds_init(&store->kinds, store->allocator);
+    uint64_t key = 0;
+    int code = options->random->fill(options->random->context, &key, sizeof key);
+    store->index = code != 0 ? NULL : bpi_index_new(store->allocator, options->layout, key);
+    store->path = bpi_allocate(store->allocator, strlen(path) + 1);
+    if (store->index == NULL || store->path == NULL) {
+        store_free(store);
+        return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes")
+                         : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the store");
+    }
+    memcpy(store->path, path, strlen(path) + 1);
+    *store_out = store;
+    return BP_OK;
+}
+
+size_t bpi_store_rows_max(uint64_t capacity)
+{
+    return (size_t)(capacity / ROW_LEAST) + 1;
+}
+
+bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
+                                 bp_error *error)
+{
+    bp_store *store = argument;
+    if (!bpi_index_begin_block(store->index, segment, first_sequence, bpi_store_rows_max(capacity))) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+    store->block_segment = segment;
+    return BP_OK;
+}
+
+void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t scope, bpi_row *row_out)
+{
+    *row_out = (bpi_row){.id = event->id,
+                         .correlation = event->correlation,
+                         .causes = event->causes,
+                         .cause_count = event->cause_count,
+                         .clock = event->clock,
+                         .hlc = event->hlc,
+                         .time_us = event->time_us,
+                         .previous = entity->head.events == 0 ? BP_NONE : entity->head.last,
+                         .offset = (uint32_t)bpi_lsn_offset(event->position),
+                         .entity = entity->number,
+                         .scope = scope,
+                         .lane = event->lane,
+                         .kind = event->kind,
+                         .first_of_commit = event->batch == event->sequence};
+}
+
+static bp_status bad_clock(const bp_event *event, uint64_t expected, bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log contradicts itself: clock %llu follows, not %llu",
+                  (unsigned long long)event->clock, (unsigned long long)expected);
+    bpi_error_at(error, bpi_lsn_offset(event->position), "log segment %u", (unsigned)bpi_lsn_ordinal(event->position));
+    bpi_error_entity(error, event->entity);
+    if (error != NULL) {
+        error->has_sequence = true;
+        error->sequence = event->sequence;
+    }
+    return BP_ERR_CORRUPT;
+}
+
+bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
+{
+    bp_store *store = argument;
+    bpi_entity *entity = bpi_index_find_entity(store->index, event->entity);
+    if (entity == NULL) {
+        entity = bpi_index_add_entity(store->index, event->entity);
+    }
+    uint32_t scope = bpi_index_scope(store->index, event->scope);
+    if (entity == NULL || scope == BPI_NO_NUMBER || !bpi_index_reserve(store->index, 1) ||
+        !bpi_kinds_reserve_count(&store->kinds, event->kind)) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+    if (event->clock != entity->head.events) {
+        return bad_clock(event, entity->head.events, error);
+    }
+    bpi_row row;
+    bpi_store_row_of(event, entity, scope, &row);
+    entity->head.events++;
+    entity->head.last = event->sequence;
+    entity->head.hash = event->event_hash;
+    bpi_index_append(store->index, entity, &row);
+    bpi_kinds_count_event(&store->kinds, event->kind);
+    if (bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA) {
+        atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
+        if (event->kind == BP_KIND_NAME && !event->payload_absent) {
+            return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
+        }
+    }
+    return BP_OK;
+}
+
+static void on_sealed(void *argument, uint32_t ordinal)
+{
+    bp_store *store = argument;
+    (void)bpi_index_seal_block(store->index, ordinal);
+}
+
+static bp_status open_log(bp_store *store, const char *path, bp_error *error)
+{
+    const bp_options *o = &store->options;
+    bpi_log *log = &store->log;
+    log->home = (bpi_home){.io = o->io,
+                           .clock = o->clock,
+                           .random = o->random,
+                           .allocator = store->allocator,
+                           .hook = o->log,
+                           .sync_mode = o->sync_mode};
+    log->sealed = on_sealed;
+    log->sealed_argument = store;
+    bpi_log_options options = {.durability = o->durability,
+                               .segment_size = o->segment_size,
+                               .layout = (uint8_t)o->layout,
+                               .create = o->create,
+                               .exclusive = o->exclusive,
+                               .threaded = o->keeper == BP_KEEPER_THREAD,
+                               .keeper_stack_size = o->keeper_stack_size,
+                               .sync_every_events = o->sync_every_events,
+                               .sync_every_ms = o->sync_every_ms,
+                               .calls = {.argument = store,
+                                         .segment = bpi_store_load_segment,
+                                         .record = bpi_store_load_record,
+                                         .progress = o->progress,
+                                         .progress_context = o->progress_context}};
+    return bpi_log_open(log, path, &options, error);
+}
+
+/* Postings for all blocks but the active one. */
+static void seal_blocks(bp_store *store)
+{
+    for (size_t i = 0; i < store->log.catalog.count; i++) {
+        if (store->log.catalog.entries[i].state == BPI_SEGMENT_SEALED) {
+            (void)bpi_index_seal_block(store->index, store->log.catalog.entries[i].ordinal);
+        }
+    }
+}
+
+bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
+{
+    if (store_out == NULL || path == NULL || path[0] == '\0') {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_open needs a path and a place for the store");
+    }
+    *store_out = NULL;
+    bp_options all;
+    bp_store *store = NULL;
+    bp_status status = take_options(options, &all, error);
+    if (status == BP_OK) {
+        status = store_new(path, &all, false, &store, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    status = open_log(store, path, error);
+    if (status != BP_OK) {
+        store_free(store);
+        return status;
+    }
+    store->options.segment_size = store->log.segment_size;
+    store->options.layout = (bp_layout)(store->log.catalog.manifest.layout + 1);
+    bpi_index_publish(store->index, store->log.next_sequence);
+    seal_blocks(store);
+    bpi_store_flow(store, "open", store->log.next_sequence);
+    *store_out = store;
+    return BP_OK;
+}
+
+bp_status bp_open_reader(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
+{
+    if (store_out == NULL || path == NULL || path[0] == '\0') {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_open_reader needs a path and a place for the store");
+    }
+    *store_out = NULL;
+    bp_options all;
+    bp_store *store = NULL;
+    bp_status status = take_options(options, &all, error);
+    if (status == BP_OK) {
+        status = store_new(path, &all, true, &store, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    status = bpi_follower_open(store, path, error);
+    if (status != BP_OK) {
+        store_free(store);
+        return status;
+    }
+    bpi_store_flow(store, "open-reader", bpi_index_published(store->index));
+    *store_out = store;
+    return BP_OK;
+}
+
+bp_status bp_close(bp_store *store, bp_error *error)
+{
+    if (store == NULL) {
+        return BP_OK;
+    }
+    atomic_store(&store->closing, true);
+    bool forked = store->fork_generation != bpi_fork_generation();
+    bp_status status = BP_OK;
+    if (store->reader) {
+        bpi_follower_close(store);
+    } else {
+        status = bpi_log_close(&store->log, !forked, error);
+    }
+    if (forked) {
+        status = bpi_error_set(error, BP_ERR_FORKED, "the store was opened before a fork; nothing was written");
+    }
+    if (status != BP_ERR_FORKED) {
+        bpi_store_flow(store, "close", 0);
+    }
+    store_free(store);
+    return status;
+}
+
+bp_status bpi_store_check(const bp_store *store, bp_error *error)
+{
+    if (store == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "store is NULL");
+    }
+    if (store->fork_generation != bpi_fork_generation()) {
+        bpi_error_set(error, BP_ERR_FORKED, "the store was opened before a fork");
+        bpi_error_hint(error, "open it anew in the child");
+        return BP_ERR_FORKED;
+    }
+    if (atomic_load_explicit(&store->closing, memory_order_relaxed)) {
+        return bpi_error_set(error, BP_ERR_CLOSED, "the store is being closed");
+    }
+    return BP_OK;
+}
+
+bp_status bpi_store_check_writer(const bp_store *store, bp_error *error)
+{
+    bp_status status = bpi_store_check(store, error);
+    if (status == BP_OK && store->reader) {
+        bpi_error_set(error, BP_ERR_READ_ONLY, "the store was opened for reading");
+        bpi_error_hint(error, "open it with bp_open to write");
+        return BP_ERR_READ_ONLY;
+    }
+    return status;
+}
+
+void bpi_store_flow(const bp_store *store, const char *name, uint64_t number)
+{
+    const bp_log_hook *hook = store->options.log;
+    if (hook != NULL && hook->level <= BP_LOG_DEBUG) {
+        bp_log_field field = {"sequence", NULL, (int64_t)number};
+        hook->write(hook->context, BP_LOG_DEBUG, "flow", name, &field, 1);
+    }
+}

@@ -1,0 +1,111 @@
+/*
+ * scratch.c: a small pool of scratches.
+ */
+#include "store/scratch.h"
+
+#include <string.h>
+
+#include "store/store.h"
+
+enum { KEEP_MOST = 1 << 20 };
+
+static bpi_scratch *scratch_new(const bp_allocator *allocator)
+{
+    bpi_scratch *scratch = bpi_allocate_zero(allocator, sizeof *scratch);
+    if (scratch != NULL) {
+        scratch->allocator = allocator;
+        bpi_buffer_init(&scratch->frame, allocator);
+        bpi_buffer_init(&scratch->arena, allocator);
+        bpi_buffer_init(&scratch->hashing, allocator);
+    }
+    return scratch;
+}
+
+void bpi_scratch_free(bpi_scratch *scratch)
+{
+    if (scratch == NULL) {
+        return;
+    }
+    bpi_buffer_fini(&scratch->frame);
+    bpi_buffer_fini(&scratch->arena);
+    bpi_buffer_fini(&scratch->hashing);
+    bpi_release(scratch->allocator, scratch->items, scratch->capacity * sizeof *scratch->items);
+    memset(scratch->random, 0, sizeof scratch->random);
+    bpi_release(scratch->allocator, scratch, sizeof *scratch);
+}
+
+bpi_scratch *bpi_scratch_take(bp_store *store)
+{
+    for (size_t i = 0; i < BPI_SCRATCHES; i++) {
+        bool expected = false;
+        if (atomic_load_explicit(&store->scratch_taken[i], memory_order_relaxed) ||
+            !atomic_compare_exchange_strong_explicit(&store->scratch_taken[i], &expected, true, memory_order_acquire,
+                                                     memory_order_relaxed)) {
+            continue;
+        }
+        if (store->scratches[i] == NULL) {
+            store->scratches[i] = scratch_new(store->allocator);
+        }
+        if (store->scratches[i] == NULL) {
+            atomic_store_explicit(&store->scratch_taken[i], false, memory_order_release);
+        }
+        return store->scratches[i];
+    }
+    return scratch_new(store->allocator);
+}
+
+/* What a huge payload needed is not kept. */
+static void shrink(bpi_buffer *buffer)
+{
+    if (buffer->capacity > KEEP_MOST) {
+        const bp_allocator *allocator = buffer->allocator;
+        bpi_buffer_fini(buffer);
+        bpi_buffer_init(buffer, allocator);
+    }
+}
+
+void bpi_scratch_give(bp_store *store, bpi_scratch *scratch)
+{
+    shrink(&scratch->frame);
+    shrink(&scratch->arena);
+    shrink(&scratch->hashing);
+    for (size_t i = 0; i < BPI_SCRATCHES; i++) {
+        if (store->scratches[i] == scratch) {
+            atomic_store_explicit(&store->scratch_taken[i], false, memory_order_release);
+            return;
+        }
+    }
+    bpi_scratch_free(scratch);
+}
+
+bool bpi_scratch_items(bpi_scratch *scratch, size_t count)
+{
+    if (count <= scratch->capacity) {
+        return true;
+    }
+    bpi_staged *items =
+        bpi_resize(scratch->allocator, scratch->items, scratch->capacity * sizeof *items, count * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    scratch->items = items;
+    scratch->capacity = count;
+    return true;
+}
+
+int bpi_scratch_random(bp_store *store, bpi_scratch *scratch, void *bytes, size_t size)
+{
+    if (scratch->random_left < size) {
+        const bp_random *random = store->options.random;
+        int code = random->fill(random->context, scratch->random, sizeof scratch->random);
+        if (code != 0) {
+            return code;
+        }
+        scratch->random_left = sizeof scratch->random;
+    }
+    scratch->random_left -= size;
+    uint8_t *from = scratch->random + scratch->random_left;
+    memcpy(bytes, from, size);
+    memset(from, 0, size);
+    return 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * scratch.h: what an append works in before it is committed: its frame, its staged events, hash inputs, random bytes.
+ *
+ * Scratches are kept and reused; one belongs to one call at a time. Nothing in it is shared.
+ */
+#ifndef BPI_STORE_SCRATCH_H
+#define BPI_STORE_SCRATCH_H
+
+#include <batpak/append.h>
+
+#include "base/memory.h"
+#include "format/hashing.h"
+#include "index/index.h"
+
+enum { BPI_RANDOM_POOL = 2048, BPI_HASH_STEP = 64 };
+
+/* One event on its way into the log. */
+typedef struct bpi_staged {
+    bpi_record_input input;
+    size_t offset;           /* of its record in the frame buffer */
+    size_t size;
+    uint32_t tail_crc;
+    bpi_hash_prefix prefix;  /* of the event hash, when prefix_size <= BPI_HASH_PREFIX_MAX */
+    size_t prefix_size;
+    size_t causes_at;        /* in the arena: causes, then extensions */
+    size_t extensions_at;
+    bp_id correlation;       /* own id when none was given */
+    bp_expectation expect;
+    bool id_given;
+    bool external;
+    bool has_time;
+    bool system;
+    uint32_t given_causes;   /* the first so many causes have to exist; the rest are of this batch */
+    uint32_t lane;
+    int64_t time_us;
+    /* by the commit */
+    bpi_entity *entity;
+    bool entity_new;
+    uint32_t scope;
+    bpi_record_assigned assigned;
+    uint64_t previous;
+} bpi_staged;
+
+typedef struct bpi_scratch {
+    const bp_allocator *allocator;
+    bpi_buffer frame;   /* 64 bytes for the header, then the records */
+    bpi_buffer arena;   /* causes and extensions of all items */
+    bpi_buffer hashing; /* hash inputs of one step */
+    bpi_staged *items;
+    size_t capacity;
+    uint8_t random[BPI_RANDOM_POOL];
+    size_t random_left;
+} bpi_scratch;
+
+struct bp_store;
+
+/* NULL: no memory. */
+bpi_scratch *bpi_scratch_take(struct bp_store *store);
+void bpi_scratch_give(struct bp_store *store, bpi_scratch *scratch);
+void bpi_scratch_free(bpi_scratch *scratch);
+
+bool bpi_scratch_items(bpi_scratch *scratch, size_t count);
+/* `size` random bytes; 0 or errno. */
+int bpi_scratch_random(struct bp_store *store, bpi_scratch *scratch, void *bytes, size_t size);
+
+#endif

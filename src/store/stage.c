@@ -1,0 +1,295 @@
+/*
+ * stage.c: checking a request and copying it.
+ *
+ * Causes and extensions of all items go into one arena that may move while it grows, so items keep offsets into it
+ * until everything is there.
+ */
+#include "store/stage.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+
+enum { EXTENSIONS_ROOM = 64 };
+
+static const bp_append_options no_options;
+
+static bp_status check_payload(const bp_store *store, const bp_payload *payload, bp_error *error)
+{
+    if (payload->data == NULL && payload->size != 0) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "payload is NULL but has a size");
+    }
+    if (payload->size > store->options.payload_max) {
+        bpi_error_set(error, BP_ERR_TOO_LARGE, "payload of %zu bytes is over the limit of %u", payload->size,
+                      (unsigned)store->options.payload_max);
+        bpi_error_hint(error, "raise the option payload_max (at most %u), or store a reference", BP_PAYLOAD_MAX);
+        return BP_ERR_TOO_LARGE;
+    }
+    if (payload->type > BP_PAYLOAD_MSGPACK && payload->type < 128) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "payload type %u is none", (unsigned)payload->type);
+    }
+    return BP_OK;
+}
+
+static bp_status check_place(const bp_batch_item *item, bp_kind_code kind, bp_error *error)
+{
+    bp_status status = bpi_name_check(item->at.entity, "entity", BP_NAME_MAX, error);
+    if (status == BP_OK) {
+        status = bpi_name_check(item->at.scope, "scope", BP_NAME_MAX, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!bp_kind_is_open(kind)) {
+        bpi_error_set(error, BP_ERR_KIND, "kind 0x%04X is reserved", (unsigned)kind);
+        bpi_error_hint(error, "use DATA, a kind of categories 1 to C, E or F, or one of the named effects");
+        return BP_ERR_KIND;
+    }
+    if (bp_text_equal(item->at.entity, bp_text_of(BP_SYSTEM_ENTITY))) {
+        bpi_error_set(error, BP_ERR_KIND, "entity %s is the library's own", BP_SYSTEM_ENTITY);
+        return BP_ERR_KIND;
+    }
+    return BP_OK;
+}
+
+static bp_status check_options(const bp_append_options *options, size_t index, bp_error *error)
+{
+    if (options->size != 0 && options->size != sizeof *options) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "append options were not made by bp_append_options_init");
+    }
+    if ((options->flags & ~BPI_RECORD_FLAGS_KNOWN) != 0) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "flags 0x%x are unknown", (unsigned)options->flags);
+    }
+    if ((unsigned)options->expect.kind > BP_EXPECT_AT || (unsigned)options->durability > BP_PERIODIC) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "expectation or durability is none");
+    }
+    if (options->cause_count > BP_CAUSES_MAX || options->cause_item_count > BP_CAUSES_MAX ||
+        options->cause_count + options->cause_item_count > BP_CAUSES_MAX) {
+        return bpi_error_set(error, BP_ERR_TOO_LARGE, "%zu causes are over the limit of %u",
+                             options->cause_count + options->cause_item_count, BP_CAUSES_MAX);
+    }
+    if ((options->causes == NULL && options->cause_count != 0) ||
+        (options->cause_items == NULL && options->cause_item_count != 0)) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "causes is NULL but has a count");
+    }
+    for (size_t i = 0; i < options->cause_count; i++) {
+        if (bp_id_is_nil(&options->causes[i])) {
+            return bpi_error_set(error, BP_ERR_ARGUMENT, "cause %zu is nil", i);
+        }
+    }
+    for (size_t i = 0; i < options->cause_item_count; i++) {
+        if (options->cause_items[i] >= index) {
+            return bpi_error_set(error, BP_ERR_ARGUMENT, "cause item %u is not an earlier item of the batch",
+                                 (unsigned)options->cause_items[i]);
+        }
+    }
+    return BP_OK;
+}
+
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+}
+
+/* Copies the causes into the arena: given ones first, then those of earlier items. */
+static bool put_causes(bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options)
+{
+    staged->causes_at = scratch->arena.size;
+    staged->given_causes = (uint32_t)options->cause_count;
+    staged->input.cause_count = (uint8_t)(options->cause_count + options->cause_item_count);
+    if (options->cause_count != 0 &&
+        !bpi_buffer_append(&scratch->arena, options->causes, options->cause_count * sizeof(bp_id))) {
+        return false;
+    }
+    for (size_t i = 0; i < options->cause_item_count; i++) {
+        const bp_id *id = &scratch->items[options->cause_items[i]].input.id;
+        if (!bpi_buffer_append(&scratch->arena, id, sizeof *id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_extensions(bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options)
+{
+    staged->extensions_at = scratch->arena.size;
+    staged->input.public_size = 0;
+    bool correlated = !bp_id_equal(&staged->correlation, &staged->input.id);
+    bool external = options->external && staged->input.cause_count != 0;
+    if (options->lane == 0 && options->depth == 0 && !correlated && !external) {
+        return true;
+    }
+    if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM)) {
+        return false;
+    }
+    uint8_t *bytes = scratch->arena.data + scratch->arena.size;
+    size_t size = 0;
+    if (options->lane != 0 || options->depth != 0) {
+        uint8_t value[8];
+        bpi_put32(value, options->lane);
+        bpi_put32(value + 4, options->depth);
+        size += bpi_extension_put(bytes + size, BP_TAG_LANE, value, sizeof value);
+    }
+    if (correlated) {
+        size += bpi_extension_put(bytes + size, BP_TAG_CORRELATION, staged->correlation.bytes, sizeof(bp_id));
+    }
+    if (external) {
+        size += bpi_extension_put(bytes + size, BP_TAG_EXTERNAL, NULL, 0);
+    }
+    scratch->arena.size += size;
+    staged->input.public_size = size;
+    return true;
+}
+
+/* Id and salt. first_given: the batch's first given id, NULL when there is none. */
+static bp_status put_identity(bp_store *store, bpi_scratch *scratch, bpi_staged *staged,
+                              const bp_append_options *options, const bp_id *first_given, const bpi_request *request,
+                              bp_error *error)
+{
+    size_t index = (size_t)(staged - scratch->items);
+    uint8_t random[26];
+    int code = bpi_scratch_random(store, scratch, random, sizeof random);
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot draw random bytes");
+    }
+    memcpy(staged->input.salt, random + 10, sizeof staged->input.salt);
+    staged->id_given = first_given != NULL;
+    if (!bp_id_is_nil(&options->id)) {
+        staged->input.id = options->id;
+    } else if (first_given != NULL) {
+        staged->input.id = bpi_id_of_item(first_given, (uint32_t)index);
+    } else {
+        staged->input.id = bpi_id_v7((uint64_t)(request->now_us > 0 ? request->now_us / 1000 : 0), random);
+    }
+    staged->correlation = bp_id_is_nil(&options->correlation) ? staged->input.id : options->correlation;
+    return BP_OK;
+}
+
+static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_request *request, size_t index,
+                            const bp_id *first_given, bp_error *error)
+{
+    const bp_batch_item *item = &request->items[index];
+    const bp_append_options *options = item->options != NULL ? item->options : &no_options;
+    bpi_staged *staged = &scratch->items[index];
+    memset(staged, 0, sizeof *staged);
+    staged->system = request->system && index == 0;
+    bp_kind_code kind = options->kind_name != NULL ? request->kind : item->kind;
+    bp_status status = staged->system ? BP_OK : check_place(item, kind, error);
+    if (status == BP_OK) {
+        status = check_payload(store, &item->payload, error);
+    }
+    if (status == BP_OK) {
+        status = check_options(options, index, error);
+    }
+    if (status == BP_OK) {
+        status = put_identity(store, scratch, staged, options, first_given, request, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_record_input *input = &staged->input;
+    input->kind = kind;
+    input->flags = options->flags;
+    input->payload_type = item->payload.type;
+    input->payload_version = item->payload.version;
+    input->entity = item->at.entity;
+    input->scope = item->at.scope;
+    input->payload = item->payload.data;
+    input->payload_size = item->payload.size;
+    staged->expect = options->expect;
+    staged->external = options->external;
+    staged->has_time = options->has_time;
+    staged->time_us = options->time_us;
+    staged->lane = options->lane;
+    if (!put_causes(scratch, staged, options) || !put_extensions(scratch, staged, options)) {
+        return no_memory(error);
+    }
+    return BP_OK;
+}
+
+static const bp_id *find_given(const bpi_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const bp_append_options *options = request->items[i].options;
+        if (options != NULL && !bp_id_is_nil(&options->id)) {
+            return &options->id;
+        }
+    }
+    return NULL;
+}
+
+/* From now on the input is what the record holds: what is hashed is the library's own copy. */
+static void point_into_record(bpi_record_input *input, const uint8_t *record)
+{
+    const uint8_t *at = record + BPI_RECORD_FIXED;
+    input->causes = (const bp_id *)at;
+    at += (size_t)input->cause_count * sizeof(bp_id);
+    input->entity.data = (const char *)at;
+    at += input->entity.size;
+    input->scope.data = (const char *)at;
+    at += input->scope.size;
+    input->public_extensions = at;
+    at += input->public_size;
+    if ((input->state & BPI_RECORD_STATE_STUB) == 0) {
+        input->private_extensions = at;
+        input->payload = at + input->private_size;
+    }
+}
+
+bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *request, bp_error *error)
+{
+    scratch->frame.size = 0;
+    scratch->arena.size = 0;
+    if (!bpi_scratch_items(scratch, request->count)) {
+        return no_memory(error);
+    }
+    const bp_id *first_given = find_given(request);
+    for (size_t i = 0; i < request->count; i++) {
+        bp_status status = stage_item(store, scratch, request, i, first_given, error);
+        if (status != BP_OK) {
+            if (error != NULL && request->count > 1) {
+                error->has_index = true;
+                error->index = i;
+            }
+            return status;
+        }
+    }
+    for (size_t i = 0; i < request->count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        staged->input.causes = (const bp_id *)(const void *)(scratch->arena.data + staged->causes_at);
+        staged->input.public_extensions = scratch->arena.data + staged->extensions_at;
+    }
+    bp_status status = bpi_stage_build(store, scratch, request->count, error);
+    return status == BP_OK ? bpi_stage_hash(scratch, request->count, error) : status;
+}
+
+bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    uint64_t total = BPI_FRAME_HEADER;
+    for (size_t i = 0; i < count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        staged->offset = (size_t)total;
+        staged->size = bpi_record_size(&staged->input);
+        total += staged->size;
+        if (total > BP_FRAME_MAX) {
+            return bpi_error_set(error, BP_ERR_TOO_LARGE, "the batch is over the limit of %u bytes for one commit",
+                                 BP_FRAME_MAX);
+        }
+    }
+    scratch->frame.size = 0;
+    if (!bpi_buffer_reserve(&scratch->frame, (size_t)total)) {
+        return no_memory(error);
+    }
+    scratch->frame.size = (size_t)total;
+    uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
+    for (size_t i = 0; i < count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        uint8_t *record = scratch->frame.data + staged->offset;
+        staged->tail_crc = bpi_record_build(record, &staged->input, seed);
+        point_into_record(&staged->input, record);
+    }
+    return BP_OK;
+}

@@ -1,0 +1,28 @@
+/*
+ * stage.h: from a request to records that wait for their place: checks, ids, salts, extensions, content hashes, and the
+ * caller's part of the event hashes. All of it outside the commit lock, over the library's own copy.
+ */
+#ifndef BPI_STORE_STAGE_H
+#define BPI_STORE_STAGE_H
+
+#include "store/store.h"
+
+/* A request as the store sees it: caller's items, or the library's own. */
+typedef struct bpi_request {
+    const bp_batch_item *items;
+    size_t count;
+    bool system;      /* the first item is a system event of the library */
+    bp_kind_code kind; /* for items with kind_name: what it was resolved to, by bpi_request_kinds */
+    int64_t now_us;
+} bpi_request;
+
+/* Stages all items into the scratch: frame, items. error->index is set in batches. */
+bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *request, bp_error *error);
+
+/* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
+bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
+
+/* Writes the records behind the frame header, and points the inputs into them. BP_ERR_TOO_LARGE: beyond BP_FRAME_MAX. */
+bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
+
+#endif

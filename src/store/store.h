@@ -1,0 +1,88 @@
+/*
+ * store.h: what a handle is made of.
+ *
+ * A writer's store owns a log; a reader's owns a walk that goes on where it stopped. Both own an index, the kind table
+ * and a heap. The commit lock is log.lock: it guards the writer's half of the index, the heads and the kind counts.
+ */
+#ifndef BPI_STORE_STORE_H
+#define BPI_STORE_STORE_H
+
+#include <batpak/batpak.h>
+
+#include "index/index.h"
+#include "io/lock.h"
+#include "log/log.h"
+#include "store/heap.h"
+#include "store/kinds.h"
+#include "store/scratch.h"
+
+enum { BPI_SCRATCHES = 16 };
+
+typedef struct bpi_counters {
+    _Atomic uint64_t appends;
+    _Atomic uint64_t duplicates;
+    _Atomic uint64_t conflicts;
+    _Atomic uint64_t system_events;
+    _Atomic uint32_t recoveries;
+} bpi_counters;
+
+/* A reader's place in the log. */
+typedef struct bpi_follower {
+    pthread_mutex_t lock; /* one refresh at a time */
+    bpi_home home;
+    bpi_catalog catalog;
+    bpi_log_walk walk;
+    bool walking;
+    bool settled;         /* read without a believed live: shows what lies below p; the writer may come later */
+    bp_file *live_file;
+    const uint8_t *live;  /* mapped; NULL: none */
+    uint64_t place_mount;
+    _Atomic uint64_t published_lsn;
+    _Atomic uint64_t durable_lsn;
+    uint64_t durable_sequence;
+} bpi_follower;
+
+struct bp_store {
+    bpi_heap *heap;
+    const bp_allocator *allocator; /* &heap->table */
+    bp_options options;            /* as in effect */
+    char *path;
+    uint64_t fork_generation;
+    bool reader;
+    _Atomic bool closing;
+    bpi_index *index;
+    bpi_kinds kinds;
+    bpi_counters counters;
+    bpi_log log;                   /* writer */
+    bpi_follower follower;         /* reader */
+    bpi_segment *block_segment;    /* [commit] the segment of the index's active block; not held */
+    bpi_scratch *scratches[BPI_SCRATCHES];
+    _Atomic bool scratch_taken[BPI_SCRATCHES];
+    uint64_t exact_base;           /* ordinary appends forbid exact ones afterwards */
+};
+
+/* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */
+bp_status bpi_store_check(const bp_store *store, bp_error *error);
+/* The same, and it must be a writer. */
+bp_status bpi_store_check_writer(const bp_store *store, bp_error *error);
+
+/* Applies one record read from the log to index, heads and kinds. */
+bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error);
+bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
+                                 bp_error *error);
+
+/* The index row of an event; causes stay the event's. */
+void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t scope, bpi_row *row_out);
+
+/* Rows that a segment of that size can have at most. */
+size_t bpi_store_rows_max(uint64_t capacity);
+
+/* Says "flow" through the log hook. */
+void bpi_store_flow(const bp_store *store, const char *name, uint64_t number);
+
+/* A reader: takes in what was published since. */
+bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error);
+bp_status bpi_follower_refresh(bp_store *store, bp_error *error);
+void bpi_follower_close(bp_store *store);
+
+#endif

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GETS = 200000, ABSENT = 500000, ID_DIGITS = 32 };
+enum { GETS = 200000, ABSENT = 500000, ID_DIGITS = 32, SINGLES = 50000 };
 
 struct subject {
     const struct settings *settings;
@@ -26,7 +26,8 @@ struct subject {
     struct tally big;
 };
 
-static void fill(struct subject *subject)
+/* Writes so many events, `batch` in a commit, into an empty folder, and closes it. ids_out may be NULL. */
+static void fill(const struct subject *subject, uint64_t events, size_t batch, struct id *ids_out)
 {
     const struct workload *workload = subject->workload;
     struct fact facts[BATCH_MOST];
@@ -34,12 +35,12 @@ static void fill(struct subject *subject)
     if (!subject->engine->open(subject->folder, MODE_BUFFERED, true, &handle)) {
         die("%s cannot be opened", subject->engine->name);
     }
-    for (uint64_t number = 0; number < workload->events;) {
+    for (uint64_t number = 0; number < events;) {
         size_t count = 0;
-        for (; count < BATCH_MOST && number + count < workload->events; count++) {
+        for (; count < batch && number + count < events; count++) {
             workload_fact(workload, number + count, &facts[count]);
         }
-        if (!subject->engine->append(handle, facts, count, subject->ids + number)) {
+        if (!subject->engine->append(handle, facts, count, ids_out == NULL ? NULL : ids_out + number)) {
             die("%s cannot append", subject->engine->name);
         }
         number += count;
@@ -269,23 +270,46 @@ static void measure_question(struct subject *subject, const char *group, const s
     results_keep(subject->results, result);
 }
 
-static void measure_sizes(const struct subject *subject)
+/* What the first so many events are by themselves: payload and names, in bytes an event. */
+static double own_size(const struct workload *workload, uint64_t events)
 {
-    const struct workload *workload = subject->workload;
-    uint64_t heap = 0;
     uint64_t names = 0;
-    if (subject->engine->heap != NULL && subject->engine->heap(subject->handle, &heap)) {
-        keep_one(subject, "size", "heap for each event", "bytes", (double)heap / (double)workload->events);
-    }
-    for (uint64_t number = 0; number < workload->events; number++) {
+    for (uint64_t number = 0; number < events; number++) {
         struct fact fact;
         workload_fact(workload, number, &fact);
         names += strlen(fact.entity) + strlen(fact.scope);
     }
+    return workload->payload_size + (double)names / (double)events;
+}
+
+static void measure_heap(const struct subject *subject)
+{
+    uint64_t heap = 0;
+    if (!subject->engine->heap(subject->handle, &heap)) {
+        die("%s does not know its heap", subject->engine->name);
+    }
+    keep_one(subject, "size", "heap for each event", "bytes", (double)heap / (double)subject->workload->events);
+}
+
+static void measure_sizes(const struct subject *subject)
+{
+    const struct workload *workload = subject->workload;
     double disk = (double)folder_disk(subject->folder) / (double)workload->events;
-    double own = workload->payload_size + (double)names / (double)workload->events;
-    keep_one(subject, "size", "on the medium for each event", "bytes", disk);
-    keep_one(subject, "size", "of that, beyond payload and names", "bytes", disk - own);
+    keep_one(subject, "size", "on the medium for each event, written in batches of 1000", "bytes", disk);
+    keep_one(subject, "size", "of that, beyond payload and names (batches)", "bytes",
+             disk - own_size(workload, workload->events));
+}
+
+/* The same for a store that was written one by one, which the folder becomes. */
+static void measure_singles(struct subject *subject)
+{
+    uint64_t events = subject->workload->events < SINGLES ? subject->workload->events : SINGLES;
+    folder_make(subject->settings, "store", subject->folder);
+    fill(subject, events, 1, NULL);
+    double disk = (double)folder_disk(subject->folder) / (double)events;
+    keep_one(subject, "size", "on the medium for each event, written one by one", "bytes", disk);
+    keep_one(subject, "size", "of that, beyond payload and names (one by one)", "bytes",
+             disk - own_size(subject->workload, events));
 }
 
 void bench_reads(const struct settings *settings, const struct workload *workload, const struct engine *engine,
@@ -296,7 +320,7 @@ void bench_reads(const struct settings *settings, const struct workload *workloa
     subject.all = workload_tally(workload, workload->events, false);
     subject.big = workload_tally(workload, workload->events, true);
     folder_make(settings, "store", subject.folder);
-    fill(&subject);
+    fill(&subject, workload->events, BATCH_MOST, subject.ids);
     measure_open(&subject);
     measure_probe(&subject, self);
     if (!engine->open(subject.folder, MODE_BUFFERED, false, &subject.handle)) {
@@ -305,14 +329,18 @@ void bench_reads(const struct settings *settings, const struct workload *workloa
     for (size_t index = 0; index < sizeof questions / sizeof *questions; index++) {
         measure_question(&subject, "read", &questions[index]);
     }
-    measure_sizes(&subject);
+    if (engine->heap != NULL) {
+        measure_heap(&subject);
+    }
     if (!engine->close(subject.handle)) {
         die("%s cannot be closed", engine->name);
     }
+    measure_sizes(&subject);
     if (engine->verify != NULL) {
         static const struct question verify = {"verify everything, one core", "events/s", ask_verify};
         measure_question(&subject, "read", &verify);
     }
+    measure_singles(&subject);
     folder_remove(subject.folder);
     free(subject.ids);
 }

@@ -43,7 +43,7 @@ void report_progress(const struct result *result)
 {
     char spread[80];
     spread_print(spread, result);
-    fprintf(stderr, "  %-8s %-16s %-36s %s %s\n", result->engine, result->group, result->name, spread, result->unit);
+    fprintf(stderr, "  %-8s %-16s %-52s %s %s\n", result->engine, result->group, result->name, spread, result->unit);
 }
 
 bool result_begins_group(const struct results *results, size_t index)

@@ -1,0 +1,320 @@
+/*
+ * import_commit.c: lines on their way into the store. See import_commit.h.
+ */
+#include "import_commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+enum { SYNC_EVENTS = 1000 };
+
+static const double sync_seconds = 0.05;
+
+void import_begin(struct import *import)
+{
+    import->lines = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->lines);
+    import->receipts = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->receipts);
+    if (import->exact) {
+        import->events = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->events);
+    } else {
+        import->items = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->items);
+        import->options = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->options);
+    }
+}
+
+void import_end(struct import *import)
+{
+    free(import->lines);
+    free(import->receipts);
+    free(import->events);
+    free(import->items);
+    free(import->options);
+    arena_free(&import->arenas[0]);
+    arena_free(&import->arenas[1]);
+    heads_free(&import->heads);
+    text_free(&import->acks);
+}
+
+struct arena *import_arena(struct import *import)
+{
+    return &import->arenas[import->arena];
+}
+
+size_t import_held(const struct import *import)
+{
+    return arena_size(&import->arenas[0]) + arena_size(&import->arenas[1]);
+}
+
+void import_refuse(struct import *import, uint64_t number, size_t column, const char *what)
+{
+    const char *consequence = import->skip ? "; left out" : "";
+
+    if (column > 0) {
+        say("line %llu, column %zu: %s%s", (unsigned long long)number, column, what, consequence);
+    } else {
+        say("line %llu: %s%s", (unsigned long long)number, what, consequence);
+    }
+    if (!import->skip) {
+        import->code = EXIT_NO;
+    }
+}
+
+/* An error of the library that is the line's own; all others end the import whatever was asked for. */
+static bool is_of_the_line(bp_status status)
+{
+    int code = exit_code_of(status);
+
+    return code == EXIT_NO || code == EXIT_USAGE;
+}
+
+static void refuse_lines(struct import *import, size_t first, size_t n, bp_status status, const bp_error *error)
+{
+    char line[BP_ERROR_MESSAGE_SIZE + BP_ERROR_HINT_SIZE + BP_ERROR_PATH_SIZE + BP_ERROR_ENTITY_SIZE];
+    size_t index = first + (error->has_index && error->index < n ? error->index : 0);
+
+    (void)bp_error_format(error, line, sizeof line);
+    if (!is_of_the_line(status)) {
+        say("line %llu: %s", (unsigned long long)import->lines[index].number, line);
+        import->code = exit_code_of(status);
+        import->broken = true;
+        return;
+    }
+    import_refuse(import, import->lines[index].number, 0, line);
+    if (n > 1) {
+        say("with it the other lines of its batch, %llu to %llu, are left out",
+            (unsigned long long)import->lines[first].number, (unsigned long long)import->lines[first + n - 1].number);
+    }
+    import->skipped += n;
+}
+
+static void fill_options(const struct import *import, const struct import_line *line, bp_append_options *options)
+{
+    const bp_event *event = &line->event;
+
+    bp_append_options_init(options);
+    options->expect = line->expect;
+    options->id = event->id;
+    /* A correlation equal to the id is none: retries compare it as it is stored. */
+    if (!bp_id_equal(&event->correlation, &event->id)) {
+        options->correlation = event->correlation;
+    }
+    options->causes = event->causes;
+    options->cause_count = event->cause_count;
+    options->external = event->external;
+    options->has_time = line->has_time;
+    options->time_us = event->time_us;
+    options->flags = event->flags;
+    options->lane = event->lane;
+    options->depth = event->depth;
+    options->kind_name = line->kind_name;
+    options->strict_kind = import->strict_kinds;
+}
+
+/* Makes item i of line `from`. */
+static void fill_item(const struct import *import, size_t i, size_t from)
+{
+    const struct import_line *line = &import->lines[from];
+    const bp_event *event = &line->event;
+
+    fill_options(import, line, &import->options[i]);
+    import->items[i].at = (bp_coordinate){event->entity, event->scope};
+    import->items[i].kind = event->kind;
+    import->items[i].payload =
+        (bp_payload){event->payload, event->payload_size, event->payload_type, event->payload_version};
+    import->items[i].options = &import->options[i];
+}
+
+static bp_status append_lines(struct import *import, size_t first, size_t n, bp_error *error)
+{
+    bp_batch_options batch;
+
+    for (size_t i = 0; i < n; i++) {
+        fill_item(import, i, first + i);
+    }
+    if (n == 1) {
+        const bp_batch_item *item = &import->items[0];
+
+        return bp_append(import->store, item->at, item->kind, item->payload, item->options, import->receipts, error);
+    }
+    bp_batch_options_init(&batch);
+    return bp_append_batch(import->store, import->items, n, &batch, import->receipts, error);
+}
+
+/* prev_hash is bound by the event hash; it is compared all the same, so that no field of a line goes unread. */
+static bool check_previous(struct import *import, const struct import_line *line, bp_error *error)
+{
+    static const bp_hash zeros;
+    const struct head *head = heads_find(&import->heads, line->event.entity);
+    const bp_hash *previous = head != NULL ? &head->hash : &zeros;
+
+    heads_note(&import->heads, &line->event);
+    if (!line->has_previous || bp_hash_equal(previous, &line->previous)) {
+        return true;
+    }
+    error->status = BP_ERR_HASH;
+    (void)snprintf(error->message, sizeof error->message, "prev_hash is not the hash of the entity's event before");
+    return false;
+}
+
+static bp_status append_exactly(struct import *import, size_t n, bp_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        bp_receipt *receipt = &import->receipts[i];
+        bp_event *event = &import->events[i];
+
+        if (!check_previous(import, &import->lines[i], error)) {
+            error->has_index = true;
+            error->index = i;
+            return BP_ERR_HASH;
+        }
+        *event = import->lines[i].event;
+        event->batch_count = (uint32_t)n;
+        *receipt = (bp_receipt){.sequence = event->sequence, .id = event->id};
+    }
+    return bp_append_exact(import->store, import->events, n, error);
+}
+
+static void note_receipt(struct import *import, const struct import_line *line, const bp_receipt *receipt)
+{
+    if (receipt->kind_named) {
+        char number[BP_KIND_TEXT_SIZE];
+
+        bp_kind_print(receipt->kind, number);
+        say("%s is new and names kind %s from now on", line->kind_name, number);
+    }
+    if (receipt->duplicate) {
+        import->duplicates++;
+    } else {
+        import->events_done++;
+    }
+    if (import->ack) {
+        text_add_char(&import->acks, '{');
+        put_u64(&import->acks, "ack", receipt->sequence);
+        put_id(&import->acks, "id", &receipt->id);
+        if (receipt->duplicate) {
+            put_bool(&import->acks, "duplicate", true);
+        }
+        text_add(&import->acks, "}\n", 2);
+    }
+}
+
+static void acknowledge(struct import *import)
+{
+    if (import->acks.size > 0) {
+        text_add(out(), import->acks.data, import->acks.size);
+        import->acks.size = 0;
+        out_flush();
+        if (out_closed() && import->code == 0) {
+            /* Nobody hears the acknowledgements: going on would append what nobody knows of. */
+            import->code = EXIT_IO;
+            import->broken = true;
+        }
+    }
+}
+
+static bp_status commit_lines(struct import *import, size_t first, size_t n, bp_error *error)
+{
+    bp_status status = import->exact ? append_exactly(import, n, error) : append_lines(import, first, n, error);
+
+    if (status != BP_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < n; i++) {
+        note_receipt(import, &import->lines[first + i], &import->receipts[i]);
+    }
+    if (import->unsynced == 0) {
+        import->unsynced_since = seconds_now();
+    }
+    import->unsynced += n;
+    return BP_OK;
+}
+
+/* Where the run that begins at `first` ends; a line without a batch is a run by itself. */
+static size_t run_end(const struct import *import, size_t first, size_t n)
+{
+    const struct slice *name = &import->lines[first].batch;
+    size_t end = first + 1;
+
+    while (name->data != NULL && end < n && import->lines[end].batch.data != NULL &&
+           import->lines[end].batch.size == name->size &&
+           memcmp(import->lines[end].batch.data, name->data, name->size) == 0) {
+        end++;
+    }
+    return end;
+}
+
+static void commit_runs(struct import *import, size_t n)
+{
+    size_t end;
+
+    for (size_t first = 0; first < n && import->code == 0; first = end) {
+        bp_error error = {0};
+        bp_status status;
+
+        end = run_end(import, first, n);
+        status = commit_lines(import, first, end - first, &error);
+        if (status != BP_OK) {
+            refuse_lines(import, first, end - first, status, &error);
+        }
+    }
+}
+
+void import_commit(struct import *import, size_t n)
+{
+    bp_error error = {0};
+    bp_status status;
+
+    if (n == 0) {
+        return;
+    }
+    status = commit_lines(import, 0, n, &error);
+    if (status != BP_OK && is_of_the_line(status) && run_end(import, 0, n) < n) {
+        commit_runs(import, n);
+    } else if (status != BP_OK) {
+        refuse_lines(import, 0, n, status, &error);
+    }
+    /* What stands behind a line that ends the import is dropped with it. */
+    import->count = import->code != 0 ? 0 : import->count - n;
+    memmove(import->lines, import->lines + n, import->count * sizeof *import->lines);
+    if (import->count == 0) {
+        import->arena ^= 1;
+        arena_reset(&import->arenas[import->arena]);
+    }
+    if (import->broken) {
+        return;
+    }
+    if (import->durable && !import->exact) {
+        import->unsynced = 0; /* each receipt waited for its sync */
+        acknowledge(import);
+    } else if (import->unsynced >= SYNC_EVENTS || import->durable) {
+        import_sync(import);
+    }
+}
+
+void import_sync(struct import *import)
+{
+    bp_error error = {0};
+
+    if (import->unsynced == 0) {
+        return;
+    }
+    if (bp_sync(import->store, &error) != BP_OK) {
+        import->code = fail(&error);
+        import->broken = true;
+        /* The outcome is unknown, so nothing is acknowledged; a repeat with the same ids is safe. */
+        import->acks.size = 0;
+        import->unsynced = 0;
+        return;
+    }
+    import->unsynced = 0;
+    acknowledge(import);
+}
+
+void import_sync_if_due(struct import *import)
+{
+    if (import->unsynced > 0 && seconds_now() - import->unsynced_since >= sync_seconds) {
+        import_sync(import);
+    }
+}

@@ -1,0 +1,45 @@
+# Completion of batpak for bash. tests/cli/documents.sh compares it with `batpak VERB --help`.
+
+_batpak() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+    local verbs="init append import export get query stream tail walk kinds verify stats dump seal bench"
+    local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
+    local options=""
+
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$verbs help --help --version" -- "$word")
+        return
+    fi
+    case $verb in
+        help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word"); return ;;
+        init) options="--segment-size --layout --json --help" ;;
+        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --json --help" ;;
+        import) options="--batch --durable --ack --on-error --strict-kinds --exact --json --help" ;;
+        export) options="--all --json --help $region" ;;
+        get) options="--json --payload --help" ;;
+        query) options="--backward --limit --after --count --json --help $region" ;;
+        stream) options="--backward --limit --after --json --help" ;;
+        tail) options="--limit --follow --json --help $region" ;;
+        walk) options="--chain --causes --effects --correlation --depth --limit --verify --dot --json --help" ;;
+        kinds) options="--json --help" ;;
+        verify) options="--threads --json --help" ;;
+        stats) options="--segments --json --prometheus --help" ;;
+        dump) options="--bad --json --help" ;;
+        seal) options="--json --help" ;;
+        bench) options="--events --json --help" ;;
+    esac
+    case $before in
+        --layout) mapfile -t COMPREPLY < <(compgen -W "aos aosoa8 aosoa16 aosoa64 soa soaos" -- "$word"); return ;;
+        --on-error) mapfile -t COMPREPLY < <(compgen -W "stop skip" -- "$word"); return ;;
+        --payload-type) mapfile -t COMPREPLY < <(compgen -W "json raw msgpack" -- "$word"); return ;;
+        --flag) mapfile -t COMPREPLY < <(compgen -W "requires-ack transactional replay" -- "$word"); return ;;
+        --expect) mapfile -t COMPREPLY < <(compgen -W "none any" -- "$word"); return ;;
+    esac
+    case $word in
+        -*) mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word") ;;
+        *) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    esac
+}
+
+complete -o filenames -F _batpak batpak

@@ -14,8 +14,12 @@
 #include "base/memory.h"
 #include "format/record.h"
 
-/* Slots asked for ahead when an id is looked for in many blocks. */
-enum { FIND_AHEAD = 8 };
+enum {
+    FIND_AHEAD = 8,     /* slots asked for ahead when an id is looked for in many blocks */
+    PREFETCH_MAX = 512, /* bytes of a record worth asking for */
+    RECORD_USUAL = 256,
+    CACHE_LINE = 64
+};
 
 uint32_t bpi_fingerprint(const bp_id *id, uint64_t key)
 {
@@ -70,11 +74,10 @@ const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *ava
     return block->segment->address + offset;
 }
 
-static bp_status damaged(const bpi_block *block, uint32_t row, const char *fault, bp_error *error)
+void bpi_block_blame(const bpi_block *block, uint32_t row, bp_error *error)
 {
     const bpi_segment *segment = block->segment;
     char name[BP_SEGMENT_NAME_SIZE];
-    bp_status status = bpi_error_set(error, BP_ERR_CORRUPT, "event %" PRIu64 ": %s", block->first + row, fault);
     if (error != NULL) {
         bp_segment_name(segment->ordinal, segment->generation, name);
         bpi_error_at(error, bpi_row_u32(block->rows, row, BPI_ROW_OFFSET), "log/%s", name);
@@ -82,7 +85,26 @@ static bp_status damaged(const bpi_block *block, uint32_t row, const char *fault
         error->sequence = block->first + row;
         error->has_sequence = true;
     }
-    return status;
+}
+
+void bpi_block_prefetch(const bpi_block *block, uint32_t row, uint32_t end)
+{
+    size_t available = 0;
+    const uint8_t *bytes = bpi_block_bytes(block, row, &available);
+    if (bytes == NULL) {
+        return;
+    }
+    /* A record is as long as what lies between it and its neighbour. */
+    size_t length = RECORD_USUAL;
+    if (row + 1 < end) {
+        uint32_t here = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+        uint32_t next = bpi_row_u32(block->rows, row + 1, BPI_ROW_OFFSET);
+        length = next - here < PREFETCH_MAX ? next - here : PREFETCH_MAX;
+    }
+    length = length < available ? length : available;
+    for (size_t at = 0; at < length; at += CACHE_LINE) {
+        BPI_PREFETCH(bytes + at);
+    }
 }
 
 bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error)
@@ -97,7 +119,9 @@ bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_
         fault = "record has another sequence";
     }
     if (BPI_UNLIKELY(fault != NULL)) {
-        return damaged(block, row, fault, error);
+        bp_status status = bpi_error_set(error, BP_ERR_CORRUPT, "event %" PRIu64 ": %s", block->first + row, fault);
+        bpi_block_blame(block, row, error);
+        return status;
     }
     event_out->position = (uint64_t)segment->ordinal << 32 | bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
     return BP_OK;

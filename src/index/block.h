@@ -66,6 +66,11 @@ bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_
 /* The bytes of a row's record and how many there can be at most; NULL when the row points beyond the file. */
 const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out);
 
+/* Asks the memory for the record of a row; rows below `end` may be looked at. */
+void bpi_block_prefetch(const bpi_block *block, uint32_t row, uint32_t end);
+/* Writes into an error where the record of a row lies. */
+void bpi_block_blame(const bpi_block *block, uint32_t row, bp_error *error);
+
 /* The block that has a sequence: the last one that begins at or before it. count > 0 and block[0] begins there. */
 size_t bpi_blocks_find(const bpi_blocks *blocks, uint64_t sequence);
 /* How many rows of block i lie below `end`. */

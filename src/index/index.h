@@ -124,10 +124,15 @@ bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *even
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence);
 
+/* Asks the memory for a record that will be read soon. */
+void bpi_view_prefetch(const bpi_view *view, uint64_t sequence);
+/* Writes into an error where the record of that sequence lies. */
+void bpi_view_blame(const bpi_view *view, uint64_t sequence, bp_error *error);
+
 /* A scan over a region: the plan, and the rows one by one. The region's texts are only used by begin. */
 typedef struct bpi_scan bpi_scan;
-bp_status bpi_scan_begin(bpi_view *view, bpi_index *index, const bp_region *region, const bp_query_options *options,
-                         bpi_scan **scan_out, bp_error *error); /* holds the view */
+bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
+                         bp_error *error); /* holds the view */
 /* BP_OK, BP_END. event_out NULL: the record is read only where a hash has to be confirmed. */
 bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_out, bp_error *error);
 /* How many rows a scan that has just begun would yield. Records are only read where a hash has to be confirmed. */

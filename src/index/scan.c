@@ -12,13 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum {
-    FIRST_TARGET = 16,
-    PREFETCH_AHEAD = 8,
-    PREFETCH_MAX = 512, /* bytes of a record worth asking for */
-    CACHE_LINE = 64,
-    RECORD_USUAL = 256
-};
+enum { FIRST_TARGET = 16, PREFETCH_AHEAD = 8 };
 
 /* ---- names ---- */
 
@@ -172,11 +166,10 @@ static void set_query(bpi_query *query, const bp_region *region, uint64_t key)
                             (region->clock_min > BPI_CLOCK_BIG || region->clock_max != UINT64_MAX);
 }
 
-bp_status bpi_scan_begin(bpi_view *view, bpi_index *index, const bp_region *region, const bp_query_options *options,
-                         bpi_scan **scan_out, bp_error *error)
+bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
+                         bp_error *error)
 {
     bpi_index *of = view->blocks->index;
-    (void)index;
     *scan_out = NULL;
     bpi_scan *scan = bpi_allocate(&of->allocator, sizeof *scan);
     if (scan == NULL) {
@@ -250,28 +243,6 @@ static bool next_block(bpi_scan *scan)
     return true;
 }
 
-/* Asks for the record of a row of the batch. Its length is what lies between it and its neighbour. */
-static void prefetch(const bpi_scan *scan, uint32_t i)
-{
-    const bpi_block *block = scan->at;
-    size_t available = 0;
-    uint32_t row = scan->batch[i];
-    const uint8_t *bytes = bpi_block_bytes(block, row, &available);
-    if (bytes == NULL) {
-        return;
-    }
-    size_t length = RECORD_USUAL;
-    if (row + 1 < scan->rows) {
-        uint32_t here = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
-        uint32_t next = bpi_row_u32(block->rows, row + 1, BPI_ROW_OFFSET);
-        length = next - here < PREFETCH_MAX ? next - here : PREFETCH_MAX;
-    }
-    length = length < available ? length : available;
-    for (size_t at = 0; at < length; at += CACHE_LINE) {
-        BPI_PREFETCH(bytes + at);
-    }
-}
-
 /* Fills the batch; false at the end. */
 static bool refill(bpi_scan *scan, bool records)
 {
@@ -286,7 +257,7 @@ static bool refill(bpi_scan *scan, bool records)
     }
     scan->target = scan->target * 2 < BPI_BATCH ? scan->target * 2 : BPI_BATCH;
     for (uint32_t i = 0; records && i < scan->count && i < PREFETCH_AHEAD; i++) {
-        prefetch(scan, i);
+        bpi_block_prefetch(scan->at, scan->batch[i], scan->rows);
     }
     return true;
 }
@@ -317,7 +288,7 @@ bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_
         }
         uint32_t row = scan->batch[scan->taken++];
         if (records && scan->taken - 1 + PREFETCH_AHEAD < scan->count) {
-            prefetch(scan, scan->taken - 1 + PREFETCH_AHEAD);
+            bpi_block_prefetch(scan->at, scan->batch[scan->taken - 1 + PREFETCH_AHEAD], scan->rows);
         }
         *sequence_out = scan->at->first + row;
         bool confirm = needs_record(scan, row);

@@ -31,8 +31,8 @@
  *   - Writing what is there already changes nothing and offers no choice. Of a sector that was written often the
  *     synced version, the first, the last and up to three before the last can be chosen.
  *   - A surviving change of a name is applied by its meaning, whatever became of those before it; a node has one name.
- *   - Choices are asked in this order: the changes of a directory's names, then what is in it by name; of a file its
- *     size, then its sectors. What is no longer reachable, or lies in a growth that was lost, offers none.
+ *   - Choices are asked directory by directory, the upper ones first: the changes of its names, then its files by
+ *     name; of a file its size, then its sectors. What is no longer reachable, or lies in a growth that was lost, offers none.
  *   - Stores that go past map_store are no steps. They are sectors like others (a power cut may take them back) in
  *     mappings of up to 64 KiB; beyond, a copy or a crash does not see them.
  *   - A restart (cut or kill) sets no plan; the counters go on.

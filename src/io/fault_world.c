@@ -2,7 +2,8 @@
  * fault_world.c: making, killing, restarting, copying and looking at a world of the fault implementation.
  *
  * Holds: a copy has the same content and the same histories, so the same choices in the same order; it has no
- * handles, no locks and no plan. Choices come in the order of the names, a directory's own before what lies in it.
+ * handles, no locks and no plan. Choices come directory by directory, in the order of the names, a directory's own changes
+ * before its files.
  */
 #include "io/fault_world.h"
 
@@ -13,7 +14,7 @@
 
 #include "base/assert.h"
 
-enum { PATH_SIZE = 1024 };
+enum { PATH_SIZE = 1024, DEPTH_MAX = 16 };
 
 /* ---- life ---- */
 
@@ -117,14 +118,24 @@ void bpi_fault_process_kill(bpi_fault *fault)
     leave(restart(fault));
 }
 
-static uint64_t cut(bpi_node *node, bpi_fault_choice_fn choice, void *argument)
+/* Directory by directory; those found in one wait in a queue. */
+static uint64_t cut_all(bpi_node *root, bpi_fault_choice_fn choice, void *argument)
 {
-    if (!node->is_directory) {
-        return bpi_history_cut(node, choice, argument);
-    }
-    uint64_t choices = bpi_names_cut(node, choice, argument);
-    for (size_t index = 0; index < node->entries.count; index++) {
-        choices += cut(node->entries.items[index].node, choice, argument);
+    uint64_t choices = 0;
+    bpi_node *last = root;
+    root->next = NULL;
+    for (bpi_node *dir = root; dir != NULL; dir = dir->next) {
+        choices += bpi_names_cut(dir, choice, argument);
+        for (size_t index = 0; index < dir->entries.count; index++) {
+            bpi_node *node = dir->entries.items[index].node;
+            if (node->is_directory) {
+                node->next = NULL;
+                last->next = node;
+                last = node;
+            } else {
+                choices += bpi_history_cut(node, choice, argument);
+            }
+        }
     }
     return choices;
 }
@@ -133,26 +144,45 @@ uint64_t bpi_fault_power_cut(bpi_fault *fault, bpi_fault_choice_fn choice, void 
 {
     bpi_fault *self = restart(fault);
     self->boot++;
-    uint64_t choices = cut(self->world.root, choice, argument);
+    uint64_t choices = cut_all(self->world.root, choice, argument);
     leave(self);
     return choices;
 }
 
 /* ---- copying ---- */
 
-/* The node's copy, made when it is first asked for; whoever keeps it holds it. */
-static bpi_node *twin_of(bpi_node *node)
+/* The nodes met so far, in a list by `next`. */
+typedef struct copying {
+    bpi_node *first;
+    bpi_node *last;
+} copying;
+
+/* The node's copy, made empty when it is first asked for and filled in later; whoever keeps it holds it. */
+static bpi_node *twin_of(void *argument, bpi_node *node)
 {
+    copying *met = argument;
     if (node->twin != NULL) {
         return node->twin;
     }
-    bpi_node *twin = bpi_must(bpi_node_new(node->is_directory));
-    twin->refs = 0;
-    node->twin = twin;
+    node->twin = bpi_must(bpi_node_new(node->is_directory));
+    node->twin->refs = 0;
+    node->next = NULL;
+    if (met->last == NULL) {
+        met->first = node;
+    } else {
+        met->last->next = node;
+    }
+    met->last = node;
+    return node->twin;
+}
+
+static void fill_twin(bpi_node *node, copying *met)
+{
+    bpi_node *twin = node->twin;
     if (node->is_directory) {
-        bpi_entries_copy(&twin->entries, &node->entries, twin_of);
-        bpi_names_copy(&twin->names, &node->names, twin_of);
-        return twin;
+        bpi_entries_copy(&twin->entries, &node->entries, twin_of, met);
+        bpi_names_copy(&twin->names, &node->names, twin_of, met);
+        return;
     }
     bpi_history_look(node);
     bpi_history_copy(&twin->history, &node->history);
@@ -160,34 +190,22 @@ static bpi_node *twin_of(bpi_node *node)
         BPI_ASSERT(bpi_content_write(twin, 0, node->region->bytes, node->used) == 0);
     }
     twin->size = node->size;
-    return twin;
-}
-
-static void forget_twins(bpi_node *node)
-{
-    if (node->twin == NULL) {
-        return;
-    }
-    node->twin = NULL;
-    for (size_t index = 0; index < node->entries.count; index++) {
-        forget_twins(node->entries.items[index].node);
-    }
-    for (size_t index = 0; index < node->names.synced.count; index++) {
-        forget_twins(node->names.synced.items[index].node);
-    }
-    for (size_t index = 0; index < node->names.count; index++) {
-        forget_twins(node->names.changes[index].node);
-    }
 }
 
 bpi_fault *bpi_fault_clone(const bpi_fault *fault)
 {
     bpi_fault *copy = bpi_fault_new();
     bpi_fault *self = enter(fault);
+    copying met = {0};
     bpi_node_drop(copy->world.root);
-    copy->world.root = twin_of(self->world.root);
+    copy->world.root = twin_of(&met, self->world.root);
     bpi_node_hold(copy->world.root);
-    forget_twins(self->world.root);
+    for (bpi_node *node = met.first; node != NULL; node = node->next) {
+        fill_twin(node, &met);
+    }
+    for (bpi_node *node = met.first; node != NULL; node = node->next) {
+        node->twin = NULL;
+    }
     copy->boot = self->boot;
     leave(self);
     return copy;
@@ -195,33 +213,58 @@ bpi_fault *bpi_fault_clone(const bpi_fault *fault)
 
 /* ---- looking and changing ---- */
 
-static int visit_all(bpi_node *node, char *path, size_t length, bpi_fault_file_fn visit, void *argument)
+/* A directory that is being visited: how far we are, and how much of the path is its own. */
+typedef struct visited {
+    const bpi_node *dir;
+    size_t index;
+    size_t length;
+} visited;
+
+static int add_part(char *path, size_t *length, const char *name)
 {
-    if (!node->is_directory) {
-        const uint8_t *data;
-        int result = bpi_content_view(node, &data);
-        return result != 0 ? result : visit(argument, path, data, node->size);
+    int more = snprintf(path + *length, PATH_SIZE - *length, "%s%s", *length == 0 ? "" : "/", name);
+    if (more < 0 || (size_t)more >= PATH_SIZE - *length) {
+        return ENAMETOOLONG;
     }
-    for (size_t index = 0; index < node->entries.count; index++) {
-        const bpi_entry *entry = &node->entries.items[index];
-        int more = snprintf(path + length, PATH_SIZE - length, "%s%s", length == 0 ? "" : "/", entry->name);
-        if (more < 0 || (size_t)more >= PATH_SIZE - length) {
-            return ENAMETOOLONG;
-        }
-        int result = visit_all(entry->node, path, length + (size_t)more, visit, argument);
-        path[length] = '\0';
-        if (result != 0) {
-            return result;
-        }
-    }
+    *length += (size_t)more;
     return 0;
+}
+
+static int visit_all(const bpi_node *root, bpi_fault_file_fn visit, void *argument)
+{
+    char path[PATH_SIZE] = "";
+    visited stack[DEPTH_MAX] = {{.dir = root}};
+    size_t depth = 1;
+    int result = 0;
+    while (depth != 0 && result == 0) {
+        visited *top = &stack[depth - 1];
+        if (top->index == top->dir->entries.count) {
+            depth--;
+            continue;
+        }
+        const bpi_entry *entry = &top->dir->entries.items[top->index++];
+        const uint8_t *data;
+        size_t length = top->length;
+        result = add_part(path, &length, entry->name);
+        if (result != 0) {
+            break;
+        }
+        if (!entry->node->is_directory) {
+            result = bpi_content_view(entry->node, &data);
+            result = result != 0 ? result : visit(argument, path, data, entry->node->size);
+        } else if (depth == DEPTH_MAX) {
+            result = ENAMETOOLONG;
+        } else {
+            stack[depth++] = (visited){.dir = entry->node, .index = 0, .length = length};
+        }
+    }
+    return result;
 }
 
 int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argument)
 {
-    char path[PATH_SIZE] = "";
     bpi_fault *self = enter(fault);
-    int result = visit_all(self->world.root, path, 0, visit, argument);
+    int result = visit_all(self->world.root, visit, argument);
     leave(self);
     return result;
 }

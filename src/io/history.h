@@ -35,6 +35,7 @@ bpi_node *bpi_entries_find(const bpi_entries *entries, const char *name);
 int bpi_entries_set(bpi_entries *entries, const char *name, bpi_node *node); /* replaces; holds the node */
 void bpi_entries_erase(bpi_entries *entries, const char *name);              /* nothing when there is none */
 void bpi_entries_fini(bpi_entries *entries);
+void bpi_entries_release(bpi_entries *entries, bpi_node **dying); /* the same for whoever buries later */
 
 enum {
     BPI_SECTOR_SIZE = 512,
@@ -97,13 +98,13 @@ void bpi_names_forget(bpi_node *dir, const char *name); /* the changes that conc
 uint64_t bpi_names_cut(bpi_node *dir, bpi_fault_choice_fn choice, void *argument);
 
 void bpi_history_fini(bpi_file_history *history);
-void bpi_names_fini(bpi_dir_history *names);
+void bpi_names_release(bpi_dir_history *names, bpi_node **dying);
 
 /* Copies for bpi_fault_clone; `twin` gives the copy's node for a node of the original. */
-typedef bpi_node *(*bpi_twin_fn)(bpi_node *node);
+typedef bpi_node *(*bpi_twin_fn)(void *argument, bpi_node *node);
 void bpi_history_copy(bpi_file_history *to, const bpi_file_history *from);
-void bpi_names_copy(bpi_dir_history *to, const bpi_dir_history *from, bpi_twin_fn twin);
-void bpi_entries_copy(bpi_entries *to, const bpi_entries *from, bpi_twin_fn twin);
+void bpi_names_copy(bpi_dir_history *to, const bpi_dir_history *from, bpi_twin_fn twin, void *argument);
+void bpi_entries_copy(bpi_entries *to, const bpi_entries *from, bpi_twin_fn twin, void *argument);
 
 /* Tests only: without memory there is nothing to test. */
 void *bpi_must(void *memory);

@@ -11,24 +11,32 @@
 #include "io/history.h"
 #include "io/world.h"
 
-static bpi_node *same(bpi_node *node)
+static bpi_node *same(void *argument, bpi_node *node)
 {
+    (void)argument;
     return node;
 }
 
-static void change_fini(bpi_change *change)
+static void change_release(bpi_change *change, bpi_node **dying)
 {
     free(change->name);
     free(change->to);
-    bpi_node_drop(change->node);
+    bpi_node_let_go(change->node, dying);
+}
+
+static void release_changes(bpi_dir_history *names, bpi_node **dying)
+{
+    for (size_t index = 0; index < names->count; index++) {
+        change_release(&names->changes[index], dying);
+    }
+    names->count = 0;
 }
 
 static void forget_changes(bpi_dir_history *names)
 {
-    for (size_t index = 0; index < names->count; index++) {
-        change_fini(&names->changes[index]);
-    }
-    names->count = 0;
+    bpi_node *dying = NULL;
+    release_changes(names, &dying);
+    bpi_nodes_bury(dying);
 }
 
 static void forget_synced(bpi_dir_history *names)
@@ -64,7 +72,7 @@ void bpi_names_change(bpi_node *dir, bpi_change_kind kind, const char *name, con
 {
     bpi_dir_history *names = &dir->names;
     if (!names->has_synced) {
-        bpi_entries_copy(&names->synced, &dir->entries, same);
+        bpi_entries_copy(&names->synced, &dir->entries, same, NULL);
         names->has_synced = true;
     }
     if (names->count == names->capacity) {
@@ -105,17 +113,19 @@ void bpi_names_drop(bpi_node *dir)
 void bpi_names_forget(bpi_node *dir, const char *name)
 {
     bpi_dir_history *names = &dir->names;
+    bpi_node *dying = NULL;
     size_t left = 0;
     for (size_t index = 0; index < names->count; index++) {
         bpi_change *change = &names->changes[index];
         bool concerned = strcmp(change->name, name) == 0 || (change->to != NULL && strcmp(change->to, name) == 0);
         if (concerned) {
-            change_fini(change);
+            change_release(change, &dying);
         } else {
             names->changes[left++] = *change;
         }
     }
     names->count = left;
+    bpi_nodes_bury(dying);
 }
 
 uint64_t bpi_names_cut(bpi_node *dir, bpi_fault_choice_fn choice, void *argument)
@@ -139,15 +149,15 @@ uint64_t bpi_names_cut(bpi_node *dir, bpi_fault_choice_fn choice, void *argument
     return choices;
 }
 
-void bpi_names_fini(bpi_dir_history *names)
+void bpi_names_release(bpi_dir_history *names, bpi_node **dying)
 {
-    forget_synced(names);
-    forget_changes(names);
+    bpi_entries_release(&names->synced, dying);
+    release_changes(names, dying);
     free(names->changes);
     *names = (bpi_dir_history){0};
 }
 
-void bpi_entries_copy(bpi_entries *to, const bpi_entries *from, bpi_twin_fn twin)
+void bpi_entries_copy(bpi_entries *to, const bpi_entries *from, bpi_twin_fn twin, void *argument)
 {
     *to = (bpi_entries){0};
     if (from->count == 0) {
@@ -157,16 +167,16 @@ void bpi_entries_copy(bpi_entries *to, const bpi_entries *from, bpi_twin_fn twin
     to->capacity = from->count;
     to->count = from->count;
     for (size_t index = 0; index < from->count; index++) {
-        bpi_node *node = twin(from->items[index].node);
+        bpi_node *node = twin(argument, from->items[index].node);
         bpi_node_hold(node);
         to->items[index] = (bpi_entry){.name = bpi_must(strdup(from->items[index].name)), .node = node};
     }
 }
 
-void bpi_names_copy(bpi_dir_history *to, const bpi_dir_history *from, bpi_twin_fn twin)
+void bpi_names_copy(bpi_dir_history *to, const bpi_dir_history *from, bpi_twin_fn twin, void *argument)
 {
     *to = (bpi_dir_history){.has_synced = from->has_synced, .diverged = from->diverged};
-    bpi_entries_copy(&to->synced, &from->synced, twin);
+    bpi_entries_copy(&to->synced, &from->synced, twin, argument);
     if (from->count == 0) {
         return;
     }
@@ -175,7 +185,7 @@ void bpi_names_copy(bpi_dir_history *to, const bpi_dir_history *from, bpi_twin_f
     to->count = from->count;
     for (size_t index = 0; index < from->count; index++) {
         const bpi_change *change = &from->changes[index];
-        bpi_node *node = twin(change->node);
+        bpi_node *node = twin(argument, change->node);
         bpi_node_hold(node);
         to->changes[index] = (bpi_change){
             .kind = change->kind,

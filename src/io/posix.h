@@ -43,7 +43,7 @@ int bpi_posix_dir_remove(void *context, bp_dir *dir, const char *name);
 int bpi_posix_dir_place(void *context, bp_dir *dir, bp_io_place *place_out);
 
 int bpi_posix_file_open(void *context, bp_dir *dir, const char *name, unsigned flags, bp_file **file_out);
-void bpi_posix_file_close(void *context, bp_file *file);
+void bpi_posix_file_close(void *context, bp_file *handle);
 int bpi_posix_file_size(void *context, bp_file *file, uint64_t *size_out);
 int bpi_posix_file_read(void *context, bp_file *file, uint64_t offset, void *buffer, size_t size, size_t *got_out);
 int bpi_posix_file_write(void *context, bp_file *file, uint64_t offset, const void *data, size_t size);
@@ -55,7 +55,7 @@ void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t siz
 void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size);
 void bpi_posix_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size);
 
-int bpi_posix_file_lock(void *context, bp_file *file, uint64_t *holder_out);
+int bpi_posix_file_lock(void *context, bp_file *handle, uint64_t *holder_out);
 /* Takes a listed file out of the list and closes its descriptor, and the lock with it. */
 void bpi_posix_lock_close(bpi_posix_file *file);
 

@@ -188,7 +188,7 @@ int bpi_posix_file_sync(void *context, bp_file *file, bp_sync_mode mode)
 static int allocate_by_zeros(bp_file *file, uint64_t size)
 {
     static const uint8_t zeros[ZEROS_SIZE];
-    uint64_t at;
+    uint64_t at = 0;
     int result = bpi_posix_file_size(NULL, file, &at);
     while (result == 0 && at < size) {
         size_t part = size - at < ZEROS_SIZE ? (size_t)(size - at) : ZEROS_SIZE;

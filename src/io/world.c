@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
+
 enum { NAME_MAX_SIZE = 256 };
 
 /* ---- names ---- */
@@ -90,14 +92,21 @@ void bpi_entries_erase(bpi_entries *entries, const char *name)
     bpi_node_drop(gone.node);
 }
 
-void bpi_entries_fini(bpi_entries *entries)
+void bpi_entries_release(bpi_entries *entries, bpi_node **dying)
 {
     for (size_t index = 0; index < entries->count; index++) {
         free(entries->items[index].name);
-        bpi_node_drop(entries->items[index].node);
+        bpi_node_let_go(entries->items[index].node, dying);
     }
     free(entries->items);
     *entries = (bpi_entries){0};
+}
+
+void bpi_entries_fini(bpi_entries *entries)
+{
+    bpi_node *dying = NULL;
+    bpi_entries_release(entries, &dying);
+    bpi_nodes_bury(dying);
 }
 
 /* ---- nodes ---- */
@@ -117,16 +126,32 @@ void bpi_node_hold(bpi_node *node)
     node->refs++;
 }
 
+void bpi_node_let_go(bpi_node *node, bpi_node **dying)
+{
+    if (node != NULL && --node->refs == 0) {
+        node->next = *dying;
+        *dying = node;
+    }
+}
+
+void bpi_nodes_bury(bpi_node *dying)
+{
+    while (dying != NULL) {
+        bpi_node *node = dying;
+        dying = node->next;
+        bpi_entries_release(&node->entries, &dying);
+        bpi_names_release(&node->names, &dying);
+        bpi_history_fini(&node->history);
+        bpi_region_drop(node->region);
+        free(node);
+    }
+}
+
 void bpi_node_drop(bpi_node *node)
 {
-    if (node == NULL || --node->refs != 0) {
-        return;
-    }
-    bpi_entries_fini(&node->entries);
-    bpi_names_fini(&node->names);
-    bpi_history_fini(&node->history);
-    bpi_region_drop(node->region);
-    free(node);
+    bpi_node *dying = NULL;
+    bpi_node_let_go(node, &dying);
+    bpi_nodes_bury(dying);
 }
 
 int bpi_world_init(bpi_world *world)
@@ -137,11 +162,15 @@ int bpi_world_init(bpi_world *world)
 
 void bpi_world_fini(bpi_world *world)
 {
-    while (world->files != NULL) {
-        bpi_world_close_file(world, (bp_file *)world->files);
+    bpi_world_file *next_file;
+    for (bpi_world_file *file = world->files; file != NULL; file = next_file) {
+        next_file = file->next;
+        bpi_world_close_file(world, (bp_file *)file);
     }
-    while (world->dirs != NULL) {
-        bpi_world_close_dir(world, (bp_dir *)world->dirs);
+    bpi_world_dir *next_dir;
+    for (bpi_world_dir *dir = world->dirs; dir != NULL; dir = next_dir) {
+        next_dir = dir->next;
+        bpi_world_close_dir(world, (bp_dir *)dir);
     }
     bpi_node_drop(world->root);
     world->root = NULL;
@@ -244,6 +273,7 @@ int bpi_world_rename(bpi_node *dir, const char *from, const char *to)
     if (strcmp(from, to) == 0) {
         return 0;
     }
+    BPI_ASSERT(bpi_entries_find(&dir->entries, to) != moved); /* a node has one name */
     int result = bpi_entries_set(&dir->entries, to, moved);
     if (result == 0) {
         bpi_entries_erase(&dir->entries, from);

@@ -42,6 +42,7 @@ struct bpi_node {
     bpi_file_history history;
     const struct bpi_world_file *locker;
 
+    struct bpi_node *next; /* while a walk over the tree goes on: its list of nodes still to visit */
     struct bpi_node *twin; /* while a world is copied: this node in the copy */
 };
 
@@ -83,6 +84,9 @@ void bpi_world_fini(bpi_world *world);
 bpi_node *bpi_node_new(bool is_directory); /* one reference; NULL: no memory */
 void bpi_node_hold(bpi_node *node);
 void bpi_node_drop(bpi_node *node); /* NULL is allowed */
+/* The same in two steps, for many nodes without recursion: those that nobody holds any more go on a list first. */
+void bpi_node_let_go(bpi_node *node, bpi_node **dying);
+void bpi_nodes_bury(bpi_node *dying);
 
 /* The node at a path of plain parts; "", "." and "/" are the root. */
 int bpi_world_find(const bpi_world *world, const char *path, bpi_node **node_out);
@@ -110,10 +114,10 @@ int bpi_world_list(const bpi_node *dir, bpi_listed **list_out, size_t *count_out
 int bpi_world_show(bpi_listed *list, size_t count, bp_dir_entry_fn entry, void *argument);
 
 int bpi_world_open_dir(bpi_world *world, bpi_node *node, bp_dir **dir_out);
-void bpi_world_close_dir(bpi_world *world, bp_dir *dir);
+void bpi_world_close_dir(bpi_world *world, bp_dir *handle);
 int bpi_world_open_file(bpi_world *world, bpi_node *node, unsigned flags, bp_file **file_out);
-void bpi_world_close_file(bpi_world *world, bp_file *file);
-int bpi_world_lock(bp_file *file, uint64_t *holder_out);
+void bpi_world_close_file(bpi_world *world, bp_file *handle);
+int bpi_world_lock(bp_file *handle, uint64_t *holder_out);
 
 static inline bpi_world_dir *bpi_world_dir_of(bp_dir *dir)
 {
@@ -139,7 +143,7 @@ int bpi_content_detach(bpi_node *node);
 /* All bytes of a file in one place, valid until it is changed. */
 int bpi_content_view(bpi_node *node, const uint8_t **data_out);
 
-int bpi_content_map(bp_file *file, size_t size, bool writable, void **address_out);
-void bpi_content_unmap(bp_file *file, const void *address, size_t size);
+int bpi_content_map(bp_file *handle, size_t size, bool writable, void **address_out);
+void bpi_content_unmap(bp_file *handle, const void *address, size_t size);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/ids.h"
 
@@ -152,7 +153,7 @@ static void a_batch_item_derives_from_the_first_id(void **state)
     bp_id first = counting();
     (void)state;
     memcpy(input, first.bytes, 16);
-    memcpy(input + 16, "\x01\x02\0\0", 4);
+    bpi_put32(input + 16, 0x0201);
     bp_id wanted = bp_id_from("batpak batch", input, sizeof(input));
     bp_id id = bpi_id_of_item(&first, 0x0201);
     assert_true(bp_id_equal(&id, &wanted));

@@ -245,14 +245,14 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
         }
     }
     for (;;) {
+        if (bpi_log_walk_position(walk) >= stop) {
+            return BP_OK;
+        }
         if (!walk->open) {
             bp_status status = open_segment(walk, error);
             if (status != BP_OK) {
                 return status;
             }
-        }
-        if (bpi_log_walk_position(walk) >= stop) {
-            return BP_OK;
         }
         bp_status status = step(walk, error);
         if (status != BP_OK) {

@@ -95,7 +95,7 @@ static bp_status no_memory(bp_error *error)
 }
 
 /* Copies the causes into the arena: given ones first, then those of earlier items. */
-static bool put_causes(bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options)
+static bool put_causes(bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options, size_t lead)
 {
     staged->causes_at = scratch->arena.size;
     staged->given_causes = (uint32_t)options->cause_count;
@@ -105,7 +105,7 @@ static bool put_causes(bpi_scratch *scratch, bpi_staged *staged, const bp_append
         return false;
     }
     for (size_t i = 0; i < options->cause_item_count; i++) {
-        const bp_id *id = &scratch->items[options->cause_items[i]].input.id;
+        const bp_id *id = &scratch->items[lead + options->cause_items[i]].input.id;
         if (!bpi_buffer_append(&scratch->arena, id, sizeof *id)) {
             return false;
         }
@@ -149,17 +149,18 @@ static bp_status put_identity(bp_store *store, bpi_scratch *scratch, bpi_staged 
                               const bp_append_options *options, const bp_id *first_given, const bpi_request *request,
                               bp_error *error)
 {
-    size_t index = (size_t)(staged - scratch->items);
+    /* Derived ids count the caller's items, so that a retry without a leading kind name gives the same ones. */
+    size_t index = (size_t)(staged - scratch->items) - (request->system ? 1 : 0);
     uint8_t random[26];
     int code = bpi_scratch_random(store, scratch, random, sizeof random);
     if (code != 0) {
         return bpi_error_system(error, code, "cannot draw random bytes");
     }
     memcpy(staged->input.salt, random + 10, sizeof staged->input.salt);
-    staged->id_given = first_given != NULL;
+    staged->id_given = first_given != NULL && !staged->system;
     if (!bp_id_is_nil(&options->id)) {
         staged->input.id = options->id;
-    } else if (first_given != NULL) {
+    } else if (staged->id_given) {
         staged->input.id = bpi_id_of_item(first_given, (uint32_t)index);
     } else {
         staged->input.id = bpi_id_v7((uint64_t)(request->now_us > 0 ? request->now_us / 1000 : 0), random);
@@ -176,13 +177,14 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     bpi_staged *staged = &scratch->items[index];
     memset(staged, 0, sizeof *staged);
     staged->system = request->system && index == 0;
+    size_t lead = request->system && index > 0 ? 1 : 0;
     bp_kind_code kind = options->kind_name != NULL ? request->kind : item->kind;
     bp_status status = staged->system ? BP_OK : check_place(item, kind, error);
     if (status == BP_OK) {
         status = check_payload(store, &item->payload, error);
     }
     if (status == BP_OK) {
-        status = check_options(options, index, error);
+        status = check_options(options, index - lead, error);
     }
     if (status == BP_OK) {
         status = put_identity(store, scratch, staged, options, first_given, request, error);
@@ -204,7 +206,7 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     staged->has_time = options->has_time;
     staged->time_us = options->time_us;
     staged->lane = options->lane;
-    if (!put_causes(scratch, staged, options) || !put_extensions(scratch, staged, options)) {
+    if (!put_causes(scratch, staged, options, lead) || !put_extensions(scratch, staged, options)) {
         return no_memory(error);
     }
     return BP_OK;

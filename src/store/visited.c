@@ -47,7 +47,7 @@ static void put(bpi_visited *visited, size_t place)
     visited->slots[at] = (uint32_t)(place + 1);
 }
 
-/* Twice the room for visits, and four times as many slots as visits. */
+/* Twice the room for visits, and twice as many slots as visits. */
 static bool grow(bpi_visited *visited)
 {
     size_t capacity = visited->capacity == 0 ? VISITS_MIN : visited->capacity * 2;

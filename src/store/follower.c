@@ -1,0 +1,286 @@
+/*
+ * follower.c: a reader: the log read with the same walk as recovery, into an index of its own, as far as it is published.
+ *
+ * With a believed `live` the reader goes to what that page says is published. Without one (after a reboot, on read-only
+ * media, on a copy) it judges the end of the log as recovery does, in memory, and shows what is vouched for. It writes
+ * nothing in either case.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+#include "log/recover.h"
+#include "store/store.h"
+
+enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
+
+static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
+{
+    bp_store *store = argument;
+    bpi_follower *follower = &store->follower;
+    bp_file *file = NULL;
+    bp_status status =
+        bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bool sealed = entry->state == BPI_SEGMENT_SEALED;
+    size_t map_size = sealed ? (size_t)entry->length : follower->catalog.manifest.segment_size;
+    bpi_segment *segment = NULL;
+    status = bpi_segment_wrap(&follower->home, file, entry, bpi_record_seed(&follower->catalog.manifest.store_id),
+                              map_size, false, &segment, error);
+    if (status == BP_OK) {
+        uint32_t ended = store->block_segment != NULL ? store->block_segment->ordinal : UINT32_MAX;
+        status = bpi_store_load_segment(store, segment, first_sequence, segment->map_size, error);
+        if (status == BP_OK && ended != UINT32_MAX) {
+            (void)bpi_index_seal_block(store->index, ended);
+        }
+        bpi_segment_drop(segment);
+    }
+    return status;
+}
+
+static bp_status load_catalog(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
+{
+    /* A writer may be between a slot and the removal of an old list: what is wrong once may be right a moment later. */
+    for (int i = 0;; i++) {
+        bp_status status = bpi_catalog_load(home, catalog, error);
+        if (status != BP_ERR_CORRUPT || i == CATALOG_TRIES) {
+            return status;
+        }
+        home->clock->sleep_ns(home->clock->context, CATALOG_PAUSE_NS);
+    }
+}
+
+static bp_status begin_walk(bp_store *store, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bpi_walk_calls calls = {store, begin_segment, bpi_store_load_record};
+    bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
+    follower->walking = status == BP_OK;
+    return status;
+}
+
+/* Where does the log end for somebody who has no live page? A walk of its own, without an index. */
+static bp_status judge_end(bpi_follower *follower, const bpi_live_word *word, uint64_t *vouched_out, bp_error *error)
+{
+    bpi_log_walk walk;
+    bpi_walk_calls calls = {0};
+    bp_status status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_verdict verdict;
+    status = bpi_log_walk_run(&walk, UINT64_MAX, error);
+    if (status == BP_END) {
+        status = bpi_judge(&walk, word, &verdict, error);
+    }
+    bpi_log_walk_end(&walk);
+    if (status == BP_OK) {
+        *vouched_out = verdict.vouched;
+        if (verdict.p > verdict.vouched) {
+            bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "unsettled", "bytes",
+                           (int64_t)(verdict.p - verdict.vouched));
+        }
+    }
+    return status;
+}
+
+/* Maps `live` if it is there and believed. */
+static void map_live(bpi_follower *follower)
+{
+    const bp_io *io = follower->home.io;
+    bpi_live_word word;
+    if (follower->live != NULL || !bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word) ||
+        word.published == 0) {
+        return;
+    }
+    bp_file *file = NULL;
+    void *address = NULL;
+    if (io->file_open(io->context, follower->home.root, "live", BP_OPEN_READ, &file) != 0) {
+        return;
+    }
+    if (io->map_open(io->context, file, BPI_LIVE_SIZE, false, &address) != 0) {
+        io->file_close(io->context, file);
+        return;
+    }
+    follower->live_file = file;
+    follower->live = address;
+}
+
+static bool read_word(const bpi_follower *follower, bpi_live_word *word)
+{
+    return follower->live != NULL && bpi_live_get(follower->live, BPI_LIVE_SIZE, &follower->catalog.manifest.store_id,
+                                                  &follower->home.place, word);
+}
+
+static bp_status reload(bpi_follower *follower, bp_error *error)
+{
+    bpi_catalog fresh;
+    bp_status status = load_catalog(&follower->home, &fresh, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_catalog old = follower->catalog;
+    follower->catalog = fresh;
+    status = bpi_log_walk_rebase(&follower->walk, &follower->catalog, error);
+    bpi_catalog_free(&follower->home, &old);
+    return status;
+}
+
+static bp_status missing_published(const bpi_follower *follower, bp_error *error)
+{
+    const bpi_scanner *scanner = &follower->walk.scanner;
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log is damaged: %s, but more was published",
+                  scanner->fault != NULL ? scanner->fault : "it ends here");
+    bpi_error_at(error, scanner->offset, "%s", scanner->name);
+    bpi_error_hint(error, "batpak verify shows every fault");
+    return BP_ERR_CORRUPT;
+}
+
+/* Goes on to `stop`, loading the catalog anew when it does not lead there. */
+static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bp_status status = bpi_log_walk_run(&follower->walk, stop, error);
+    if (status == BP_END && bpi_log_walk_position(&follower->walk) < stop) {
+        status = reload(follower, error);
+        if (status == BP_OK) {
+            status = bpi_log_walk_run(&follower->walk, stop, error);
+        }
+        if (status == BP_END && bpi_log_walk_position(&follower->walk) < stop) {
+            return missing_published(follower, error);
+        }
+    }
+    if (status != BP_OK && status != BP_END) {
+        return status;
+    }
+    if (store->block_segment != NULL && follower->walk.open) {
+        uint64_t size = 0;
+        if (store->block_segment->ordinal == follower->walk.scanner.ordinal &&
+            follower->home.io->file_size(follower->home.io->context, follower->walk.file, &size) == 0) {
+            size = size < store->block_segment->map_size ? size : store->block_segment->map_size;
+            atomic_store_explicit(&store->block_segment->size, size, memory_order_release);
+        }
+    }
+    bpi_index_publish(store->index, follower->walk.chain.next_sequence);
+    atomic_store(&follower->published_lsn, bpi_log_walk_position(&follower->walk));
+    return BP_OK;
+}
+
+static void note_durable(bpi_follower *follower, uint64_t lsn)
+{
+    atomic_store(&follower->durable_lsn, lsn);
+}
+
+static bp_status refresh_locked(bp_store *store, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bpi_live_word word;
+    map_live(follower);
+    if (!read_word(follower, &word) || word.published == 0) {
+        return BP_OK; /* nobody writes here, or a writer is just starting: what was seen stays */
+    }
+    note_durable(follower, word.durable);
+    if (word.published <= atomic_load(&follower->published_lsn)) {
+        return BP_OK;
+    }
+    if (word.generation != follower->catalog.manifest.generation) {
+        bp_status status = reload(follower, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return advance(store, word.published, error);
+}
+
+bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    if (follower->live != NULL) {
+        /* The common case, without the lock: nothing new. */
+        const bpi_live *live = (const bpi_live *)(const void *)follower->live;
+        if (atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn)) {
+            return BP_OK;
+        }
+    }
+    (void)pthread_mutex_lock(&follower->lock);
+    bp_status status = refresh_locked(store, error);
+    (void)pthread_mutex_unlock(&follower->lock);
+    return status;
+}
+
+static bp_status first_look(bp_store *store, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bpi_live_word word;
+    uint64_t stop = 0;
+    map_live(follower);
+    bp_status status = BP_OK;
+    if (read_word(follower, &word) && word.published != 0) {
+        stop = word.published;
+        note_durable(follower, word.durable);
+        if (word.generation != follower->catalog.manifest.generation) {
+            status = reload(follower, error);
+        }
+    } else {
+        bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
+        status = judge_end(follower, believed ? &word : NULL, &stop, error);
+        note_durable(follower, stop);
+    }
+    return status == BP_OK ? advance(store, stop, error) : status;
+}
+
+bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
+{
+    const bp_options *o = &store->options;
+    bpi_follower *follower = &store->follower;
+    follower->home = (bpi_home){.io = o->io,
+                                .clock = o->clock,
+                                .random = o->random,
+                                .allocator = store->allocator,
+                                .hook = o->log,
+                                .sync_mode = o->sync_mode};
+    (void)pthread_mutex_init(&follower->lock, NULL);
+    bp_status status = bpi_home_open(&follower->home, path, false, error);
+    if (status == BP_OK) {
+        status = load_catalog(&follower->home, &follower->catalog, error);
+        if (status == BP_ERR_NOT_FOUND) {
+            bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
+            bpi_error_hint(error, "batpak init %s", path);
+        }
+    }
+    if (status == BP_OK) {
+        status = bpi_check_unlisted(&follower->home, &follower->catalog, false, error);
+        status = begin_walk(store, status == BP_OK ? error : NULL) == BP_OK ? status : BP_ERR_NO_MEMORY;
+    }
+    if (status == BP_OK) {
+        status = first_look(store, error);
+    }
+    if (status == BP_OK) {
+        store->options.segment_size = follower->catalog.manifest.segment_size;
+        store->options.layout = (bp_layout)(follower->catalog.manifest.layout + 1);
+        return BP_OK;
+    }
+    bpi_follower_close(store);
+    return status;
+}
+
+void bpi_follower_close(bp_store *store)
+{
+    bpi_follower *follower = &store->follower;
+    const bp_io *io = follower->home.io;
+    if (follower->walking) {
+        bpi_log_walk_end(&follower->walk);
+        follower->walking = false;
+    }
+    if (follower->live != NULL) {
+        io->map_close(io->context, follower->live_file, (void *)(uintptr_t)follower->live, BPI_LIVE_SIZE);
+        io->file_close(io->context, follower->live_file);
+        follower->live = NULL;
+    }
+    bpi_catalog_free(&follower->home, &follower->catalog);
+    bpi_home_close(&follower->home);
+    (void)pthread_mutex_destroy(&follower->lock);
+}

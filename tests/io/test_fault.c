@@ -208,6 +208,21 @@ static void a_sync_that_drops_is_believed_by_the_next_one(void **state)
     assert_int_equal(byte_at("d/a", 3 * SECTOR), -1); /* the growth was dropped with the rest */
 }
 
+static void a_growth_after_a_dropped_one_is_synced(void **state)
+{
+    (void)state;
+    bp_file *file = make("a");
+    put(file, 0, 1, SECTOR);
+    assert_int_equal(io->dir_sync(io->context, dir), 0);
+    plan((bpi_fault_plan){.kind = BPI_FAULT_SYNC_DROPS, .step = 1});
+    assert_int_equal(io->file_sync(io->context, file, BP_SYNC_DATA), EIO);
+    put(file, SECTOR, 2, SECTOR);
+    assert_int_equal(io->file_sync(io->context, file, BP_SYNC_DATA), 0);
+    assert_int_equal(bpi_fault_power_cut(fault, lose, NULL), 0);
+    assert_int_equal(byte_at("d/a", 0), 0); /* dropped: a hole */
+    assert_int_equal(byte_at("d/a", SECTOR), 2);
+}
+
 static void a_directory_sync_that_drops_forgets_names(void **state)
 {
     (void)state;
@@ -365,6 +380,7 @@ int main(void)
         TEST(half_of_a_write_is_done),
         TEST(a_failed_sync_leaves_the_choice),
         TEST(a_sync_that_drops_is_believed_by_the_next_one),
+        TEST(a_growth_after_a_dropped_one_is_synced),
         TEST(a_directory_sync_that_drops_forgets_names),
         TEST(a_sync_that_lies_changes_nothing),
         TEST(a_read_fails_is_short_or_flips_a_bit),

@@ -177,8 +177,10 @@ static void a_store_past_map_store_is_a_sector_too(void **state)
         page[600] = 2;
         io->map_store(io->context, file, page, 700, "x", 1);
         page[600] = 3;
+        page[1500] = 4;
         bpi_fault *copy = bpi_fault_clone(fault);
-        assert_int_equal(bpi_fault_power_cut(fault, round == 0 ? lose : keep, NULL), 1);
+        bpi_fault *second = bpi_fault_clone(copy);
+        assert_int_equal(bpi_fault_power_cut(fault, round == 0 ? lose : keep, NULL), 2);
         assert_int_equal(byte_at("d/live", 0), 1);
         assert_int_equal(byte_at("d/live", 600), round == 0 ? 0 : 3);
         bpi_fault *original = fault;
@@ -186,6 +188,11 @@ static void a_store_past_map_store_is_a_sector_too(void **state)
         bpi_fault_process_kill(copy);
         assert_int_equal(byte_at("d/live", 600), 3);
         bpi_fault_free(copy);
+        fault = second;
+        assert_int_equal(bpi_fault_power_cut(second, lose, NULL), 2);
+        assert_int_equal(byte_at("d/live", 600), 0);
+        assert_int_equal(byte_at("d/live", 1500), 0);
+        bpi_fault_free(second);
         fault = original;
     }
 }

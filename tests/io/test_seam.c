@@ -364,6 +364,9 @@ static void mapping_and_file_are_one(void **state)
     /* past map_store, as the shared page of a store does it */
     memcpy((uint8_t *)writer + 200, "direct", 6);
     assert_reads(other, 200, "direct", 6);
+    memcpy((uint8_t *)writer + 7000, "direct", 6);
+    put(file, 7000, "\0\0\0\0\0", 6); /* zeros are written, though nobody told what stands there */
+    assert_reads(other, 7000, "\0\0\0\0\0", 6);
     io->map_close(io->context, other, reader, SIZE);
     io->map_close(io->context, file, writer, SIZE);
     assert_reads(file, 100, "stored", 6);

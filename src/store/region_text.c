@@ -114,10 +114,14 @@ static const char *read_scope(parser *p, const value *v)
 static const char *read_kind(parser *p, const value *v)
 {
     bp_kind_code kind = 0;
-    if (!bp_kind_parse_number(v->text, v->size, &kind)) {
-        if (p->store == NULL || strlen(v->text) != v->size || bp_kind_find(p->store, v->text, &kind, NULL) != BP_OK) {
-            return p->store == NULL ? "not a kind's number, 0xF001 or 15:1" : "no such kind";
-        }
+    if (strlen(v->text) != v->size) {
+        return "no such kind";
+    }
+    /* Through the public call a reader looks for names that are new. */
+    bp_status status = p->store == NULL ? bpi_store_kind_find(NULL, v->text, &kind, NULL)
+                                        : bp_kind_find(p->store, v->text, &kind, NULL);
+    if (status != BP_OK) {
+        return p->store == NULL ? "not a kind's number, 0xF001 or 15:1" : "no such kind";
     }
     bp_region_set_kind(p->region, kind);
     return NULL;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GETS = 200000, ABSENT = 500000, ID_DIGITS = 32, SINGLES = 50000 };
+enum { GETS = 200000, ABSENT = 500000, ID_DIGITS = 32, SINGLES = 500000, SINGLES_SECONDS = 5 };
 
 struct subject {
     const struct settings *settings;
@@ -26,8 +26,11 @@ struct subject {
     struct tally big;
 };
 
-/* Writes so many events, `batch` in a commit, into an empty folder, and closes it. ids_out may be NULL. */
-static void fill(const struct subject *subject, uint64_t events, size_t batch, struct id *ids_out)
+/*
+ * Writes so many events, `batch` in a commit, into an empty folder, and closes it. ids_out may be NULL. Stops earlier when
+ * `seconds` have passed (0: never); returns how many were written.
+ */
+static uint64_t fill(const struct subject *subject, uint64_t events, size_t batch, struct id *ids_out, double seconds)
 {
     const struct workload *workload = subject->workload;
     struct fact facts[BATCH_MOST];
@@ -35,7 +38,9 @@ static void fill(const struct subject *subject, uint64_t events, size_t batch, s
     if (!subject->engine->open(subject->folder, MODE_BUFFERED, true, &handle)) {
         die("%s cannot be opened", subject->engine->name);
     }
-    for (uint64_t number = 0; number < events;) {
+    double end = seconds_now() + seconds;
+    uint64_t number = 0;
+    while (number < events && (seconds <= 0 || number % BATCH_MOST != 0 || seconds_now() < end)) {
         size_t count = 0;
         for (; count < batch && number + count < events; count++) {
             workload_fact(workload, number + count, &facts[count]);
@@ -48,6 +53,7 @@ static void fill(const struct subject *subject, uint64_t events, size_t batch, s
     if (!subject->engine->close(handle)) {
         die("%s cannot be closed", subject->engine->name);
     }
+    return number;
 }
 
 static struct result result_of(const struct subject *subject, const char *group, const char *name, const char *unit)
@@ -305,7 +311,7 @@ static void measure_singles(struct subject *subject)
 {
     uint64_t events = subject->workload->events < SINGLES ? subject->workload->events : SINGLES;
     folder_make(subject->settings, "store", subject->folder);
-    fill(subject, events, 1, NULL);
+    events = fill(subject, events, 1, NULL, SINGLES_SECONDS);
     double disk = (double)folder_disk(subject->folder) / (double)events;
     keep_one(subject, "size", "on the medium for each event, written one by one", "bytes", disk);
     keep_one(subject, "size", "of that, beyond payload and names (one by one)", "bytes",
@@ -320,7 +326,7 @@ void bench_reads(const struct settings *settings, const struct workload *workloa
     subject.all = workload_tally(workload, workload->events, false);
     subject.big = workload_tally(workload, workload->events, true);
     folder_make(settings, "store", subject.folder);
-    fill(&subject, workload->events, BATCH_MOST, subject.ids);
+    (void)fill(&subject, workload->events, BATCH_MOST, subject.ids, 0);
     measure_open(&subject);
     measure_probe(&subject, self);
     if (!engine->open(subject.folder, MODE_BUFFERED, false, &subject.handle)) {

@@ -84,6 +84,13 @@ static void print_member(const char *key, const char *text)
     print_string(text, strlen(text), false);
 }
 
+/* Begins the payload with its first member. */
+static void print_payload(const char *key, const char *text)
+{
+    printf(",\"payload\":{\"%s\":", key);
+    print_string(text, strlen(text), false);
+}
+
 static void print_id(const char *before, const bp_id *id, const char *after)
 {
     char text[BP_ID_TEXT_SIZE];
@@ -205,21 +212,22 @@ static void print_startup(struct run *run, const bp_id *id, const char *what, ti
         print_id(",\"correlation\":", &run->id, "");
         print_id(",\"causes\":[", &run->startup, "]");
     }
-    fputs(",\"payload\":{\"action\":\"startup\"", stdout);
-    print_member("what", what);
+    print_payload("what", what);
     fputs("}}\n", stdout);
     run->begun = true;
     run->startup = *id;
 }
 
-/* The versions that end a line: of an installation the old one and the new one, else the first is all. */
+/* The payload from the versions that end a line: of an installation the old one and the new one, else the first is all. */
 static void print_versions(char **words, bool two)
 {
-    static const char *const keys[] = {"from", "to"};
-    for (size_t index = 0; index < (two ? 2u : 1u) && words[index] != NULL; index++) {
-        if (strcmp(words[index], "<none>") != 0) {
-            print_member(two ? keys[index] : "version", words[index]);
-        }
+    bool old = two && words[0] != NULL && strcmp(words[0], "<none>") != 0;
+    const char *version = two && words[0] != NULL ? words[1] : words[0];
+    if (old) {
+        print_payload("from", words[0]);
+        print_member("to", version != NULL ? version : "");
+    } else {
+        print_payload("version", version != NULL ? version : "");
     }
 }
 
@@ -247,18 +255,12 @@ static void print_step(const struct run *run, const bp_id *id, char **words, tim
         last->startup = run->startup;
     }
     last->id = *id;
-    fputs(",\"payload\":{\"action\":", stdout);
-    print_string(words[0], strlen(words[0]), false);
-    const char *colon = strchr(package, ':');
-    fputs(",\"package\":", stdout);
-    print_string(package, colon == NULL ? strlen(package) : (size_t)(colon - package), false);
-    if (colon != NULL) {
-        print_member("architecture", colon + 1);
-    }
     if (is_status) {
-        print_member("status", words[1]);
+        print_payload("status", words[1]);
+        print_member("version", words[3] != NULL ? words[3] : "");
+    } else {
+        print_versions(words + 2, strcmp(words[0], "install") == 0 || strcmp(words[0], "upgrade") == 0);
     }
-    print_versions(words + (is_status ? 3 : 2), strcmp(words[0], "install") == 0 || strcmp(words[0], "upgrade") == 0);
     fputs("}}\n", stdout);
 }
 
@@ -362,12 +364,12 @@ static void print_causes(const char *parents)
 /* The files of a commit, "added\tdeleted\tpath" each, up to the field that is none and is returned. */
 static char *print_files(void)
 {
+    char *shown[PATHS_SHOWN]; /* whole fields; the path is behind the second tab */
     uint64_t files = 0;
     uint64_t added = 0;
     uint64_t deleted = 0;
-    char *field = read_field();
-    fputs(",\"paths\":[", stdout);
-    for (; field != NULL; field = read_field()) {
+    char *field = NULL;
+    while ((field = read_field()) != NULL) {
         char *text = field + strspn(field, "\n");
         char *first = strchr(text, '\t');
         char *second = first == NULL ? NULL : strchr(first + 1, '\t');
@@ -375,17 +377,23 @@ static char *print_files(void)
             break;
         }
         if (second != NULL) {
-            if (files < PATHS_SHOWN) {
-                fputs(files == 0 ? "" : ",", stdout);
-                print_string(second + 1, strlen(second + 1), false);
-            }
-            files++;
             added += strtoull(text, NULL, 10);
             deleted += strtoull(first + 1, NULL, 10);
         }
-        free(field);
+        if (second != NULL && files++ < PATHS_SHOWN) {
+            shown[files - 1] = field;
+        } else {
+            free(field);
+        }
     }
-    printf("],\"files\":%" PRIu64 ",\"added\":%" PRIu64 ",\"deleted\":%" PRIu64, files, added, deleted);
+    printf(",\"files\":%" PRIu64 ",\"added\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"paths\":[", files, added, deleted);
+    for (uint64_t index = 0; index < files && index < PATHS_SHOWN; index++) {
+        char *path = strchr(strchr(shown[index], '\t') + 1, '\t') + 1;
+        fputs(index == 0 ? "" : ",", stdout);
+        print_string(path, strlen(path), false);
+        free(shown[index]);
+    }
+    putchar(']');
     return field;
 }
 
@@ -414,8 +422,8 @@ static int read_commits(const char *repository)
                     (int64_t)strtoll(commit.time, NULL, 10) * 1000000);
         print_causes(commit.parents);
         id_remember(&id);
-        printf(",\"payload\":{\"hash\":\"%s\"", hash);
-        print_member("subject", commit.subject);
+        print_payload("subject", commit.subject);
+        print_member("hash", hash);
         char *next = print_files();
         fputs("}}\n", stdout);
         free(hash);

@@ -15,6 +15,8 @@ if(batpak_sources)
     add_library(batpak_objects OBJECT ${batpak_sources})
     target_include_directories(batpak_objects PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
     target_compile_options(batpak_objects PRIVATE ${batpak_warnings})
+    # The others see ISO C and POSIX threads.
+    target_compile_definitions(batpak_objects PRIVATE _POSIX_C_SOURCE=200809L)
     target_link_libraries(batpak_objects PRIVATE Threads::Threads)
     set_target_properties(batpak_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
     list(APPEND batpak_objects $<TARGET_OBJECTS:batpak_objects>)

@@ -96,10 +96,44 @@ static bp_status take_lock(bpi_log *log, bp_error *error)
     return BP_OK;
 }
 
+/* The name of a new directory is durable only when the directory above is synced. */
+static bp_status sync_parent(const bpi_home *home, bp_error *error)
+{
+    const bp_io *io = home->io;
+    size_t size = strlen(home->path);
+    char *parent = bpi_allocate(home->allocator, size + 2);
+    if (parent == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to make the store");
+    }
+    memcpy(parent, home->path, size + 1);
+    size_t end = size;
+    while (end > 1 && parent[end - 1] == '/') {
+        end--;
+    }
+    while (end > 0 && parent[end - 1] != '/') {
+        end--;
+    }
+    memcpy(parent + end, end == 0 ? "." : "", end == 0 ? 2 : 1);
+    bp_dir *dir = NULL;
+    int code = io->dir_open(io->context, parent, false, &dir);
+    if (code == ENOENT && end == 0) {
+        code = io->dir_open(io->context, "", false, &dir); /* worlds whose top has no name */
+    }
+    if (code == 0) {
+        code = io->dir_sync(io->context, dir);
+        io->dir_close(io->context, dir);
+    }
+    bpi_release(home->allocator, parent, size + 2);
+    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync the directory above %s", home->path);
+}
+
 static bp_status make_store(bpi_log *log, const bpi_log_options *options, bp_error *error)
 {
     bpi_home *home = &log->home;
-    bp_status status = bpi_home_make_log(home, error);
+    bp_status status = sync_parent(home, error);
+    if (status == BP_OK) {
+        status = bpi_home_make_log(home, error);
+    }
     if (status == BP_OK) {
         status = bpi_check_unlisted(home, NULL, true, error);
     }

@@ -83,6 +83,14 @@ static bp_status fill_window(bpi_scanner *scanner, uint64_t offset, size_t size,
 static bp_status no_frame(bpi_scanner *scanner, const char *fault)
 {
     scanner->fault = fault;
+    scanner->fault_offset = scanner->offset;
+    return BP_END;
+}
+
+static bp_status bad_record(bpi_scanner *scanner, size_t at, const char *fault)
+{
+    (void)no_frame(scanner, fault);
+    scanner->fault_offset += at;
     return BP_END;
 }
 
@@ -144,10 +152,10 @@ static bp_status check_records(const body *b, bp_error *error)
                                           : bpi_record_view(b->bytes + at, b->frame->length - at,
                                                             scanner->chain->seed, &event, &length);
         if (fault != NULL) {
-            return no_frame(scanner, fault);
+            return bad_record(scanner, at, fault);
         }
         if (event.sequence != sequence) {
-            return no_frame(scanner, "record sequence out of order");
+            return bad_record(scanner, at, "record sequence out of order");
         }
         if (contradicts == NULL) {
             contradicts = bpi_record_contradiction(&event);
@@ -238,6 +246,7 @@ bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record
     const uint8_t *bytes = NULL;
     size_t available = 0;
     scanner->fault = NULL;
+    scanner->header_good = false;
     if (scanner->offset >= scanner->limit) {
         return BP_END;
     }
@@ -267,6 +276,7 @@ bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record
         return no_frame(scanner, "frame longer than the file");
     }
     body b = {scanner, frame_out, bytes};
+    scanner->header_good = true;
     if (unknown) {
         status = check_unknown(&b, error);
     } else if (frame_out->type == BP_FRAME_DATA) {
@@ -279,6 +289,60 @@ bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record
         step_over(scanner, frame_out);
     }
     return status;
+}
+
+bp_status bpi_scanner_force(bpi_scanner *scanner, const bp_frame *frame, bpi_record_fn visit, void *argument,
+                            bp_error *error)
+{
+    const uint8_t *bytes = NULL;
+    size_t available = 0;
+    bp_status status = fill_window(scanner, scanner->offset, frame->length, &bytes, &available, error);
+    size_t at = BPI_FRAME_HEADER;
+    for (uint32_t i = 0; status == BP_OK && frame->type == BP_FRAME_DATA && i < frame->record_count; i++) {
+        bp_event event;
+        size_t length = 0;
+        const char *fault =
+            at >= available ? "end" : bpi_record_view(bytes + at, available - at, scanner->chain->seed, &event, &length);
+        if (fault != NULL) {
+            /* The length of a damaged record cannot be believed, so neither can what follows in this frame. */
+            break;
+        }
+        event.position = bpi_lsn(scanner->ordinal, scanner->offset + at);
+        event.batch = frame->first_sequence;
+        event.batch_count = frame->record_count;
+        status = visit == NULL ? BP_OK : visit(argument, &event, error);
+        scanner->chain->last_hlc = event.hlc;
+        at += length;
+    }
+    if (status == BP_OK) {
+        step_over(scanner, frame);
+    }
+    return status;
+}
+
+bp_status bpi_scanner_search(bpi_scanner *scanner, bool *found_out, bp_error *error)
+{
+    *found_out = false;
+    uint64_t offset = bpi_round_up(scanner->offset + 1, BPI_FRAME_ALIGN);
+    for (; offset < scanner->limit; offset += BPI_FRAME_ALIGN) {
+        const uint8_t *bytes = NULL;
+        size_t available = 0;
+        bp_status status = fill_window(scanner, offset, BPI_FRAME_HEADER, &bytes, &available, error);
+        if (status != BP_OK || available < BPI_FRAME_HEADER) {
+            return status;
+        }
+        bp_frame frame;
+        if (!bpi_frame_header_valid(bytes, scanner->salt, bpi_lsn(scanner->ordinal, offset), &frame)) {
+            continue;
+        }
+        scanner->offset = offset;
+        scanner->chain->link = frame.previous_crc;
+        scanner->chain->next_sequence = frame.first_sequence;
+        scanner->chain->epoch = 0;
+        *found_out = true;
+        return BP_OK;
+    }
+    return BP_OK;
 }
 
 typedef struct header_search {

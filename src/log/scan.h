@@ -38,6 +38,8 @@ typedef struct bpi_scanner {
     uint64_t window_start;
     bool full;           /* records are judged by bpi_record_check, not just viewed */
     const char *fault;   /* after BP_END: why no frame was accepted; NULL: the limit is reached exactly */
+    uint64_t fault_offset; /* where exactly: the frame's header or one of its records */
+    bool header_good;    /* after BP_END: the header was right in its place, only the body was not */
 } bpi_scanner;
 
 /* One record of an accepted frame. The event is a view into the scanner's window: good until the next frame. */
@@ -54,6 +56,14 @@ void bpi_scanner_fini(bpi_scanner *scanner);
  */
 bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record_fn visit, void *argument,
                            bp_error *error);
+
+/* After BP_END or BP_ERR_CORRUPT with header_good: goes on behind that frame all the same, as verify does. The records that are
+ * right by themselves are visited. */
+bp_status bpi_scanner_force(bpi_scanner *scanner, const bp_frame *frame, bpi_record_fn visit, void *argument,
+                            bp_error *error);
+
+/* The next valid frame header behind the scanner's offset, before its limit; false when there is none. */
+bp_status bpi_scanner_search(bpi_scanner *scanner, bool *found_out, bp_error *error);
 
 /*
  * Looks for valid frame headers at multiples of 8 in [from, limit) of a file; gives the greatest frontier of them (0: none), the

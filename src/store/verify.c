@@ -1,0 +1,365 @@
+/*
+ * verify.c: every checksum, chain, root, density and order of a store, from its bytes alone.
+ *
+ * The walk does not stop at a fault: it reports it, goes on behind the frame when its header can be believed, else at
+ * the next header that can. What follows from a fault (a chain whose middle is missing) is reported too, once for each
+ * place where it shows. Only damage is a fault: bytes that nothing vouches for are counted as unsettled.
+ */
+#include <batpak/verify.h>
+
+#include <string.h>
+
+#include "base/error.h"
+#include "format/frame.h"
+#include "format/hashing.h"
+#include "log/recover.h"
+#include "store/proof.h"
+
+void bp_verify_options_default(bp_verify_options *options, size_t size)
+{
+    bp_verify_options defaults = {.size = sizeof defaults};
+    memset(options, 0, size);
+    memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    options->size = size;
+}
+
+typedef struct verifying {
+    bpi_home home;
+    bpi_catalog catalog;
+    const bp_verify_options *options;
+    bp_verify_report *report;
+    bpi_proof *proof;
+    bpi_chain chain;
+    bpi_scanner scanner;   /* of the segment at hand */
+    bpi_merkle segment_root;
+    uint64_t segment_events;
+    uint64_t stop;         /* LSN: what was published when this began; UINT64_MAX without a live page */
+    uint64_t vouched;
+    bool ended;            /* p was found: what follows is unsettled */
+    bool stopped;
+    uint64_t total;
+    uint64_t done;
+} verifying;
+
+static void fault(verifying *v, const char *file, uint64_t offset, const bp_event *event, const char *what)
+{
+    char entity[BP_NAME_MAX + 1];
+    bp_fault found = {.file = file, .offset = offset, .what = what};
+    if (event != NULL) {
+        memcpy(entity, event->entity.data, event->entity.size);
+        entity[event->entity.size] = '\0';
+        found.entity = entity;
+        found.has_sequence = true;
+        found.sequence = event->sequence;
+    }
+    v->report->faults++;
+    if (v->options->fault != NULL && !v->stopped) {
+        v->stopped = v->options->fault(v->options->fault_context, &found) != 0;
+    }
+}
+
+static void fault_at_sequence(verifying *v, uint64_t offset, uint64_t sequence, const char *what)
+{
+    bp_fault found = {.file = v->scanner.name, .offset = offset, .has_sequence = true, .sequence = sequence, .what = what};
+    v->report->faults++;
+    if (v->options->fault != NULL && !v->stopped) {
+        v->stopped = v->options->fault(v->options->fault_context, &found) != 0;
+    }
+}
+
+/* One record that is right by itself: does it fit the history? */
+static bp_status prove_record(void *argument, const bp_event *event, bp_error *error)
+{
+    verifying *v = argument;
+    const char *faults[BPI_PROOF_FAULTS];
+    size_t count = 0;
+    bp_status status = bpi_proof_add(v->proof, event, faults, &count, error);
+    for (size_t i = 0; i < count && status == BP_OK; i++) {
+        fault(v, v->scanner.name, bpi_lsn_offset(event->position), event, faults[i]);
+    }
+    bpi_merkle_add(&v->segment_root, &event->event_hash);
+    v->segment_events++;
+    v->report->events++;
+    v->report->stubs += event->payload_absent;
+    return status;
+}
+
+/* Behind a fault: on with the next frame that can be believed. BP_END: there is none in this segment. */
+static bp_status go_on(verifying *v, const bp_frame *frame, bp_error *error)
+{
+    if (v->scanner.header_good) {
+        return bpi_scanner_force(&v->scanner, frame, prove_record, v, error);
+    }
+    bool found = false;
+    uint64_t expected = v->chain.next_sequence;
+    bp_status status = bpi_scanner_search(&v->scanner, &found, error);
+    if (status == BP_OK && found && v->chain.next_sequence != expected) {
+        fault_at_sequence(v, v->scanner.offset, expected, "events are missing before this frame");
+    }
+    return status == BP_OK && !found ? BP_END : status;
+}
+
+/* All frames of a segment up to `limit` LSN. BP_END: nothing more is accepted (scanner.fault). */
+static bp_status prove_frames(verifying *v, uint64_t must_reach, bp_error *error)
+{
+    for (;;) {
+        uint64_t lsn = bpi_lsn(v->scanner.ordinal, v->scanner.offset);
+        if (lsn >= v->stop || v->stopped) {
+            return BP_OK;
+        }
+        bp_frame frame;
+        bp_error local = {0};
+        bp_status status = bpi_scanner_next(&v->scanner, &frame, prove_record, v, &local);
+        if (status == BP_OK) {
+            v->report->frames++;
+            if (frame.type == BP_FRAME_PAD) {
+                return BP_OK;
+            }
+            continue;
+        }
+        bool contradiction = status == BP_ERR_CORRUPT;
+        if (status != BP_END && !contradiction) {
+            if (error != NULL) {
+                *error = local;
+            }
+            return status;
+        }
+        if (!contradiction && (v->scanner.offset >= must_reach || v->scanner.fault == NULL)) {
+            return BP_END;
+        }
+        if (contradiction) {
+            fault_at_sequence(v, local.offset, local.sequence, local.message);
+        } else {
+            fault_at_sequence(v, v->scanner.fault_offset, v->chain.next_sequence, v->scanner.fault);
+        }
+        status = go_on(v, &frame, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+}
+
+static void check_listed(verifying *v, const bpi_segment_entry *entry, uint64_t first)
+{
+    bp_hash root;
+    bpi_merkle_root(&v->segment_root, &root);
+    const char *name = v->scanner.name;
+    if (first != entry->first_sequence || v->segment_events != entry->count) {
+        fault(v, name, 0, NULL, "sealed segment does not hold the events that the list says");
+    }
+    if (v->scanner.frames != entry->frames || v->chain.link != entry->link || v->scanner.offset != entry->length) {
+        fault(v, name, v->scanner.offset, NULL, "sealed segment does not end as the list says");
+    }
+    if (v->chain.last_hlc != entry->last_hlc) {
+        fault(v, name, 0, NULL, "last HLC of the sealed segment is not the listed one");
+    }
+    if (!bp_hash_equal(&root, &entry->root)) {
+        fault(v, name, 0, NULL, "Merkle root of the sealed segment is not the listed one");
+    }
+}
+
+/* After damage the next segment begins as the list says, so that one fault does not condemn what follows. */
+static void settle_chain(verifying *v, const bpi_segment_entry *entry)
+{
+    v->chain.link = entry->link;
+    v->chain.next_sequence = entry->first_sequence + entry->count;
+    v->chain.last_hlc = entry->last_hlc;
+}
+
+/* An open segment that ended without a PAD: is that the end of the log? */
+static bp_status judge_open(verifying *v, const bpi_segment_entry *entry, bp_file *file, uint64_t size, bp_error *error)
+{
+    uint64_t frontier = 0;
+    uint64_t found = 0;
+    uint64_t end = 0;
+    uint64_t p = v->scanner.offset;
+    bp_status status = bpi_scan_headers(&v->home, file, v->scanner.name, entry->ordinal, entry->salt, p, size, &frontier,
+                                        &found, &end, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (v->stop == UINT64_MAX) {
+        v->report->unsettled_bytes += end - p;
+    }
+    v->ended = true;
+    return BP_OK;
+}
+
+static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_error *error)
+{
+    bp_file *file = NULL;
+    uint64_t size = 0;
+    bp_error local = {0};
+    bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, &local);
+    if (status == BP_ERR_CORRUPT) {
+        fault(v, local.file, local.offset, NULL, local.message);
+        settle_chain(v, entry);
+        return BP_OK;
+    }
+    if (status != BP_OK) {
+        if (error != NULL) {
+            *error = local;
+        }
+        return status;
+    }
+    bool sealed = entry->state == BPI_SEGMENT_SEALED;
+    uint64_t limit = sealed && entry->length < size ? entry->length : size;
+    bpi_scanner_init(&v->scanner, &v->home, file, entry, limit, &v->chain);
+    bpi_merkle_begin(&v->segment_root);
+    v->segment_events = 0;
+    uint64_t first = v->chain.next_sequence;
+    uint64_t reach = sealed ? entry->length : 0;
+    if (!sealed && bpi_lsn_ordinal(v->vouched) >= entry->ordinal) {
+        reach = bpi_lsn_ordinal(v->vouched) > entry->ordinal ? UINT64_MAX : bpi_lsn_offset(v->vouched);
+    }
+    status = prove_frames(v, reach, error);
+    bool ended = status == BP_END;
+    if ((status == BP_OK || ended) && sealed && !v->stopped) {
+        check_listed(v, entry, first);
+        settle_chain(v, entry);
+        status = BP_OK;
+    } else if (ended) {
+        status = judge_open(v, entry, file, size, error);
+    }
+    v->report->segments++;
+    v->report->bytes += v->scanner.offset;
+    v->done += limit;
+    bpi_scanner_fini(&v->scanner);
+    v->home.io->file_close(v->home.io->context, file);
+    return status;
+}
+
+/* The manifest and what was published, from about the same moment. */
+static bp_status take_picture(verifying *v, bp_error *error)
+{
+    bpi_live_word word;
+    for (int tries = 0;; tries++) {
+        bp_status status = bpi_catalog_load(&v->home, &v->catalog, error);
+        if (status != BP_OK && (status != BP_ERR_CORRUPT || tries >= 20)) {
+            return status;
+        }
+        bool believed = status == BP_OK && bpi_read_live(&v->home, &v->catalog.manifest.store_id, &word);
+        if (status == BP_OK && (!believed || word.generation == v->catalog.manifest.generation || tries >= 20)) {
+            v->stop = believed && word.published != 0 ? word.published : UINT64_MAX;
+            v->vouched = v->catalog.manifest.durable;
+            if (believed) {
+                v->vouched = word.published > v->vouched ? word.published : v->vouched;
+                v->vouched = word.durable > v->vouched ? word.durable : v->vouched;
+            }
+            return BP_OK;
+        }
+        if (status == BP_OK) {
+            bpi_catalog_free(&v->home, &v->catalog);
+        }
+        v->home.clock->sleep_ns(v->home.clock->context, 1000000);
+    }
+}
+
+/* Frontiers that the log itself carries, in frames and in headers behind the end, vouch too. */
+static bp_status find_vouched(verifying *v, bp_error *error)
+{
+    for (size_t i = 0; i < v->catalog.count; i++) {
+        const bpi_segment_entry *entry = &v->catalog.entries[i];
+        bp_file *file = NULL;
+        uint64_t size = 0;
+        if (entry->state != BPI_SEGMENT_OPEN ||
+            bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, NULL) != BP_OK) {
+            continue;
+        }
+        uint64_t frontier = 0;
+        uint64_t unused[2];
+        bp_status status = bpi_scan_headers(&v->home, file, "log", entry->ordinal, entry->salt, BPI_SEGMENT_HEADER, size,
+                                            &frontier, &unused[0], &unused[1], error);
+        v->home.io->file_close(v->home.io->context, file);
+        if (status != BP_OK) {
+            return status;
+        }
+        v->vouched = frontier > v->vouched ? frontier : v->vouched;
+    }
+    return BP_OK;
+}
+
+static bp_status prove_all(verifying *v, bp_error *error)
+{
+    v->chain.seed = bpi_record_seed(&v->catalog.manifest.store_id);
+    v->chain.epoch_max = v->catalog.manifest.epoch;
+    bp_error local = {0};
+    bp_status status = bpi_check_unlisted(&v->home, &v->catalog, false, &local);
+    if (status == BP_ERR_CORRUPT && v->stop == UINT64_MAX) {
+        fault(v, local.file, 0, NULL, local.message);
+    }
+    status = v->stop == UINT64_MAX ? find_vouched(v, error) : BP_OK;
+    for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped; i++) {
+        const bpi_segment_entry *entry = &v->catalog.entries[i];
+        if (entry->state == BPI_SEGMENT_RETIRED || v->ended || bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER) >= v->stop) {
+            continue;
+        }
+        if (v->options->progress != NULL) {
+            v->options->progress(v->options->progress_context, "verifying", v->done, v->total);
+        }
+        status = prove_segment(v, entry, error);
+    }
+    if (status == BP_OK && v->options->progress != NULL) {
+        v->options->progress(v->options->progress_context, "verifying", v->total, v->total);
+    }
+    v->report->entities = bpi_proof_entities(v->proof);
+    bpi_proof_root(v->proof, &v->report->root);
+    return status;
+}
+
+static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
+{
+    bp_status status = bpi_home_open(&v->home, path, false, error);
+    if (status == BP_OK) {
+        status = take_picture(v, error);
+        if (status == BP_ERR_NOT_FOUND) {
+            bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
+            bpi_error_hint(error, "batpak init %s", path);
+        }
+        if (status == BP_ERR_CORRUPT && error != NULL) {
+            fault(v, error->file, error->offset, NULL, error->message);
+        }
+    }
+    for (size_t i = 0; status == BP_OK && i < v->catalog.count; i++) {
+        const bpi_segment_entry *entry = &v->catalog.entries[i];
+        v->total += entry->state == BPI_SEGMENT_SEALED ? entry->length : v->catalog.manifest.segment_size;
+    }
+    if (status == BP_OK) {
+        v->proof = bpi_proof_new(v->home.allocator, v->home.random);
+        status = v->proof != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+    }
+    return status;
+}
+
+bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verify_report *report_out, bp_error *error)
+{
+    bp_verify_options defaults;
+    bp_verify_options_init(&defaults);
+    bp_verify_report unused;
+    bp_error local = {0};
+    error = error != NULL ? error : &local;
+    if (path == NULL || (options != NULL && options->size != sizeof *options)) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_verify needs a path, and options made by bp_verify_options_init");
+    }
+    verifying v = {.options = options != NULL ? options : &defaults, .report = report_out != NULL ? report_out : &unused};
+    memset(v.report, 0, sizeof *v.report);
+    v.home.io = v.options->io != NULL ? v.options->io : bp_io_posix();
+    v.home.allocator = v.options->allocator != NULL ? v.options->allocator : bp_allocator_system();
+    v.home.clock = bp_clock_system();
+    v.home.random = bp_random_system();
+    bp_status status = open_for_proof(&v, path, error);
+    if (status == BP_OK) {
+        status = prove_all(&v, error);
+    }
+    bpi_proof_free(v.proof);
+    bpi_catalog_free(&v.home, &v.catalog);
+    bpi_home_close(&v.home);
+    if (status == BP_OK && v.report->faults != 0) {
+        bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults",
+                      (unsigned long long)v.report->faults);
+        bpi_error_file(error, "%s", path);
+        bpi_error_hint(error, "restore the damaged files from a copy");
+        return BP_ERR_CORRUPT;
+    }
+    return status;
+}

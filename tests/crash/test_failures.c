@@ -1,0 +1,333 @@
+/*
+ * test_failures.c: calls that fail without a crash: every step of the mixed workload fails once, for good, after half of
+ * a write, or as a sync that forgets. What was acknowledged stays, answers are typed, readers go on, and a reopening
+ * brings writing back (P6).
+ *
+ * ctest: labels=campaign timeout=7200
+ */
+#include <errno.h>
+
+#include "support/script.h"
+
+enum { ACKED_MAX = BPT_SCRIPT_EVENTS };
+
+typedef struct run {
+    bpt_world world;
+    bpt_script script;
+    bool opened;
+    uint64_t durable; /* of the acknowledged events, how many as durable: the first so many */
+    size_t acked_count;
+    bp_receipt acked[ACKED_MAX];
+    unsigned failures;
+    bool failed_op[BPT_SCRIPT_OPS];
+} run;
+
+static bool is_typed(bp_status status)
+{
+    return status == BP_ERR_IO || status == BP_ERR_FAILED || status == BP_ERR_NO_SPACE;
+}
+
+static void keep_receipts(run *r)
+{
+    for (size_t index = 0; index < r->script.count; index++) {
+        if (!r->script.receipts[index].duplicate) {
+            assert_true(r->acked_count < ACKED_MAX);
+            r->acked[r->acked_count++] = r->script.receipts[index];
+        }
+    }
+}
+
+/* Every acknowledged event is answered, with its hash. */
+static void acked_are_there(const run *r, bp_store *store, uint64_t below)
+{
+    bp_error error = {0};
+    for (size_t index = 0; index < r->acked_count; index++) {
+        const bp_event *event = NULL;
+        const bp_receipt *receipt = &r->acked[index];
+        if (receipt->sequence >= below) {
+            continue;
+        }
+        CHECK_OK(bp_get(store, &receipt->id, &event, &error), &error);
+        CHECK(event->sequence == receipt->sequence && bp_hash_equal(&event->event_hash, &receipt->event_hash),
+              "acknowledged event %llu is another one", (unsigned long long)receipt->sequence);
+        bp_event_release(event);
+    }
+}
+
+/* All operations, whatever becomes of them; a failed handle may be asked on and must answer readers. */
+static void go_through(run *r)
+{
+    bpt_script *script = &r->script;
+    while (script->op < BPT_SCRIPT_OPS && script->store != NULL) {
+        unsigned op = script->op;
+        bool ok = bpt_script_step(script);
+        r->durable = script->durable > r->durable ? script->durable : r->durable;
+        if (ok) {
+            keep_receipts(r);
+            continue;
+        }
+        CHECK(is_typed(script->status), "op %u is answered %s: %s", op, bp_status_name(script->status),
+              script->error.message);
+        CHECK(script->error.message[0] != '\0', "op %u: an error without words", op);
+        r->failures++;
+        r->failed_op[op] = true;
+        if (script->store != NULL) {
+            acked_are_there(r, script->store, UINT64_MAX);
+        }
+        script->op++;
+    }
+}
+
+/* What was tried and failed is tried again with its id: it is there once. */
+static void retry_failed(run *r)
+{
+    for (unsigned op = 0; op < BPT_SCRIPT_OPS; op++) {
+        if (!r->failed_op[op]) {
+            continue;
+        }
+        r->script.op = op;
+        CHECK(bpt_script_step(&r->script), "op %u again: %s: %s", op, bp_status_name(r->script.status),
+              r->script.error.message);
+        keep_receipts(r);
+        r->script.op = op;
+        uint64_t before = bp_store_frontiers(r->script.store).published;
+        CHECK(bpt_script_step(&r->script), "op %u a third time: %s", op, r->script.error.message);
+        CHECK(bp_store_frontiers(r->script.store).published == before, "op %u is there twice", op);
+    }
+}
+
+/* No fault any more: reopens, looks for everything, retries, verifies. `below`: events that must be there. */
+static void aftermath(run *r, uint64_t below)
+{
+    r->script.store = bpt_open(&r->world);
+    acked_are_there(r, r->script.store, below);
+    if (below == UINT64_MAX) {
+        retry_failed(r);
+        acked_are_there(r, r->script.store, below);
+    }
+    bpt_put(r->script.store, "afterwards", "goes on");
+    bpt_close(r->script.store);
+    (void)bpt_verify(&r->world);
+}
+
+static void with_plan(bp_durability durability, const bpi_fault_plan *plan, uint32_t attempts, bool power)
+{
+    run *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    bpt_note("durability %d, kind %d, errno %d, step %llu%s, attempts %u%s", (int)durability, (int)plan->kind,
+             plan->os_error, (unsigned long long)plan->step, plan->persistent ? " and on" : "", attempts,
+             power ? ", then a power cut" : "");
+    bpt_world_fault(&r->world);
+    r->world.options.durability = durability;
+    r->world.options.recovery_attempts = attempts;
+    bpi_fault_set_plan(r->world.fault, plan);
+    r->opened = bpt_script_begin(&r->script, &r->world);
+    CHECK(r->opened || is_typed(r->script.status), "opening is answered %s: %s", bp_status_name(r->script.status),
+          r->script.error.message);
+    go_through(r);
+    if (r->script.store != NULL) {
+        bp_status status = bp_close(r->script.store, &r->script.error);
+        CHECK(status == BP_OK || is_typed(status), "closing is answered %s", bp_status_name(status));
+        r->durable = status == BP_OK ? UINT64_MAX : r->durable;
+        r->script.store = NULL;
+    }
+    bpi_fault_set_plan(r->world.fault, &(bpi_fault_plan){0});
+    if (power) {
+        (void)bpt_power_cut(&r->world, BPT_KEEP_NONE, 0);
+    }
+    aftermath(r, power ? r->durable : UINT64_MAX);
+    bpt_world_end(&r->world);
+    free(r);
+}
+
+/* The plan at every step (in part under the sanitizers), both ways of writing, with and without recovery. */
+static void at_every_step(bpi_fault_plan plan, bool power)
+{
+    uint64_t stride = bpt_campaign() ? 1 : bpt_instrumented() ? 29 : 2;
+    uint64_t runs = 0;
+    double start = bpt_seconds();
+    for (int durability = BP_DURABLE; durability <= BP_BUFFERED; durability++) {
+        bpt_reference *reference = calloc(1, sizeof *reference);
+        assert_non_null(reference);
+        bpt_reference_make(reference, (bp_durability)durability);
+        for (plan.step = 1; plan.step <= reference->steps; plan.step += stride) {
+            with_plan((bp_durability)durability, &plan, (uint32_t)(runs % 2), power);
+            runs++;
+        }
+        free(reference);
+    }
+    print_message("%llu runs in %.1f s\n", (unsigned long long)runs, bpt_seconds() - start);
+}
+
+static void one_eio(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_ERROR, .os_error = EIO}, false);
+}
+
+static void one_eio_then_power_cut(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_ERROR, .os_error = EIO}, true);
+}
+
+static void eio_for_good(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_ERROR, .os_error = EIO, .persistent = true}, false);
+}
+
+static void one_enospc(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_ERROR, .os_error = ENOSPC}, false);
+}
+
+static void enospc_for_good(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_ERROR, .os_error = ENOSPC, .persistent = true}, false);
+}
+
+static void half_a_write(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_HALF, .os_error = EIO}, false);
+}
+
+static void a_sync_that_forgets(void **state)
+{
+    (void)state;
+    at_every_step((bpi_fault_plan){.kind = BPI_FAULT_SYNC_DROPS, .os_error = EIO}, true);
+}
+
+/* ---- the recovery policy ---- */
+
+/* Fails the next sync of an append. */
+static bp_status fail_one(bpt_world *world, bp_store *store, bp_error *error)
+{
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.durability = BP_BUFFERED;
+    CHECK_OK(bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, error), error);
+    bpi_fault_set_plan(world->fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = 1, .os_error = EIO});
+    return bp_sync(store, error);
+}
+
+static void policy(uint32_t attempts, unsigned failures, bool writes_again)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bpt_world_fault(&world);
+    world.options.recovery_attempts = attempts;
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "first");
+    for (unsigned index = 0; index < failures; index++) {
+        bp_status status = fail_one(&world, store, &error);
+        CHECK(is_typed(status), "a failed sync is answered %s", bp_status_name(status));
+    }
+    bp_status status = bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("y", 1), NULL, NULL, &error);
+    bpt_check_status(status, writes_again ? BP_OK : BP_ERR_FAILED, &error, "bp_append", __FILE__, __LINE__);
+    assert_int_equal(bp_store_frontiers(store).failed, !writes_again);
+    if (!writes_again) {
+        CHECK_STATUS(BP_ERR_FAILED, bp_sync(store, &error), &error);
+        CHECK_STATUS(BP_ERR_FAILED, bp_wait_durable(store, 1000000, 5, &error), &error);
+        CHECK_SAYS(&error, "reopen");
+    }
+    const bp_event *event = NULL;
+    CHECK_OK(bp_get_sequence(store, 0, &event, &error), &error); /* readers go on */
+    bp_event_release(event);
+    bp_stats stats = {.size = sizeof stats};
+    CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+    assert_int_equal(stats.recoveries, writes_again ? failures : attempts);
+    (void)bp_close(store, NULL);
+    bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+    store = bpt_open(&world);
+    bpt_put(store, "e", "reopened");
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
+static void no_recovery_stays_failed_until_reopened(void **state)
+{
+    (void)state;
+    policy(0, 1, false);
+}
+
+static void one_recovery_by_default_brings_writing_back(void **state)
+{
+    (void)state;
+    policy(1, 1, true);
+}
+
+static void a_second_failure_is_final_by_default(void **state)
+{
+    (void)state;
+    policy(1, 2, false);
+}
+
+static void three_attempts_are_three(void **state)
+{
+    (void)state;
+    policy(3, 3, true);
+}
+
+static void a_failed_handle_closes_and_says_so(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_fault(&world);
+    world.options.recovery_attempts = 0;
+    bp_store *store = bpt_open(&world);
+    assert_true(is_typed(fail_one(&world, store, &error)));
+    bp_status status = bp_close(store, &error);
+    assert_true(status == BP_ERR_FAILED || status == BP_ERR_IO);
+    bpt_world_end(&world);
+}
+
+/* After an inconclusive write the retry decides: there once, whatever became of it. */
+static void a_retry_after_recovery_is_there_once(void **state)
+{
+    (void)state;
+    for (uint64_t step = 1; step < 12; step++) {
+        bpt_world world;
+        bp_error error = {0};
+        uint64_t count = 0;
+        bp_append_options options;
+        bpt_world_fault(&world);
+        bp_store *store = bpt_open(&world);
+        bpt_put(store, "e", "first");
+        bp_append_options_init(&options);
+        options.id = bp_id_from("retry", &step, sizeof step);
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = step, .os_error = EIO});
+        bp_status status = bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error);
+        assert_true(status == BP_OK || is_typed(status));
+        CHECK_OK(bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error), &error);
+        CHECK_OK(bp_count(store, NULL, &count, &error), &error);
+        assert_int_equal(count, 2);
+        (void)bp_close(store, NULL);
+        bpt_world_end(&world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_eio),
+        cmocka_unit_test(one_eio_then_power_cut),
+        cmocka_unit_test(eio_for_good),
+        cmocka_unit_test(one_enospc),
+        cmocka_unit_test(enospc_for_good),
+        cmocka_unit_test(half_a_write),
+        cmocka_unit_test(a_sync_that_forgets),
+        cmocka_unit_test(no_recovery_stays_failed_until_reopened),
+        cmocka_unit_test(one_recovery_by_default_brings_writing_back),
+        cmocka_unit_test(a_second_failure_is_final_by_default),
+        cmocka_unit_test(three_attempts_are_three),
+        cmocka_unit_test(a_failed_handle_closes_and_says_so),
+        cmocka_unit_test(a_retry_after_recovery_is_there_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

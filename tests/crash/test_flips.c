@@ -1,0 +1,385 @@
+/*
+ * test_flips.c: a small store with every byte flipped, every file cut at every length, every file removed. What must come
+ * of each is computed by tools/read_format.py, the second reader, from the recovery rules; here the library is asked, as
+ * writer and as reader. A refusal where the rules let open is as wrong as a silent difference.
+ *
+ * Both after a clean close and after a kill. The zero rest of the open segment is cut down to some hundred bytes first,
+ * so that files are small. BATPAK_STRIDE=n tests every n-th byte only.
+ *
+ * ctest: labels=campaign timeout=7200
+ */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/forge.h"
+
+enum { EVENTS_MAX = 64 };
+
+typedef struct flips {
+    bpt_world world; /* the undamaged store */
+    uint64_t count;
+    bp_hash hashes[EVENTS_MAX];
+    uint64_t stride;
+    uint64_t tested;
+    uint64_t reads;
+    unsigned wrong; /* the first ones are printed, then the test fails */
+} flips;
+
+/* What the second reader says must come. */
+typedef struct answer {
+    bool opens;
+    uint64_t events;
+    bool cut;
+    char status[32];
+} answer;
+
+/* ---- the store ---- */
+
+static void fill(bp_store *store)
+{
+    bp_error error = {0};
+    bp_append_options options;
+    bp_receipt receipts[3];
+    bp_batch_item items[3];
+    for (int index = 0; index < 12; index++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "{\"step\":%d}", index);
+        (void)bpt_put(store, index % 3 == 0 ? "order:1" : "konto:ß", text);
+    }
+    for (int index = 0; index < 3; index++) {
+        items[index] = (bp_batch_item){bp_at("batch", "räum"), 0xf002, bp_json("{\"in\":\"a batch\"}"), NULL};
+    }
+    CHECK_OK(bp_append_batch(store, items, 3, NULL, receipts, &error), &error);
+    bp_append_options_init(&options);
+    options.causes = &receipts[0].id;
+    options.cause_count = 1;
+    options.correlation = receipts[1].id;
+    options.lane = 3;
+    (void)bpt_put_with(store, "order:1", "with a cause", &options);
+    CHECK_OK(bp_kind_define(store, 0x2001, "order.placed", &error), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    for (int index = 0; index < 6; index++) {
+        options.causes = NULL;
+        options.cause_count = 0;
+        options.durability = index % 2 == 0 ? BP_BUFFERED : BP_DURABLE;
+        (void)bpt_put_with(store, "order:2", "behind the seal", &options);
+    }
+}
+
+static void trim(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    if (strncmp(name, "log/", 4) != 0) {
+        return;
+    }
+    while (size > 0 && data[size - 1] == 0) {
+        size--;
+    }
+    uint8_t *copy = calloc(1, size + 256);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    bpt_file_write(argument, name, copy, size + 256);
+    free(copy);
+}
+
+static void read_hashes(flips *f)
+{
+    bpt_world probe;
+    bp_error error = {0};
+    bpt_world_adopt(&probe, bpi_fault_clone(f->world.fault));
+    bp_store *store = bpt_open(&probe);
+    f->count = bp_store_frontiers(store).published;
+    assert_true(f->count <= EVENTS_MAX);
+    for (uint64_t sequence = 0; sequence < f->count; sequence++) {
+        const bp_event *event = NULL;
+        CHECK_OK(bp_get_sequence(store, sequence, &event, &error), &error);
+        f->hashes[sequence] = event->event_hash;
+        bp_event_release(event);
+    }
+    bpt_close(store);
+    bpt_world_end(&probe);
+}
+
+static void make(flips *f, bool killed)
+{
+    memset(f, 0, sizeof *f);
+    bpt_note("making the store");
+    bpt_world_fault(&f->world);
+    bp_store *store = bpt_open(&f->world);
+    fill(store);
+    if (killed) {
+        bpi_fault_process_kill(f->world.fault);
+        (void)bp_close(store, NULL);
+    } else {
+        bpt_close(store);
+    }
+    bpt_file_each(&f->world, trim, &f->world);
+    read_hashes(f);
+    f->stride = bpt_amount("BATPAK_STRIDE", 1, 1);
+    if (bpt_instrumented() && getenv("BATPAK_STRIDE") == NULL) {
+        f->stride = 37;
+    }
+}
+
+/* ---- what must come ---- */
+
+static void dump_file(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    char path[1200];
+    (void)snprintf(path, sizeof path, "%s/%s", (const char *)argument, name);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+    *slash = '/';
+    FILE *stream = fopen(path, "we");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(data, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+}
+
+/* Starts the second reader over a copy of the store, as the library's machine. */
+static FILE *expectations(flips *f, char *folder, size_t folder_size)
+{
+    char command[2400];
+    char boot[33];
+    bp_dir *dir = NULL;
+    bp_io_place place;
+    const bp_io *io = f->world.io;
+    const char *source = getenv("BATPAK_SOURCE");
+    const char *temporary = getenv("TMPDIR");
+    (void)snprintf(folder, folder_size, "%.400s/flips-XXXXXX", temporary != NULL ? temporary : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    bpt_file_each(&f->world, dump_file, folder);
+    assert_int_equal(io->dir_open(io->context, f->world.path, false, &dir), 0);
+    assert_int_equal(io->dir_place(io->context, dir, &place), 0);
+    io->dir_close(io->context, dir);
+    for (size_t index = 0; index < 16; index++) {
+        (void)snprintf(boot + 2 * index, 3, "%02x", place.boot[index]);
+    }
+    (void)snprintf(command, sizeof command,
+                   "python3 -B '%s/tools/read_format.py' expect '%s' --flips --cuts --boot %s --mount %llu",
+                   source != NULL ? source : "../..", folder, boot, (unsigned long long)place.mount);
+    FILE *lines = popen(command, "re");
+    assert_non_null(lines);
+    return lines;
+}
+
+static void parse_answer(const char *text, answer *out)
+{
+    unsigned long long events = 0;
+    int cut = 0;
+    memset(out, 0, sizeof *out);
+    if (sscanf(text, "open %llu %d", &events, &cut) == 2) {
+        out->opens = true;
+        out->events = events;
+        out->cut = cut != 0;
+        return;
+    }
+    CHECK(sscanf(text, "refuse %31s", out->status) == 1, "the second reader says \"%s\"", text);
+}
+
+/* ---- what comes ---- */
+
+static void complain(flips *f, const char *who, const answer *want, bp_status status, uint64_t events, bool cut,
+                     const bp_error *error)
+{
+    char wanted[80];
+    char text[600] = "";
+    if (want->opens) {
+        (void)snprintf(wanted, sizeof wanted, "open %llu %d", (unsigned long long)want->events, want->cut);
+    } else {
+        (void)snprintf(wanted, sizeof wanted, "refuse %s", want->status);
+    }
+    if (status != BP_OK) {
+        (void)bp_error_format(error, text, sizeof text);
+    }
+    f->wrong++;
+    if (f->wrong <= 40) {
+        print_error("%s: %s: must %s, is %s %llu %d %s\n", bpt_note_text(), who, wanted, bp_status_name(status),
+                    (unsigned long long)events, cut, text);
+    }
+}
+
+/* The events are those of the undamaged store; false if one is not. */
+static bool same_events(const flips *f, bp_store *store, uint64_t count)
+{
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    bp_region region = bp_region_all();
+    uint64_t seen = 0;
+    bool same = true;
+    bp_region_set_system(&region, true);
+    if (bp_query(store, &region, NULL, &iterator, NULL) != BP_OK) {
+        return false;
+    }
+    bp_status status;
+    while ((status = bp_next(iterator, &event, NULL)) == BP_OK) {
+        same = same && seen < f->count && bp_hash_equal(&event->event_hash, &f->hashes[seen]);
+        seen++;
+    }
+    bp_iterator_close(iterator);
+    return same && status == BP_END && seen == count;
+}
+
+/* The second reader leaves "BP_ERR_" out. */
+static bool refused_so(bp_status status, const answer *want)
+{
+    const char *name = bp_status_name(status);
+    return strncmp(name, "BP_ERR_", 7) == 0 && strcmp(name + 7, want->status) == 0;
+}
+
+/* Opens as reader; nothing may change. */
+static void as_reader(flips *f, bpt_world *world, const answer *want)
+{
+    bp_error error = {0};
+    bp_store *reader = NULL;
+    uint64_t events = 0;
+    bp_status status = bp_open_reader(world->path, &world->options, &reader, &error);
+    bool right = !want->opens && refused_so(status, want);
+    if (status == BP_OK) {
+        events = bp_store_frontiers(reader).published;
+        right = want->opens && events == want->events && same_events(f, reader, events);
+    }
+    if (!right) {
+        complain(f, "reader", want, status, events, false, &error);
+    }
+    (void)bp_close(reader, NULL);
+    f->reads++;
+}
+
+/* Opens as writer. After a refusal the damaged file is as it was; after an opening writing goes on. */
+static void as_writer(flips *f, bpt_world *world, const answer *want, const char *name, const uint8_t *data,
+                      size_t size)
+{
+    bp_error error = {0};
+    bp_store *store = NULL;
+    bp_stats stats = {.size = sizeof stats};
+    bp_status status = bp_open(world->path, &world->options, &store, &error);
+    bool right = !want->opens && refused_so(status, want);
+    if (status == BP_OK) {
+        CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+        right = want->opens && stats.events == want->events && stats.cut_now == want->cut &&
+                same_events(f, store, stats.events);
+    }
+    if (!right) {
+        complain(f, "writer", want, status, stats.events, stats.cut_now, &error);
+    }
+    if (status == BP_OK && right && f->tested % 64 == 0) {
+        bp_receipt receipt = bpt_put(store, "afterwards", "goes on");
+        assert_int_equal(receipt.sequence, stats.events);
+        bpt_close(store);
+        (void)bpt_verify(world);
+        store = NULL;
+    }
+    (void)bp_close(store, NULL);
+    if (status != BP_OK && data != NULL) {
+        size_t now = 0;
+        uint8_t *bytes = bpt_file_read(world, name, &now);
+        CHECK(bytes != NULL && now == size && memcmp(bytes, data, size) == 0, "%s was changed by a refused opening",
+              name);
+        free(bytes);
+    }
+}
+
+/* One damaged store: the file is `data`, or gone. */
+static void damaged(flips *f, const char *name, const uint8_t *data, size_t size, const answer *want)
+{
+    bpt_world world;
+    bpt_world_adopt(&world, bpi_fault_clone(f->world.fault));
+    if (data != NULL) {
+        bpt_file_write(&world, name, data, size);
+    } else {
+        bpt_file_remove(&world, name);
+    }
+    as_reader(f, &world, want);
+    as_writer(f, &world, want, name, data, size);
+    bpt_world_end(&world);
+    f->tested++;
+}
+
+static void range(flips *f, const char *how, const char *name, uint64_t first, uint64_t end, const answer *want)
+{
+    size_t size = 0;
+    uint8_t *data = bpt_file_read(&f->world, name, &size);
+    assert_non_null(data);
+    for (uint64_t at = first; at < end; at++) {
+        bool flip = strcmp(how, "flip") == 0;
+        assert_true(at < size);
+        if (at != first && at % f->stride != 0) {
+            continue;
+        }
+        bpt_note("%s %s %llu", how, name, (unsigned long long)at);
+        data[at] ^= flip ? 1 : 0;
+        damaged(f, name, data, flip ? size : (size_t)at, want);
+        data[at] ^= flip ? 1 : 0;
+    }
+    free(data);
+}
+
+static void line(flips *f, const char *text)
+{
+    char how[16];
+    char name[128];
+    char where[64];
+    int used = 0;
+    unsigned long long first = 0;
+    unsigned long long end = 0;
+    answer want;
+    CHECK(sscanf(text, "%15s %127s %63s %n", how, name, where, &used) == 3, "a line of the second reader: %s", text);
+    parse_answer(text + used, &want);
+    if (strcmp(how, "remove") == 0) {
+        bpt_note("remove %s", name);
+        damaged(f, name, NULL, 0, &want);
+        return;
+    }
+    int ends = sscanf(where, "%llu..%llu", &first, &end);
+    assert_true(ends >= 1);
+    range(f, how, name, first, ends == 2 ? end : first + 1, &want);
+}
+
+static void every_byte(bool killed)
+{
+    flips f;
+    char folder[512];
+    char text[512];
+    char command[600];
+    double start = bpt_seconds();
+    make(&f, killed);
+    FILE *lines = expectations(&f, folder, sizeof folder);
+    unsigned count = 0;
+    while (fgets(text, sizeof text, lines) != NULL) {
+        text[strcspn(text, "\n")] = '\0';
+        line(&f, text);
+        count++;
+    }
+    bpt_note("%s", "");
+    assert_int_equal(pclose(lines), 0);
+    assert_true(count > 10);
+    print_message("%llu events: %u lines of expectations, %llu damaged stores, %u wrong, %.1f s\n",
+                  (unsigned long long)f.count, count, (unsigned long long)f.tested, f.wrong, bpt_seconds() - start);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(f.wrong, 0);
+    bpt_world_end(&f.world);
+}
+
+static void every_byte_of_a_closed_store(void **state)
+{
+    (void)state;
+    every_byte(false);
+}
+
+static void every_byte_of_a_killed_store(void **state)
+{
+    (void)state;
+    every_byte(true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_byte_of_a_closed_store),
+        cmocka_unit_test(every_byte_of_a_killed_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,237 @@
+/*
+ * test_exact.c: a store rebuilt from what another one shows is equal, hash by hash; an altered event is refused.
+ */
+#include "support/workload.h"
+
+typedef struct exported {
+    const bp_event **events; /* held */
+    size_t count;
+} exported;
+
+static exported export_all(bp_store *store)
+{
+    exported all = {0};
+    bp_error error = {0};
+    uint64_t published = bp_store_frontiers(store).published;
+    all.events = calloc((size_t)published + 1, sizeof *all.events);
+    assert_non_null(all.events);
+    for (uint64_t sequence = 0; sequence < published; sequence++) {
+        CHECK_OK(bp_get_sequence(store, sequence, &all.events[all.count++], &error), &error);
+    }
+    return all;
+}
+
+static void release(exported *all)
+{
+    for (size_t index = 0; index < all->count; index++) {
+        bp_event_release(all->events[index]);
+    }
+    free(all->events);
+}
+
+/* The events of the commit that begins at `first`, as an array. */
+static size_t commit(const exported *all, size_t first, bp_event events_out[64])
+{
+    size_t count = all->events[first]->batch_count;
+    assert_true(count <= 64 && first + count <= all->count);
+    for (size_t index = 0; index < count; index++) {
+        events_out[index] = *all->events[first + index];
+    }
+    return count;
+}
+
+static void import(const exported *all, bp_store *store)
+{
+    bp_error error = {0};
+    bp_event events[64];
+    for (size_t first = 0; first < all->count;) {
+        size_t count = commit(all, first, events);
+        CHECK_OK(bp_append_exact(store, events, count, &error), &error);
+        first += count;
+    }
+}
+
+static void a_rebuilt_store_is_equal(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bpt_workload *work = calloc(1, sizeof *work);
+    bp_verify_report reports[2];
+    (void)state;
+    assert_non_null(work);
+    bpt_world_memory(&from);
+    bpt_world_memory(&to);
+    bpt_workload_begin(work, &from, bpt_seed(11));
+    for (uint64_t step = 0, steps = bpt_amount("BATPAK_STEPS", 1500, 5000); step < steps; step++) {
+        bpt_workload_step(work);
+    }
+    exported all = export_all(work->store);
+    bp_store *store = bpt_open(&to);
+    import(&all, store);
+    work->model.foreign = true; /* positions are the other store's own */
+    bpt_compare(&work->model, store, &work->random);
+    work->model.foreign = false;
+    release(&all);
+    bpt_close(store);
+    bpt_workload_end(work);
+    bpt_world *worlds[2] = {&from, &to};
+    for (int index = 0; index < 2; index++) {
+        bp_error error = {0};
+        bp_verify_options options;
+        bp_verify_options_init(&options);
+        options.io = worlds[index]->io;
+        CHECK_OK(bp_verify("store", &options, &reports[index], &error), &error);
+    }
+    assert_true(bp_hash_equal(&reports[0].root, &reports[1].root));
+    assert_int_equal(reports[0].events, reports[1].events);
+    free(work);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
+/* Three commits: a single one, a batch of two, a single one. */
+static exported make(bpt_world *world, bp_store **store_out)
+{
+    bp_error error = {0};
+    bp_batch_item items[2] = {{bp_at("b", "s"), 0xf001, bp_raw("xyz", 3), NULL},
+                              {bp_at("c", "s"), 0xf001, bp_raw("xyz", 3), NULL}};
+    bpt_world_memory(world);
+    *store_out = bpt_open(world);
+    bpt_put(*store_out, "a", "one");
+    CHECK_OK(bp_append_batch(*store_out, items, 2, NULL, NULL, &error), &error);
+    bpt_put(*store_out, "a", "two");
+    return export_all(*store_out);
+}
+
+static void an_altered_event_is_refused(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_store *source;
+    bp_error error = {0};
+    (void)state;
+    exported all = make(&from, &source);
+    for (int how = 0; how < 12; how++) {
+        bp_event event = *all.events[0];
+        bpt_note("altered %d", how);
+        bpt_world_memory(&to);
+        bp_store *store = bpt_open(&to);
+        switch (how) {
+        case 0:
+            event.payload = "One";
+            break;
+        case 1:
+            event.kind = 0xf003;
+            break;
+        case 2:
+            event.time_us++;
+            break;
+        case 3:
+            event.hlc++;
+            break;
+        case 4:
+            event.id.bytes[3] ^= 1;
+            event.correlation = event.id;
+            break;
+        case 5:
+            event.salt[0] ^= 1;
+            break;
+        case 6:
+            event.event_hash.bytes[31] ^= 1;
+            break;
+        case 7:
+            event.scope = bp_text_of("other");
+            break;
+        case 8:
+            event.entity = bp_text_of("other");
+            break;
+        case 9:
+            event.payload_version++;
+            break;
+        case 10:
+            event.flags ^= BP_FLAG_REPLAY;
+            break;
+        default:
+            event.payload_type = 200;
+            break;
+        }
+        CHECK_STATUS(BP_ERR_HASH, bp_append_exact(store, &event, 1, &error), &error);
+        assert_true(error.has_sequence && error.sequence == 0);
+        assert_int_equal(bp_store_frontiers(store).published, 0);
+        CHECK_OK(bp_append_exact(store, all.events[0], 1, &error), &error); /* the right one goes in */
+        bpt_close(store);
+        bpt_world_end(&to);
+    }
+    bpt_note("%s", "");
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+}
+
+static void it_goes_on_where_the_store_ends_and_nowhere_else(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_store *source;
+    bp_error error = {0};
+    bp_event events[64];
+    (void)state;
+    exported all = make(&from, &source);
+    bpt_world_memory(&to);
+    bp_store *store = bpt_open(&to);
+    bp_status status = bp_append_exact(store, all.events[3], 1, &error);
+    CHECK(status != BP_OK, "a gap is accepted");
+    CHECK_OK(bp_append_exact(store, all.events[0], 1, &error), &error);
+    status = bp_append_exact(store, all.events[0], 1, &error);
+    CHECK(status != BP_OK, "an event is accepted twice");
+    bpt_close(store);
+    store = bpt_open(&to);
+    size_t count = commit(&all, 1, events);
+    assert_int_equal(count, 2);
+    CHECK_OK(bp_append_exact(store, events, count, &error), &error);
+    const bp_event *event = NULL;
+    CHECK_OK(bp_get_sequence(store, 2, &event, &error), &error);
+    assert_int_equal(event->batch, 1);
+    assert_int_equal(event->batch_count, 2);
+    bp_event_release(event);
+    CHECK_OK(bp_append_exact(store, all.events[3], 1, &error), &error);
+    assert_int_equal(bp_store_frontiers(store).published, 4);
+    bpt_close(store);
+    (void)bpt_verify(&to);
+    bpt_world_end(&to);
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+}
+
+static void not_behind_an_ordinary_append(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_store *source;
+    bp_error error = {0};
+    (void)state;
+    exported all = make(&from, &source);
+    bpt_world_memory(&to);
+    bp_store *store = bpt_open(&to);
+    bpt_put(store, "mine", "x");
+    bp_status status = bp_append_exact(store, all.events[1], 1, &error);
+    assert_true(status == BP_ERR_NOT_EMPTY || status == BP_ERR_HASH);
+    assert_int_equal(bp_store_frontiers(store).published, 1);
+    bpt_close(store);
+    bpt_world_end(&to);
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rebuilt_store_is_equal),
+        cmocka_unit_test(an_altered_event_is_refused),
+        cmocka_unit_test(it_goes_on_where_the_store_ends_and_nowhere_else),
+        cmocka_unit_test(not_behind_an_ordinary_append),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -13,11 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OPENED = BP_KIND(1, 1), SENT = BP_KIND(1, 2), RECEIVED = BP_KIND(1, 3) };
+
+/* Names are for people: kinds are numbers, and the store keeps which is called what. Said again, it does nothing. */
+static bool name_kinds(bp_store *store, bp_error *error)
+{
+    return bp_kind_define(store, OPENED, "account.opened", error) == BP_OK &&
+           bp_kind_define(store, SENT, "transfer.sent", error) == BP_OK &&
+           bp_kind_define(store, RECEIVED, "transfer.received", error) == BP_OK;
+}
+
 static bp_status read_balance(bp_store *store, const char *account, int64_t *cents_out, bp_expectation *seen_out,
                               bp_error *error)
 {
     bp_iterator *iterator = NULL;
-    const bp_event *event = NULL;
+    const bp_event *event;
     *cents_out = 0;
     *seen_out = (bp_expectation){.kind = BP_EXPECT_NONE};
     bp_status status = bp_stream(store, account, NULL, &iterator, error);
@@ -35,9 +45,8 @@ static int open_account(bp_store *store, const char *account, const char *cents,
 {
     bp_append_options options;
     bp_append_options_init(&options);
-    options.kind_name = "account.opened";
     options.expect.kind = BP_EXPECT_NONE;
-    bp_status status = bp_append(store, bp_at(account, "bank"), BP_KIND_DATA, bp_json(cents), &options, NULL, error);
+    bp_status status = bp_append(store, bp_at(account, "bank"), OPENED, bp_json(cents), &options, NULL, error);
     return status == BP_OK ? 0 : bp_print_error(stderr, error);
 }
 
@@ -51,10 +60,9 @@ static bool is_done(bp_store *store, const bp_id *id)
 
 static int transfer(bp_store *store, const char *name, const char *const account[2], int64_t cents, bp_error *error)
 {
-    const uint32_t first = 0;
     bp_id id = bp_id_from("ledger.transfer", name, strlen(name));
-    bp_status status = BP_ERR_CONFLICT;
     bp_receipt receipts[2];
+    bp_status status = BP_ERR_CONFLICT;
     while (status == BP_ERR_CONFLICT) { /* another transfer came between: judge the balances anew */
         bp_append_options options[2];
         bp_batch_item items[2];
@@ -66,7 +74,6 @@ static int transfer(bp_store *store, const char *name, const char *const account
                 return bp_print_error(stderr, error);
             }
             snprintf(text[side], sizeof text[side], "%" PRId64, side == 0 ? -cents : cents);
-            options[side].kind_name = side == 0 ? "transfer.sent" : "transfer.received";
             options[side].correlation = id;
             items[side] = (bp_batch_item){
                 .at = bp_at(account[side], "bank"), .payload = bp_json(text[side]), .options = &options[side]};
@@ -76,16 +83,15 @@ static int transfer(bp_store *store, const char *name, const char *const account
             return 1;
         }
         options[0].id = id; /* the other's is derived from it */
-        options[1].cause_items = &first;
+        options[1].cause_items = (const uint32_t[]){0};
         options[1].cause_item_count = 1;
         status = bp_append_batch(store, items, 2, NULL, receipts, error);
     }
-    if (status != BP_OK) {
-        return bp_print_error(stderr, error);
+    if (status == BP_OK) {
+        printf("%s: sequences %" PRIu64 " and %" PRIu64 "\n", receipts[0].duplicate ? "was done before" : "done",
+               receipts[0].sequence, receipts[1].sequence);
     }
-    printf("%s: sequences %" PRIu64 " and %" PRIu64 "\n", receipts[0].duplicate ? "was done before" : "done",
-           receipts[0].sequence, receipts[1].sequence);
-    return 0;
+    return status == BP_OK ? 0 : bp_print_error(stderr, error);
 }
 
 static int print_fault(void *context, const bp_fault *fault)
@@ -117,21 +123,19 @@ int main(int argc, char **argv)
     bool opens = strcmp(verb, "open") == 0 && argc == 5;
     bool transfers = strcmp(verb, "transfer") == 0 && argc == 7;
     bool asks = strcmp(verb, "balance") == 0 && argc == 4;
-    bool audits = strcmp(verb, "audit") == 0 && argc == 3;
-    if (!opens && !transfers && !asks && !audits) {
+    bp_error error = {0};
+    if (strcmp(verb, "audit") == 0 && argc == 3) {
+        return audit(argv[1], &error);
+    }
+    if (!opens && !transfers && !asks) {
         fputs("usage: ledger DIR open ACCOUNT CENTS | transfer ID FROM TO CENTS | balance ACCOUNT | audit\n", stderr);
         return 2;
     }
-    bp_error error = {0};
     bp_store *store = NULL;
     int result = 0;
-    if (audits) {
-        return audit(argv[1], &error);
-    }
-    if (bp_open(argv[1], NULL, &store, &error) != BP_OK) {
-        return bp_print_error(stderr, &error);
-    }
-    if (opens) {
+    if (bp_open(argv[1], NULL, &store, &error) != BP_OK || !name_kinds(store, &error)) {
+        result = bp_print_error(stderr, &error);
+    } else if (opens) {
         result = open_account(store, argv[3], argv[4], &error);
     } else if (transfers) {
         const char *account[2] = {argv[4], argv[5]};
@@ -139,8 +143,8 @@ int main(int argc, char **argv)
     } else {
         int64_t cents = 0;
         bp_expectation seen;
-        bool read = read_balance(store, argv[3], &cents, &seen, &error) == BP_OK;
-        result = read ? printf("%" PRId64 "\n", cents) < 0 : bp_print_error(stderr, &error);
+        result = read_balance(store, argv[3], &cents, &seen, &error) == BP_OK ? printf("%" PRId64 "\n", cents) < 0
+                                                                              : bp_print_error(stderr, &error);
     }
     return bp_close(store, &error) == BP_OK ? result : bp_print_error(stderr, &error);
 }

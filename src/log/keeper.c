@@ -12,13 +12,35 @@
 #include "base/error.h"
 #include "format/frame.h"
 
-enum { FILL_STEP_LEAST = 64 << 10, FILL_STEP_MOST = 8 << 20, POPULATE_AHEAD = 2 << 20, ZEROS_SIZE = 256 << 10 };
+enum {
+    FILL_STEP_LEAST = 64 << 10,
+    FILL_STEP_MOST = 8 << 20,
+    SPACE_LEAST = 32 << 10,
+    SPACE_MOST = 3 << 20,
+    POPULATE_AHEAD = 2 << 20,
+    POPULATE_LEAST = 1 << 20,
+    ZEROS_SIZE = 256 << 10
+};
 
 /* What the keeper knows from tick to tick. */
 typedef struct watch {
     uint64_t last_written;
     uint64_t last_sync_ns;
 } watch;
+
+bool bpi_log_wants_space(const bpi_log *log)
+{
+    const bpi_open_segment *active = log->active;
+    uint64_t ahead = active->allocated / 4;
+    ahead = ahead < SPACE_LEAST ? SPACE_LEAST : ahead > SPACE_MOST ? SPACE_MOST : ahead;
+    return active->allocated < active->capacity && active->end + ahead > active->allocated;
+}
+
+bool bpi_log_wants_pages(const bpi_log *log)
+{
+    const bpi_open_segment *active = log->active;
+    return log->mapped && active->populated < active->allocated && active->end + POPULATE_LEAST > active->populated;
+}
 
 /* Writes zeros over [from, to) and syncs, so that commits there change data only. Off the lock. */
 static int fill_zeros(bpi_log *log, bpi_segment *segment, uint64_t from, uint64_t to)
@@ -48,14 +70,14 @@ static uint64_t fill_target(const bpi_open_segment *active)
     return target > active->capacity ? active->capacity : target;
 }
 
-/* Reserves (and in durable stores zeroes) space when less than an eighth is left. */
+/* Reserves (and in durable stores zeroes) space when too little is left. */
 static void fill_ahead(bpi_log *log)
 {
     (void)pthread_mutex_lock(&log->lock);
     bpi_open_segment *active = log->active;
     uint64_t from = active->allocated;
     uint64_t to = fill_target(active);
-    if (log->filling || active->end + (from >> 3) < from || to <= from || active->finished) {
+    if (log->filling || !bpi_log_wants_space(log) || to <= from || active->finished) {
         (void)pthread_mutex_unlock(&log->lock);
         return;
     }
@@ -79,6 +101,10 @@ static void fill_ahead(bpi_log *log)
 static void populate_ahead(bpi_log *log)
 {
     (void)pthread_mutex_lock(&log->lock);
+    if (!bpi_log_wants_pages(log)) {
+        (void)pthread_mutex_unlock(&log->lock);
+        return;
+    }
     bpi_open_segment *active = log->active;
     uint64_t from = active->populated > active->end ? active->populated : active->end;
     uint64_t to = active->end + POPULATE_AHEAD;
@@ -169,11 +195,10 @@ static void *keeper_main(void *argument)
     (void)pthread_mutex_lock(&log->keeper_lock);
     while (!log->keeper_stop) {
         bool armed = atomic_load(&log->keeper_armed);
-        if (!log->keeper_due) {
+        if (!atomic_load(&log->keeper_due)) {
             sleep_until_woken(log, armed);
         }
-        bool due = log->keeper_due;
-        log->keeper_due = false;
+        bool due = atomic_exchange(&log->keeper_due, false);
         if (log->keeper_stop) {
             break;
         }
@@ -197,7 +222,9 @@ static void *keeper_main(void *argument)
 static void wake(bpi_log *log, bool due)
 {
     (void)pthread_mutex_lock(&log->keeper_lock);
-    log->keeper_due = log->keeper_due || due;
+    if (due) {
+        atomic_store(&log->keeper_due, true);
+    }
     (void)pthread_cond_signal(&log->keeper_wake);
     (void)pthread_mutex_unlock(&log->keeper_lock);
 }

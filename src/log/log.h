@@ -97,7 +97,7 @@ typedef struct bpi_log {
     bool keeper_started;      /* [commit] */
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;
-    bool keeper_due;          /* [keeper_lock] */
+    _Atomic bool keeper_due;  /* it was asked for work and has not begun */
     bool keeper_stop;         /* [keeper_lock] */
     _Atomic bool keeper_armed; /* it looks every 10 ms whether a MARK or a periodic sync is due */
     size_t keeper_stack_size;
@@ -188,6 +188,9 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
 bp_status bpi_log_mark(bpi_log *log, bp_error *error);
 /* Asks the keeper for work; starts it. [commit] held. With an inline keeper does what is due at once. */
 bp_status bpi_log_maintain(bpi_log *log, bp_error *error);
+/* How much of the active segment should be ready behind its end; [commit]. */
+bool bpi_log_wants_space(const bpi_log *log);
+bool bpi_log_wants_pages(const bpi_log *log);
 /* After a sync of DATA or a buffered append that wants a periodic sync. */
 void bpi_keeper_arm(bpi_log *log);
 void bpi_keeper_stop(bpi_log *log);

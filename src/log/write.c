@@ -156,11 +156,10 @@ void bpi_log_publish(bpi_log *log)
         atomic_store_explicit(&log->live->sequence, log->next_sequence, memory_order_relaxed);
         atomic_store_explicit(&log->live->published, bpi_log_next_lsn(log), memory_order_release);
     }
-    bpi_open_segment *active = log->active;
-    uint64_t ahead = log->mapped ? active->populated : active->allocated;
-    bool half_full = active->end * 2 > active->capacity && log->next == NULL;
-    if (log->threaded && ((active->end + (ahead >> 3) >= ahead && ahead < active->capacity) || half_full ||
-                          log->finished_count > 0)) {
+    const bpi_open_segment *active = log->active;
+    if (log->threaded && !atomic_load_explicit(&log->keeper_due, memory_order_relaxed) &&
+        (bpi_log_wants_space(log) || bpi_log_wants_pages(log) || log->finished_count > 0 ||
+         (log->next == NULL && active->end * 2 > active->capacity))) {
         (void)bpi_log_maintain(log, NULL);
     }
 }

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     int result = 0;
     while (result == 0 && follower.seen < follower.wanted) {
         result = print_new(&follower, &error) == BP_OK ? 0 : bp_print_error(stderr, &error);
-        thrd_sleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+        thrd_sleep(&(struct timespec){.tv_nsec = 20000000L}, NULL);
     }
     bp_region_text_free(texts);
     bp_close(store, NULL);

@@ -87,6 +87,10 @@ const char *bpi_frame_shape_fault(const uint8_t bytes[BPI_FRAME_HEADER], const b
             return "frame flags unknown";
         }
         return empty_frame_fault(frame);
+    case BP_FRAME_FOLD:
+    case BP_FRAME_APPLIED:
+        *unknown_out = true; /* as far as this version is concerned */
+        return (frame->flags & BPI_FRAME_MUST_UNDERSTAND) != 0 ? NULL : "frame flags unknown";
     default:
         *unknown_out = true;
         return NULL;

@@ -182,5 +182,8 @@ bp_status bpi_list_get(const uint8_t *bytes, size_t size, const bpi_manifest *ma
             previous = &entries_out[i];
         }
     }
+    if (previous == NULL || previous->state != BPI_SEGMENT_OPEN) {
+        return list_fault(error, manifest, 0, "its last segment is not open");
+    }
     return BP_OK;
 }

@@ -113,7 +113,7 @@ static const char *header_fault(const bpi_scanner *scanner, const bp_frame *fram
     if (frame->previous_crc != chain->link) {
         return "frame does not follow the one before";
     }
-    if (frame->epoch < chain->epoch || frame->epoch > chain->epoch_max) {
+    if (frame->epoch == 0 || frame->epoch < chain->epoch || frame->epoch > chain->epoch_max) {
         return "frame epoch out of order";
     }
     if (frame->first_sequence != chain->next_sequence) {

@@ -203,6 +203,9 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
     if (status == BP_OK) {
         bool finished = frame.type == BP_FRAME_PAD;
         note_tail(walk, finished);
+        if (finished && entry->state == BPI_SEGMENT_SEALED && walk->scanner.offset != entry->length) {
+            return segment_fault(entry, walk->scanner.offset, "frames behind the end of a segment", error);
+        }
         if (finished && entry->state == BPI_SEGMENT_OPEN && !next_segment(walk)) {
             walk->scanner.fault = NULL;
             return BP_END;

@@ -91,7 +91,7 @@ def place_faults(header, state, limit, epoch):
                f"length {header.length}"),
               (header.zero == 0, 18, "zero field is not zero"),
               (header.previous == state.previous, 52, "previous is not the CRC of the frame before"),
-              (state.epoch <= header.epoch <= epoch, 20, f"epoch {header.epoch}"),
+              (max(1, state.epoch) <= header.epoch <= epoch, 20, f"epoch {header.epoch}"),
               (header.first == state.sequence, 32, f"first sequence {header.first}, not {state.sequence}"),
               (header.frontier <= header.lsn, 40, "frontier beyond its own position"))
     for right, at, what in checks:

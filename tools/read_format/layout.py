@@ -119,7 +119,10 @@ def parse_list(data, name, manifest):
         what = _entry_fault(entries, i)
         if what:
             raise corrupt(name, LIST_HEADER + i * ENTRY, what)
-    return SegmentList(entries)
+    found = SegmentList(entries)
+    if not found.log or found.log[-1].state != OPEN:
+        raise corrupt(name, 0, "the last segment is not open")
+    return found
 
 
 def _entry_fault(entries, i):

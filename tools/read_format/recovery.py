@@ -61,7 +61,7 @@ class Outcome:
 
     def as_json(self):
         cut = self.torn_bytes > 0
-        clean = bool(self.manifest and self.manifest.clean)
+        clean = bool(self.manifest and self.manifest.clean and self.p == self.manifest.durable)
         epoch = self.manifest.epoch if self.manifest else 0
         answer = {"outcome": "open", "events": self.state.sequence, "next_sequence": self.state.sequence,
                   "p": None if self.p is None else lsn_text(self.p), "cut": cut, "torn_bytes": self.torn_bytes,

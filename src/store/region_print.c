@@ -98,8 +98,8 @@ static void put_times(printer *p, int64_t low, int64_t high)
         return;
     }
     begin_field(p, "time");
-    bpi_instant_print(low, false, texts[0]);
-    bpi_instant_print(high, true, texts[1]);
+    bpi_time_print(low, false, texts[0]);
+    bpi_time_print(high, true, texts[1]);
     for (size_t i = 2; i > 0; i--) {
         int64_t first = 0;
         int64_t last = 0;

@@ -156,7 +156,7 @@ bool bpi_moment_parse(const char *text, size_t size, bp_hlc *first_out, bp_hlc *
     return true;
 }
 
-void bpi_instant_print(int64_t time_us, bool upper, char text_out[BPI_TIME_TEXT_SIZE])
+void bpi_time_print(int64_t time_us, bool upper, char text_out[BPI_TIME_TEXT_SIZE])
 {
     int64_t days = time_us / DAY_US - (time_us % DAY_US < 0);
     if (days < days_of(1, 1, 1) || days > days_of(9999, 12, 31)) {
@@ -196,7 +196,7 @@ void bpi_moment_print(bp_hlc hlc, bool upper, char text_out[BPI_TIME_TEXT_SIZE])
         return;
     }
     /* The last millisecond of a second ends with it. */
-    bpi_instant_print((int64_t)ms * 1000 + (upper && ms % 1000 == 999 ? 999 : 0), upper, text_out);
+    bpi_time_print((int64_t)ms * 1000 + (upper && ms % 1000 == 999 ? 999 : 0), upper, text_out);
     if (strchr(text_out, '-') == NULL) {
         (void)snprintf(text_out, BPI_TIME_TEXT_SIZE, "%" PRIu64, ms);
     }

@@ -18,7 +18,7 @@ bool bpi_instant_parse(const char *text, size_t size, int64_t *first_out, int64_
 /* First and last HLC: a date, a time, milliseconds since 1970, or `milliseconds.counter`. */
 bool bpi_moment_parse(const char *text, size_t size, bp_hlc *first_out, bp_hlc *last_out);
 /* One end of a range. What lies out of the years that can be written becomes a number. */
-void bpi_instant_print(int64_t time_us, bool upper, char text_out[BPI_TIME_TEXT_SIZE]);
+void bpi_time_print(int64_t time_us, bool upper, char text_out[BPI_TIME_TEXT_SIZE]);
 void bpi_moment_print(bp_hlc hlc, bool upper, char text_out[BPI_TIME_TEXT_SIZE]);
 
 #endif

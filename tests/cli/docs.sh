@@ -24,7 +24,7 @@ done
 while IFS=: read -r page path; do
     [ -e "$path" ] || complain "$page speaks of $path, which is not there"
 done < <(grep -oHP '`\K(include|src|cli|tests|bench|examples|docs|tools)/[A-Za-z0-9_./-]*(?=`)' README.md docs/*.md |
-    grep -vE 'src/(follow|projection|policy)$' | sort -u)
+    grep -vE 'src/(follow|projection|policy)$|^docs/promises.md:cli/' | sort -u)
 
 while read -r status; do
     grep -q "^| \`$status\` " docs/errors.md || complain "docs/errors.md has no row for $status"
@@ -43,7 +43,11 @@ if [ -e docs/promises.md ]; then # shellcheck disable=SC2016
         [ -e "tests/$folder/test_$file.c" ] || [ -e "tests/$folder/$file.sh" ] || [ -e "tests/$folder/$file.py" ] ||
             [ -e "tools/check_${file%-self-test}.py" ] ||
             complain "docs/promises.md names the test $name, which is not there"
-    done < <(grep -oP '`\K(base|io|format|log|index|store|cli|python|install|tools)/[a-z_-]+(?=`)' docs/promises.md | sort -u)
+    done < <(grep -oP '`\K(base|io|format|log|index|store|crash|cli|python|install|tools)/[a-z_-]+(?=`)' docs/promises.md | sort -u)
+    # shellcheck disable=SC2016
+    while read -r name; do
+        grep -rqE "void $name\(|def $name\(" tests || complain "docs/promises.md names the case $name, which is not there"
+    done < <(grep -oP '`\K[a-z0-9]+(_[a-z0-9]+)+(?=`)' docs/promises.md | grep -v '^bp_' | sort -u)
 fi
 
 [ "$wrong" -eq 0 ] || exit 1

@@ -108,7 +108,8 @@ static bp_status parse_name(const char *name, target *t, bp_error *error)
     memset(t, 0, sizeof *t);
     if (name[0] == '\0' || strstr(name, "..") != NULL ||
         (slash != NULL && (!known_directory(name, (size_t)(slash - name)) || strchr(slash + 1, '/') != NULL))) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "a file is named within its store: MANIFEST, log/0000000000-1.seg");
+        return bpi_error_set(error, BP_ERR_ARGUMENT,
+                             "a file is named within its store: MANIFEST, log/0000000000-1.seg");
     }
     bool in_log = slash != NULL && strncmp(name, "log/", 4) == 0;
     if (slash == NULL ? !parse_in_root(name, t) : !in_log || !parse_in_log(slash + 1, t)) {

@@ -129,7 +129,8 @@ bp_status bpi_dump_torn(bpi_dump *dump, uint32_t ordinal, uint64_t offset);
 typedef struct bpi_dump_log {
     uint64_t salt; /* 0: any */
     uint32_t ordinal;
-    uint64_t base; /* where in the segment the file begins: 0 but for torn bytes */
+    uint64_t base; /* where in the segment the file begins: 0 but for torn bytes, */
+    bool torn;     /*   of which nothing is expected */
     uint32_t seed;
     bool seed_known;
     uint64_t frames;
@@ -144,12 +145,12 @@ typedef struct bpi_dump_log {
 
 /* A frame with a valid header at `offset`; where the next one should be. */
 bp_status bpi_dump_frame(bpi_dump *dump, bpi_dump_log *log, uint64_t offset, uint64_t *next_out);
-bp_status bpi_dump_frame_header(bpi_dump *dump, bpi_dump_log *log, uint64_t offset, const bp_frame *frame);
 
 /* A length that a record can have? */
 bool bpi_dump_record_length_fits(uint64_t length);
-/* A record with `left` bytes to the end of its frame. next_out: where the next one should be, 0 when that is not known. */
+/* A record of which `left` bytes can be there. size_out: how many of them were named; ends_out: that is where it ends, and
+ * another one may follow. */
 bp_status bpi_dump_record(bpi_dump *dump, bpi_dump_log *log, uint64_t sequence, uint64_t offset, uint64_t left,
-                          uint64_t *end_out, bool *length_known_out);
+                          uint64_t *size_out, bool *ends_out);
 
 #endif

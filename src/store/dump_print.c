@@ -123,7 +123,8 @@ bp_status bpi_dump_read(bpi_dump *dump, uint64_t offset, size_t size, const uint
         wanted = wanted < left ? wanted : (size_t)left;
         dump->window.size = 0;
         if (!bpi_buffer_reserve(&dump->window, wanted)) {
-            return bpi_error_set(dump->error, BP_ERR_NO_MEMORY, "no memory to read %zu bytes of %s", wanted, dump->name);
+            return bpi_error_set(dump->error, BP_ERR_NO_MEMORY, "no memory to read %zu bytes of %s", wanted,
+                                 dump->name);
         }
         const bp_io *io = dump->home->io;
         size_t got = 0;

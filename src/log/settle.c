@@ -19,6 +19,7 @@ typedef struct settling {
     uint64_t total;
     uint64_t done;
     uint32_t old_segment_size;
+    bool list_changed;
 } settling;
 
 static bp_status open_mapped(settling *s, const bpi_segment_entry *entry, bpi_segment **segment_out, bp_error *error)
@@ -284,7 +285,7 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
         status = bpi_cut(&log->home, &log->catalog, &verdict, &cut, error);
         bpi_say_number(&log->home, BP_LOG_WARN, "recovery", "cut", "bytes", (int64_t)cut);
     }
-    bool changed = false;
+    bool changed = s->list_changed;
     if (status == BP_OK) {
         status = adopt_active(s, walk, &verdict, error);
     }
@@ -307,10 +308,33 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
     return status;
 }
 
+/* Files of retired segments go, and then their entries. A file that is gone already was removed before a crash. */
+static void drop_retired(settling *s)
+{
+    bpi_log *log = s->log;
+    bpi_catalog *catalog = &log->catalog;
+    size_t kept = 0;
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (catalog->entries[i].state != BPI_SEGMENT_RETIRED) {
+            catalog->entries[kept++] = catalog->entries[i];
+            continue;
+        }
+        char name[BP_SEGMENT_NAME_SIZE];
+        bp_segment_name(catalog->entries[i].ordinal, catalog->entries[i].generation, name);
+        (void)log->home.io->dir_remove(log->home.io->context, log->home.log, name);
+        s->list_changed = true;
+    }
+    catalog->count = kept;
+    if (s->list_changed) {
+        (void)log->home.io->dir_sync(log->home.io->context, log->home.log);
+    }
+}
+
 bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error *error)
 {
     settling s = {.log = log, .options = options, .old_segment_size = log->catalog.manifest.segment_size};
     log->segment_size = options->segment_size != 0 ? options->segment_size : s.old_segment_size;
+    drop_retired(&s);
     if (!allocate_segments(&s)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the log");
     }

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/compiler.h"
 #include "base/error.h"
 #include "format/frame.h"
 
@@ -306,6 +307,12 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
                      bp_error *error)
 {
     memset(outcome_out, 0, sizeof *outcome_out);
+    if (BPI_UNLIKELY(atomic_load_explicit(&store->log.failed, memory_order_acquire))) {
+        bp_status revived = bpi_store_revive(store, error);
+        if (revived != BP_OK) {
+            return revived;
+        }
+    }
     outcome_out->lsn = bpi_log_next_lsn(&store->log);
     bp_status status = look_for_duplicates(store, scratch, count, outcome_out, error);
     if (status != BP_OK || outcome_out->duplicate) {

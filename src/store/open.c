@@ -183,16 +183,14 @@ static bp_status bad_clock(const bp_event *event, uint64_t expected, bp_error *e
     return BP_ERR_CORRUPT;
 }
 
-bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
+bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_error *error)
 {
-    bp_store *store = argument;
     bpi_entity *entity = bpi_index_find_entity(store->index, event->entity);
     if (entity == NULL) {
         entity = bpi_index_add_entity(store->index, event->entity);
     }
     uint32_t scope = bpi_index_scope(store->index, event->scope);
-    if (entity == NULL || scope == BPI_NO_NUMBER || !bpi_index_reserve(store->index, 1) ||
-        !bpi_kinds_reserve_count(&store->kinds, event->kind)) {
+    if (entity == NULL || scope == BPI_NO_NUMBER || !bpi_index_reserve(store->index, 1)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
     if (event->clock != entity->head.events) {
@@ -204,6 +202,19 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
     entity->head.last = event->sequence;
     entity->head.hash = event->event_hash;
     bpi_index_append(store->index, entity, &row);
+    return BP_OK;
+}
+
+bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
+{
+    bp_store *store = argument;
+    if (!bpi_kinds_reserve_count(&store->kinds, event->kind)) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+    bp_status status = bpi_store_index_record(store, event, error);
+    if (status != BP_OK) {
+        return status;
+    }
     bpi_kinds_count_event(&store->kinds, event->kind);
     if (bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA) {
         atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);

@@ -58,7 +58,8 @@ struct bp_store {
     bpi_segment *block_segment;    /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];
-    uint64_t exact_base;           /* ordinary appends forbid exact ones afterwards */
+    uint64_t revive_times[8];      /* [commit] steady clock of the last recoveries in this process */
+    uint32_t revive_count;         /* [commit] attempts so far */
 };
 
 /* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */
@@ -71,11 +72,17 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
 bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                                  bp_error *error);
 
+/* The index's part of that: for records that were counted before. */
+bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_error *error);
+
 /* The index row of an event; causes stay the event's. */
 void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t scope, bpi_row *row_out);
 
 /* Rows that a segment of that size can have at most. */
 size_t bpi_store_rows_max(uint64_t capacity);
+
+/* After a failed write or sync, with the commit lock held: what the recovery policy allows. BP_OK: the store goes on. */
+bp_status bpi_store_revive(bp_store *store, bp_error *error);
 
 /* Says "flow" through the log hook. */
 void bpi_store_flow(const bp_store *store, const char *name, uint64_t number);

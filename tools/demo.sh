@@ -10,7 +10,7 @@
 #   DPKG_LOG  the package log (/var/log/dpkg.log), with its older parts DPKG_LOG.*
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export LC_ALL=C.UTF-8
+export LC_ALL=C.UTF-8 GIT_CONFIG_GLOBAL=/dev/null
 batpak=$(realpath "${BATPAK:-build/release/batpak}")
 library=${LIBBATPAK:-$(dirname "$batpak")/libbatpak.a}
 work=${DEMO_DIR:-build/demo}

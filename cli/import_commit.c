@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "session.h"
 
 enum { SYNC_EVENTS = 1000 };
 
@@ -86,7 +86,7 @@ static void refuse_lines(struct import *import, size_t first, size_t n, bp_statu
         say("with it the other lines of its batch, %llu to %llu, are left out",
             (unsigned long long)import->lines[first].number, (unsigned long long)import->lines[first + n - 1].number);
     }
-    import->skipped += n;
+    import->skipped += import->skip ? n : 0;
 }
 
 static void fill_options(const struct import *import, const struct import_line *line, bp_append_options *options)
@@ -126,9 +126,59 @@ static void fill_item(const struct import *import, size_t i, size_t from)
     import->items[i].options = &import->options[i];
 }
 
+static void say_named(const char *name, bp_kind_code kind)
+{
+    char number[BP_KIND_TEXT_SIZE];
+
+    bp_kind_print(kind, number);
+    say("%s is new and names kind %s from now on", name, number);
+}
+
+/*
+ * A commit can give a number to one new name. Names that are known are turned into their numbers here, and of several
+ * new ones all but the first are given theirs beforehand.
+ */
+static bp_status resolve_kinds(struct import *import, size_t n, bp_error *error)
+{
+    const char *new_name = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        bp_append_options *options = &import->options[i];
+        const char *name = options->kind_name;
+        bp_status status = BP_OK;
+
+        if (name == NULL || (new_name != NULL && strcmp(name, new_name) == 0)) {
+            continue;
+        }
+        if (bp_kind_find(import->store, name, &import->items[i].kind, error) == BP_OK) {
+            options->kind_name = NULL;
+        } else if (import->strict_kinds) {
+            status = BP_ERR_KIND;
+        } else if (new_name == NULL) {
+            new_name = name;
+        } else {
+            status = kind_free(import->store, &import->items[i].kind, error);
+            if (status == BP_OK) {
+                status = bp_kind_define(import->store, import->items[i].kind, name, error);
+            }
+            if (status == BP_OK) {
+                say_named(name, import->items[i].kind);
+                options->kind_name = NULL;
+            }
+        }
+        if (status != BP_OK) {
+            error->has_index = true;
+            error->index = i;
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
 static bp_status append_lines(struct import *import, size_t first, size_t n, bp_error *error)
 {
     bp_batch_options batch;
+    bp_status status;
 
     for (size_t i = 0; i < n; i++) {
         fill_item(import, i, first + i);
@@ -138,6 +188,10 @@ static bp_status append_lines(struct import *import, size_t first, size_t n, bp_
 
         return bp_append(import->store, item->at, item->kind, item->payload, item->options, import->receipts, error);
     }
+    status = resolve_kinds(import, n, error);
+    if (status != BP_OK) {
+        return status;
+    }
     bp_batch_options_init(&batch);
     return bp_append_batch(import->store, import->items, n, &batch, import->receipts, error);
 }
@@ -145,12 +199,11 @@ static bp_status append_lines(struct import *import, size_t first, size_t n, bp_
 /* prev_hash is bound by the event hash; it is compared all the same, so that no field of a line goes unread. */
 static bool check_previous(struct import *import, const struct import_line *line, bp_error *error)
 {
-    static const bp_hash zeros;
     const struct head *head = heads_find(&import->heads, line->event.entity);
-    const bp_hash *previous = head != NULL ? &head->hash : &zeros;
+    bp_hash previous = head != NULL ? head->hash : (bp_hash){{0}};
 
     heads_note(&import->heads, &line->event);
-    if (!line->has_previous || bp_hash_equal(previous, &line->previous)) {
+    if (!line->has_previous || bp_hash_equal(&previous, &line->previous)) {
         return true;
     }
     error->status = BP_ERR_HASH;
@@ -179,10 +232,7 @@ static bp_status append_exactly(struct import *import, size_t n, bp_error *error
 static void note_receipt(struct import *import, const struct import_line *line, const bp_receipt *receipt)
 {
     if (receipt->kind_named) {
-        char number[BP_KIND_TEXT_SIZE];
-
-        bp_kind_print(receipt->kind, number);
-        say("%s is new and names kind %s from now on", line->kind_name, number);
+        say_named(line->kind_name, receipt->kind);
     }
     if (receipt->duplicate) {
         import->duplicates++;
@@ -245,19 +295,39 @@ static size_t run_end(const struct import *import, size_t first, size_t n)
     return end;
 }
 
-static void commit_runs(struct import *import, size_t n)
+/* Are all of these lines in the store already, by their ids? */
+static bool all_there(struct import *import, size_t first, size_t n)
 {
-    size_t end;
+    for (size_t i = first; i < first + n; i++) {
+        const bp_event *event = NULL;
 
-    for (size_t first = 0; first < n && import->code == 0; first = end) {
-        bp_error error = {0};
-        bp_status status;
-
-        end = run_end(import, first, n);
-        status = commit_lines(import, first, end - first, &error);
-        if (status != BP_OK) {
-            refuse_lines(import, first, end - first, status, &error);
+        if (bp_id_is_nil(&import->lines[i].event.id) ||
+            bp_get(import->store, &import->lines[i].event.id, &event, NULL) != BP_OK) {
+            return false;
         }
+        bp_event_release(event);
+    }
+    return true;
+}
+
+static void commit_run(struct import *import, size_t first, size_t n)
+{
+    bp_error error = {0};
+    bp_status status = commit_lines(import, first, n, &error);
+
+    if (status == BP_ERR_IDEMPOTENCY && n > 1 && all_there(import, first, n)) {
+        /*
+         * An earlier import had these lines in a commit of another size. Nothing can be appended any more, so each line
+         * is compared by itself.
+         */
+        for (size_t i = first; i < first + n && import->code == 0; i++) {
+            status = commit_lines(import, i, 1, &error);
+            if (status != BP_OK) {
+                refuse_lines(import, i, 1, status, &error);
+            }
+        }
+    } else if (status != BP_OK) {
+        refuse_lines(import, first, n, status, &error);
     }
 }
 
@@ -270,8 +340,11 @@ void import_commit(struct import *import, size_t n)
         return;
     }
     status = commit_lines(import, 0, n, &error);
-    if (status != BP_OK && is_of_the_line(status) && run_end(import, 0, n) < n) {
-        commit_runs(import, n);
+    if (status != BP_OK && is_of_the_line(status) && !import->exact && n > 1) {
+        for (size_t first = 0, end; first < n && import->code == 0; first = end) {
+            end = run_end(import, first, n);
+            commit_run(import, first, end - first);
+        }
     } else if (status != BP_OK) {
         refuse_lines(import, 0, n, status, &error);
     }

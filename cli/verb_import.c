@@ -116,16 +116,23 @@ static void refuse(struct job *job, const char *what, size_t column)
     struct import *import = &job->import;
     struct run *run = &job->run;
 
-    import_refuse(import, job->number, column, what);
-    import->skipped++;
+    if (!import->skip) {
+        /* What stands before it comes first, and may itself be what ends the import. */
+        import_commit(import, run->named ? run->start : import->count);
+        run->start = 0;
+    }
+    if (import->code == 0) {
+        import_refuse(import, job->number, column, what);
+    }
     if (!run->named) {
+        import->skipped += import->skip ? 1 : 0;
         return;
     }
     if (import->count > run->start) {
         say("with it the lines from %llu on that have the same batch are left out",
             (unsigned long long)import->lines[run->start].number);
     }
-    import->skipped += import->count - run->start;
+    import->skipped += import->skip ? import->count - run->start + 1 : 0;
     import->count = run->start;
     run->spoiled = true;
 }
@@ -243,7 +250,7 @@ static int finish(struct job *job)
     return import->code != 0 ? import->code : code;
 }
 
-static void print_summary(const struct job *job)
+static void print_summary(const struct job *job, int code)
 {
     const struct import *import = &job->import;
     double seconds = seconds_now() - job->started;
@@ -256,6 +263,7 @@ static void print_summary(const struct job *job)
         put_u64(&line, "duplicates", import->duplicates);
         put_u64(&line, "skipped", import->skipped);
         put_u64(&line, "lines", job->number);
+        put_bool(&line, "complete", code == 0);
         put_number(&line, "seconds", seconds, 3);
         text_add_string(&line, "}\n");
         text_add(out(), line.data, line.size);
@@ -272,7 +280,7 @@ static void print_summary(const struct job *job)
             text_add_count(&line, import->skipped);
             text_add_string(&line, import->skipped == 1 ? " line left out" : " lines left out");
         }
-        text_add_string(&line, ", in ");
+        text_add_string(&line, code == EXIT_NO ? ", then stopped, in " : ", in ");
         text_add_duration(&line, seconds);
         if (seconds > 0.001 && done > 0) {
             text_add_string(&line, ", ");
@@ -326,7 +334,7 @@ static int import_file(const char *path, int file)
     read_lines(&job);
     code = finish(&job);
     progress_end(&job.progress);
-    print_summary(&job);
+    print_summary(&job, code);
     lines_end(&job.lines);
     import_end(&job.import);
     text_free(&job.run.name);

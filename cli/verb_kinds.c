@@ -7,9 +7,6 @@
 #include "table.h"
 #include "verbs.h"
 
-/* Names that nobody gave a number get the next free type of this category. */
-enum { FREE_CATEGORY = 1, TYPE_MAX = 4095 };
-
 static bool json;
 
 static const struct option options[] = {
@@ -59,22 +56,9 @@ static int list(const char *path)
     return close_store(store, code);
 }
 
-static int note_greatest(void *argument, bp_kind_code kind, const char *name, uint64_t events)
-{
-    unsigned *next = argument;
-
-    (void)name;
-    (void)events;
-    if (bp_kind_category(kind) == FREE_CATEGORY && bp_kind_type(kind) >= *next) {
-        *next = bp_kind_type(kind) + 1;
-    }
-    return 0;
-}
-
 /* The kind that a name is to get: the one it has, the one that was asked for, or the next free one. */
 static int choose_kind(bp_store *store, const char *name, const char *number, bp_kind_code *kind_out)
 {
-    unsigned next = 1;
     bp_error error = {0};
 
     if (number != NULL) {
@@ -86,15 +70,7 @@ static int choose_kind(bp_store *store, const char *name, const char *number, bp
     if (bp_kind_find(store, name, kind_out, NULL) == BP_OK) {
         return 0;
     }
-    if (bp_kinds(store, note_greatest, &next, &error) != BP_OK) {
-        return fail(&error);
-    }
-    if (next > TYPE_MAX) {
-        say("no type of category 1 is free; say which kind '%s' is to name", name);
-        return EXIT_NO;
-    }
-    *kind_out = bp_kind(FREE_CATEGORY, next);
-    return 0;
+    return kind_free(store, kind_out, &error) == BP_OK ? 0 : fail(&error);
 }
 
 static int define(const char *path, const char *name, const char *number)

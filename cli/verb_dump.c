@@ -66,10 +66,17 @@ static void split_path(char *path, const char **store_out, const char **name_out
     static const char *const folders[] = {"log", "index", "cache", "consumers", "keys"};
     char *slash = strrchr(path, '/');
     char *start = slash;
+    uint32_t ordinal;
+    uint32_t generation;
 
     if (slash == NULL) {
-        *store_out = ".";
-        *name_out = path;
+        static struct text name;
+        bool segment = bp_segment_name_parse(path, &ordinal, &generation);
+
+        /* From within log/ a segment may be named alone. */
+        text_add_format(&name, "%s%s", segment ? "log/" : "", path);
+        *store_out = segment ? ".." : ".";
+        *name_out = text_string(&name);
         return;
     }
     while (start > path && start[-1] != '/') {

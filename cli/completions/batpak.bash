@@ -13,21 +13,21 @@ _batpak() {
     fi
     case $verb in
         help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word"); return ;;
-        init) options="--segment-size --layout --json --help" ;;
-        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --json --help" ;;
-        import) options="--batch --durable --ack --on-error --strict-kinds --exact --json --help" ;;
-        export) options="--all --json --help $region" ;;
-        get) options="--json --payload --help" ;;
-        query) options="--backward --limit --after --count --json --help $region" ;;
-        stream) options="--backward --limit --after --json --help" ;;
-        tail) options="--limit --follow --json --help $region" ;;
-        walk) options="--chain --causes --effects --correlation --depth --limit --verify --dot --json --help" ;;
-        kinds) options="--json --help" ;;
-        verify) options="--threads --json --help" ;;
-        stats) options="--segments --json --prometheus --help" ;;
-        dump) options="--bad --json --help" ;;
-        seal) options="--json --help" ;;
-        bench) options="--events --json --help" ;;
+        init) options="--segment-size --layout --json" ;;
+        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --json" ;;
+        import) options="--batch --durable --ack --on-error --strict-kinds --exact --json" ;;
+        export) options="--all --json $region" ;;
+        get) options="--json --payload" ;;
+        query) options="--backward --limit --after --count --json $region" ;;
+        stream) options="--backward --limit --after --json" ;;
+        tail) options="--limit --follow --json $region" ;;
+        walk) options="--chain --causes --effects --correlation --depth --limit --verify --dot --json" ;;
+        kinds) options="--json" ;;
+        verify) options="--threads --json" ;;
+        stats) options="--segments --json --prometheus" ;;
+        dump) options="--bad --json" ;;
+        seal) options="--json" ;;
+        bench) options="--events --json" ;;
     esac
     case $before in
         --layout) mapfile -t COMPREPLY < <(compgen -W "aos aosoa8 aosoa16 aosoa64 soa soaos" -- "$word"); return ;;

@@ -177,9 +177,9 @@ static void every_step(bp_durability durability)
     assert_non_null(c);
     c->durability = durability;
     c->random.state = bpt_seed(durability);
-    c->subsets = bpt_amount("BATPAK_SUBSETS", 3, 60);
-    c->singles = bpt_amount("BATPAK_SINGLES", 2, 64);
-    c->nested = bpt_amount("BATPAK_NESTED", 1, 6);
+    c->subsets = bpt_amount("BATPAK_SUBSETS", 10, 60);
+    c->singles = bpt_amount("BATPAK_SINGLES", 8, 64);
+    c->nested = bpt_amount("BATPAK_NESTED", 1, 4);
     bpt_reference_make(&c->reference, durability);
     uint64_t stride = bpt_instrumented() && !bpt_campaign() ? 7 : 1;
     for (uint64_t step = 1; step <= c->reference.steps; step += stride) {

@@ -51,7 +51,7 @@ static void crash_run(uint64_t seed, unsigned crashes, uint64_t *cuts)
 static void random_work_and_random_crashes(void **state)
 {
     uint64_t seed = bpt_seed(100);
-    uint64_t runs = bpt_amount("BATPAK_RUNS", 60, 2500);
+    uint64_t runs = bpt_amount("BATPAK_RUNS", 400, 2500);
     uint64_t cuts = 0;
     double start = bpt_seconds();
     (void)state;

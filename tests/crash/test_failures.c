@@ -232,7 +232,7 @@ static void policy(uint32_t attempts, unsigned failures, bool writes_again)
     if (!writes_again) {
         CHECK_STATUS(BP_ERR_FAILED, bp_sync(store, &error), &error);
         CHECK_STATUS(BP_ERR_FAILED, bp_wait_durable(store, 1000000, 5, &error), &error);
-        CHECK_SAYS(&error, "reopen");
+        CHECK_SAYS(&error, "open it again");
     }
     const bp_event *event = NULL;
     CHECK_OK(bp_get_sequence(store, 0, &event, &error), &error); /* readers go on */

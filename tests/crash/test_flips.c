@@ -228,17 +228,22 @@ static bool refused_so(bp_status status, const answer *want)
     return strncmp(name, "BP_ERR_", 7) == 0 && strcmp(name + 7, want->status) == 0;
 }
 
-/* Opens as reader; nothing may change. */
-static void as_reader(flips *f, bpt_world *world, const answer *want)
+/*
+ * Opens as reader. It goes by `live` when it believes it, and `live` has no checksum over what moves: with a damaged one
+ * a reader may show fewer events than a recovery would keep, or not see that too many were promised, but no wrong ones.
+ */
+static void as_reader(flips *f, bpt_world *world, const char *name, const answer *want)
 {
     bp_error error = {0};
     bp_store *reader = NULL;
     uint64_t events = 0;
+    bool live = strcmp(name, "live") == 0;
     bp_status status = bp_open_reader(world->path, &world->options, &reader, &error);
     bool right = !want->opens && refused_so(status, want);
     if (status == BP_OK) {
         events = bp_store_frontiers(reader).published;
-        right = want->opens && events == want->events && same_events(f, reader, events);
+        bool count = live ? events <= f->count : want->opens && events == want->events;
+        right = count && same_events(f, reader, events);
     }
     if (!right) {
         complain(f, "reader", want, status, events, false, &error);
@@ -291,7 +296,7 @@ static void damaged(flips *f, const char *name, const uint8_t *data, size_t size
     } else {
         bpt_file_remove(&world, name);
     }
-    as_reader(f, &world, want);
+    as_reader(f, &world, name, want);
     as_writer(f, &world, want, name, data, size);
     bpt_world_end(&world);
     f->tested++;

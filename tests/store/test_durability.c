@@ -45,6 +45,19 @@ static void a_durable_receipt_is_on_the_medium(void **state)
     }
 }
 
+/* The folder of a new store is a name in its parent, which must be synced too before a receipt says durable. */
+static void the_folder_of_a_new_store_is_durable_too(void **state)
+{
+    bpt_world world;
+    (void)state;
+    bpt_world_adopt(&world, bpi_fault_new()); /* not even the folder is there */
+    bp_store *store = bpt_open(&world);
+    assert_true(bpt_put(store, "e", "x").durable);
+    assert_int_equal(safe_now(&world), 1);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void a_buffered_receipt_says_not_durable(void **state)
 {
     bpt_world world;
@@ -263,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_durable_receipt_is_on_the_medium),
+        cmocka_unit_test(the_folder_of_a_new_store_is_durable_too),
         cmocka_unit_test(a_buffered_receipt_says_not_durable),
         cmocka_unit_test(a_durable_append_covers_the_buffered_before_it),
         cmocka_unit_test(closing_makes_all_durable),

@@ -147,6 +147,41 @@ static void one_new_name_in_a_batch_is_given_once(void **state)
     assert_int_equal(receipts[0].kind, receipts[2].kind);
 }
 
+static void the_item_that_named_is_marked(void **state)
+{
+    fixture *f = *state;
+    bp_append_options options;
+    bp_batch_item items[3];
+    bp_receipt receipts[3];
+    bp_append_options_init(&options);
+    options.kind_name = "new.name";
+    for (size_t index = 0; index < 3; index++) {
+        items[index] = (bp_batch_item){bp_at("e", "s"), 0xf001, bp_raw("x", 1), index == 1 ? &options : NULL};
+    }
+    CHECK_OK(bp_append_batch(f->store, items, 3, NULL, receipts, &f->error), &f->error);
+    assert_false(receipts[0].kind_named);
+    assert_true(receipts[1].kind_named);
+    assert_false(receipts[2].kind_named);
+    assert_int_equal(receipts[0].kind, 0xf001);
+    assert_int_equal(bp_kind_category(receipts[1].kind), 1);
+}
+
+static void each_item_may_have_a_name_of_its_own(void **state)
+{
+    fixture *f = *state;
+    bp_append_options options[2];
+    bp_batch_item items[2];
+    bp_receipt receipts[2];
+    static const char *const names[] = {"order.placed", "order.paid"};
+    for (size_t index = 0; index < 2; index++) {
+        bp_append_options_init(&options[index]);
+        options[index].kind_name = names[index];
+        items[index] = (bp_batch_item){bp_at("e", "s"), 0, bp_raw("x", 1), &options[index]};
+    }
+    CHECK_OK(bp_append_batch(f->store, items, 2, NULL, receipts, &f->error), &f->error);
+    assert_int_not_equal(receipts[0].kind, receipts[1].kind);
+}
+
 static void a_refused_append_names_nothing(void **state)
 {
     fixture *f = *state;
@@ -244,6 +279,8 @@ int main(void)
         CASE(an_unknown_name_is_given_a_free_kind_in_the_same_commit),
         CASE(strict_refuses_an_unknown_name),
         CASE(one_new_name_in_a_batch_is_given_once),
+        CASE(the_item_that_named_is_marked),
+        CASE(each_item_may_have_a_name_of_its_own),
         CASE(a_refused_append_names_nothing),
         CASE(a_free_kind_is_one_that_has_no_events_of_its_own),
         CASE(kinds_are_found_as_people_write_them),

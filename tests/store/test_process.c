@@ -83,6 +83,7 @@ static void write_beside_a_reader(bp_durability durability)
     pid_t pid = fork(); /* before the writer opens, so that the child has no handle of it */
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)alarm(90); /* a child that hangs dies */
         (void)wait_step(ends[0]);
         _exit(follow(&world, COUNT));
     }
@@ -192,10 +193,11 @@ static void a_reader_after_a_power_cut_shows_what_is_left(void **state)
     bpt_world_fault(&world);
     bp_store *store = bpt_open(&world);
     bpt_put(store, "e", "one");
+    bpt_put(store, "e", "two"); /* says that "one" is durable; nothing says it of this one yet */
     bp_append_options options;
     bp_append_options_init(&options);
     options.durability = BP_BUFFERED;
-    bpt_put_with(store, "e", "two", &options);
+    bpt_put_with(store, "e", "three", &options);
     (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
     (void)bp_close(store, NULL);
     bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
@@ -242,6 +244,7 @@ static void a_forked_handle_is_refused(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)alarm(90); /* a child that hangs dies */
         _exit(ask_all_in_child(store));
     }
     must_exit(pid, 0);
@@ -263,6 +266,7 @@ static void a_child_neither_keeps_nor_takes_the_lock(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)alarm(90);      /* a child that hangs dies */
         bp_store *own = NULL; /* the parent has the lock */
         bool refused = bp_open(world.path, &world.options, &own, &error) == BP_ERR_LOCKED;
         (void)wait_step(ends[0]);
@@ -293,6 +297,7 @@ static void the_lock_dies_with_its_holder(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)alarm(90); /* a child that hangs dies */
         (void)bpt_put(bpt_open(&world), "e", "x");
         step(ends[1]);
         (void)pause();

@@ -424,7 +424,7 @@ static void what_nothing_vouches_for_is_unsettled_not_a_fault(void **state)
     memset(text, 'z', sizeof text);
     text[sizeof text - 1] = '\0';
     bpt_put_with(store, "e", text, &options);
-    (void)bpt_power_cut(&world, BPT_LOSE_ONE, 1);
+    bpt_tear(&world, 1);
     (void)bp_close(store, NULL);
     bp_status status = verify(&world, &all, &report);
     CHECK(status == BP_OK, "verify is %s: %s", bp_status_name(status), all.what[0]);

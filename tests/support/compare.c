@@ -13,8 +13,7 @@ void bpt_compare_event(bpt_model *model, uint64_t sequence, const bp_event *even
     CHECK(sequence < model->count, "event %llu is one too many", (unsigned long long)sequence);
     bpt_event *want = &model->events[sequence];
     if (want->system && bp_id_is_nil(&want->id)) {
-        want->id = event->id;
-        want->correlation = event->id;
+        bpt_model_learn_id(model, sequence, &event->id);
     }
     SAME(event->sequence == sequence, "sequence");
     SAME(bp_id_equal(&event->id, &want->id), "id");
@@ -194,7 +193,15 @@ static void compare_region(bpt_model *model, bp_store *store, const bp_region *r
              (options.backward ? sequence >= options.resume_after : sequence <= options.resume_after))) {
             continue;
         }
-        CHECK_OK(bp_next(iterator, &event, &error), &error);
+        bp_status status = bp_next(iterator, &event, &error);
+        if (status != BP_OK) {
+            char text[1500];
+            (void)bp_region_format(region, text, sizeof text);
+            bpt_note("%.300s; region [%.400s]%s, limit %llu, resume %d %llu", bpt_note_text(), text,
+                     options.backward ? " backward" : "", (unsigned long long)options.limit, options.resume,
+                     (unsigned long long)options.resume_after);
+        }
+        CHECK(status == BP_OK, "event %llu is not shown (%s)", (unsigned long long)sequence, bp_status_name(status));
         CHECK(event->sequence == sequence, "region: %llu is shown where %llu should be",
               (unsigned long long)event->sequence, (unsigned long long)sequence);
         bpt_compare_event(model, sequence, event);
@@ -209,8 +216,23 @@ static void compare_region(bpt_model *model, bp_store *store, const bp_region *r
     CHECK(count == total, "count says %llu, there are %llu", (unsigned long long)count, (unsigned long long)total);
 }
 
+/* Reads what no receipt told: default times, system events. Ranges are judged by them. */
+static void learn(bpt_model *model, bp_store *store)
+{
+    for (uint64_t sequence = 0; sequence < model->count; sequence++) {
+        if (!model->events[sequence].knows_time || !model->events[sequence].learned) {
+            bp_error error = {0};
+            const bp_event *event = NULL;
+            CHECK_OK(bp_get_sequence(store, sequence, &event, &error), &error);
+            bpt_compare_event(model, sequence, event);
+            bp_event_release(event);
+        }
+    }
+}
+
 void bpt_compare_regions(bpt_model *model, bp_store *store, bpt_random *random, unsigned count)
 {
+    learn(model, store);
     for (unsigned index = 0; model->count > 0 && index < count; index++) {
         bp_region region = random_region(model, random);
         compare_region(model, store, &region, random);

@@ -59,6 +59,14 @@ static void remember_id(bpt_model *model, uint64_t sequence)
     model->ids[slot] = sequence + 1;
 }
 
+void bpt_model_learn_id(bpt_model *model, uint64_t sequence, const bp_id *id)
+{
+    CHECK(bpt_model_find(model, id) == NULL, "event %llu has the id of another one", (unsigned long long)sequence);
+    model->events[sequence].id = *id;
+    model->events[sequence].correlation = *id;
+    remember_id(model, sequence);
+}
+
 static void rebuild_ids(bpt_model *model, size_t slots)
 {
     free(model->ids);
@@ -350,13 +358,14 @@ static void accept_item(bpt_model *model, const bpt_request *request, size_t ind
 static size_t new_names(bpt_model *model, const bpt_request *request, const bp_receipt *receipts, size_t *items_out)
 {
     size_t count = 0;
+    size_t marked = 0;
     for (size_t index = 0; index < request->count; index++) {
         const char *name = request->options[index].kind_name;
+        marked += receipts[index].kind_named;
         bool before = name == NULL || bpt_model_kind(model, name) != NULL;
         for (size_t at = 0; at < count && !before; at++) {
             before = strcmp(request->options[items_out[at]].kind_name, name) == 0;
         }
-        CHECK(receipts[index].kind_named == !before, "item %zu: kind_named is wrong", index);
         if (!before) {
             CHECK(bp_kind_category(receipts[index].kind) == 1, "a new name is given kind 0x%04X", receipts[index].kind);
             items_out[count++] = index;
@@ -364,6 +373,7 @@ static size_t new_names(bpt_model *model, const bpt_request *request, const bp_r
             CHECK(receipts[index].kind == request->items[index].kind, "item %zu: not the kind given", index);
         }
     }
+    CHECK(marked == count, "%zu receipts say that a name is new, %zu are", marked, count);
     return count;
 }
 

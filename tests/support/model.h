@@ -85,6 +85,9 @@ void bpt_model_judge(const bpt_model *model, const bpt_request *request, bpt_ver
 void bpt_model_accept(bpt_model *model, const bpt_request *request, const bpt_verdict *verdict,
                       const bp_receipt *receipts, bool durable);
 
+/* The id of a system event, as read. */
+void bpt_model_learn_id(bpt_model *model, uint64_t sequence, const bp_id *id);
+
 /* bp_kind_define was answered BP_OK for a new pair. */
 void bpt_model_define(bpt_model *model, bp_kind_code kind, const char *name);
 

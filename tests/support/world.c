@@ -434,3 +434,31 @@ uint64_t bpt_power_cut(bpt_world *world, bpt_keep keep, uint64_t which)
     (void)bpi_fault_power_cut(world->fault, bpt_choose, &choice);
     return choice.asked;
 }
+
+/* What an opening makes of a copy after that cut: does it cut behind `events`? */
+static bool tears(const bpt_world *world, uint64_t which, uint64_t events, uint64_t *choices_out)
+{
+    bpt_world probe;
+    bp_error error = {0};
+    bp_stats stats = {.size = sizeof stats};
+    bpt_world_adopt(&probe, bpi_fault_clone(world->fault));
+    *choices_out = bpt_power_cut(&probe, BPT_LOSE_ONE, which);
+    bp_store *store = bpt_open(&probe);
+    CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&probe);
+    return stats.cut_now && stats.events == events;
+}
+
+void bpt_tear(bpt_world *world, uint64_t events)
+{
+    uint64_t choices = 0;
+    (void)tears(world, UINT64_MAX, events, &choices);
+    for (uint64_t left = choices; left > 0; left--) { /* the last one: what comes before it is kept */
+        if (tears(world, left - 1, events, &choices)) {
+            (void)bpt_power_cut(world, BPT_LOSE_ONE, left - 1);
+            return;
+        }
+    }
+    CHECK(false, "no sector tears the log behind %llu events", (unsigned long long)events);
+}

@@ -92,4 +92,7 @@ unsigned bpt_choose(void *choice, unsigned options);
 /* Cuts the power; the number of choices that were offered. */
 uint64_t bpt_power_cut(bpt_world *world, bpt_keep keep, uint64_t which);
 
+/* Cuts the power so that one sector is lost, all else kept, and recovery has to cut at exactly `events` events. */
+void bpt_tear(bpt_world *world, uint64_t events);
+
 #endif

@@ -180,6 +180,9 @@ void bench_appends(const struct settings *settings, const struct workload *workl
                                 .engine = engine->name,
                                 .unit = "events/s",
                                 .runs = settings->runs};
+        if (!settings_want(settings, result.group)) {
+            continue;
+        }
         run_once(settings, workload, engine, what, workload->events / 10, NULL, NULL);
         for (unsigned run = 0; run < settings->runs; run++) {
             result.values[run] = run_once(settings, workload, engine, what, workload->events, NULL, NULL);

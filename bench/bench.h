@@ -97,6 +97,7 @@ struct settings {
     double seconds;  /* a run of appends ends after so long, if its events last */
     unsigned runs;   /* measured, after one that is not */
     bool quick;
+    const char *only;         /* groups whose name has this in it; NULL: all */
     char folder[FOLDER_SIZE]; /* of results and stores */
 };
 
@@ -123,6 +124,9 @@ void results_keep(struct results *results, struct result result);
 double result_median(const struct result *result);
 const struct result *results_find(const struct results *results, const char *group, const char *name,
                                   const char *engine);
+
+/* Is a group to be measured? */
+bool settings_want(const struct settings *settings, const char *group);
 
 double seconds_now(void);
 uint64_t nanoseconds_now(void);

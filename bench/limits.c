@@ -109,6 +109,9 @@ static void measure_writes(const struct course *course)
         {"limits", "append and fdatasync, 100 records", "write() and fdatasync()", WAY_APPEND_SYNC, BATCH},
     };
     for (size_t index = 0; index < sizeof loops / sizeof *loops; index++) {
+        if (!settings_want(course->settings, loops[index].group)) {
+            continue;
+        }
         struct result result = {.group = loops[index].group,
                                 .name = loops[index].name,
                                 .unit = "events/s",
@@ -203,8 +206,12 @@ void bench_limits(const struct settings *settings, const struct workload *worklo
     memcpy(course.bytes, workload->payloads, course.record * BATCH);
     folder_make(settings, "limits", course.folder);
     measure_writes(&course);
-    measure_scan(&course);
-    measure_memory(&course);
+    if (settings_want(settings, "read")) {
+        measure_scan(&course);
+    }
+    if (settings_want(settings, "limits")) {
+        measure_memory(&course);
+    }
     folder_remove(course.folder);
     free(course.bytes);
 }

@@ -16,6 +16,8 @@ static const char usage[] =
     "  --quick          a tenth of the events, short runs; leaves the page alone\n"
     "  --events N       events in the store that is read (1000000)\n"
     "  --runs N         runs that count, 1..9; the median is shown (3)\n"
+    "  --only TEXT      only groups with this in their name (append buffered, append durable, open, read, size,\n"
+    "                   limits); leaves the page alone\n"
     "  --engine NAME    only this engine\n"
     "  --dir DIR        where stores are made and removed again (build/bench)\n"
     "  --json FILE      results for machines (DIR/results.json)\n"
@@ -28,7 +30,17 @@ struct arguments {
     const char *page;
 };
 
-enum { OPTION_QUICK = 1, OPTION_EVENTS, OPTION_RUNS, OPTION_ENGINE, OPTION_DIR, OPTION_JSON, OPTION_PAGE, OPTION_HELP };
+enum {
+    OPTION_QUICK = 1,
+    OPTION_EVENTS,
+    OPTION_RUNS,
+    OPTION_ONLY,
+    OPTION_ENGINE,
+    OPTION_DIR,
+    OPTION_JSON,
+    OPTION_PAGE,
+    OPTION_HELP
+};
 
 static void set_quick(struct arguments *arguments)
 {
@@ -41,15 +53,11 @@ static void set_quick(struct arguments *arguments)
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     static const struct option options[] = {
-        {"quick", no_argument, NULL, OPTION_QUICK},
-        {"events", required_argument, NULL, OPTION_EVENTS},
-        {"runs", required_argument, NULL, OPTION_RUNS},
-        {"engine", required_argument, NULL, OPTION_ENGINE},
-        {"dir", required_argument, NULL, OPTION_DIR},
-        {"json", required_argument, NULL, OPTION_JSON},
-        {"page", required_argument, NULL, OPTION_PAGE},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
+        {"quick", no_argument, NULL, OPTION_QUICK},         {"events", required_argument, NULL, OPTION_EVENTS},
+        {"runs", required_argument, NULL, OPTION_RUNS},     {"only", required_argument, NULL, OPTION_ONLY},
+        {"engine", required_argument, NULL, OPTION_ENGINE}, {"dir", required_argument, NULL, OPTION_DIR},
+        {"json", required_argument, NULL, OPTION_JSON},     {"page", required_argument, NULL, OPTION_PAGE},
+        {"help", no_argument, NULL, OPTION_HELP},           {NULL, 0, NULL, 0},
     };
     struct settings *settings = &arguments->settings;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -62,6 +70,10 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             break;
         case OPTION_RUNS:
             settings->runs = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case OPTION_ONLY:
+            settings->only = optarg;
+            arguments->page = "-";
             break;
         case OPTION_ENGINE:
             arguments->engine = optarg;

@@ -322,31 +322,41 @@ void bench_reads(const struct settings *settings, const struct workload *workloa
                  const char *self, struct results *results)
 {
     struct subject subject = {.settings = settings, .workload = workload, .engine = engine, .results = results};
+    bool reads = settings_want(settings, "read");
+    bool opens = settings_want(settings, "open");
+    bool sizes = settings_want(settings, "size");
+    if (!reads && !opens && !sizes) {
+        return;
+    }
     subject.ids = memory_get(workload->events * sizeof *subject.ids);
     subject.all = workload_tally(workload, workload->events, false);
     subject.big = workload_tally(workload, workload->events, true);
     folder_make(settings, "store", subject.folder);
     (void)fill(&subject, workload->events, BATCH_MOST, subject.ids, 0);
-    measure_open(&subject);
-    measure_probe(&subject, self);
+    if (opens) {
+        measure_open(&subject);
+        measure_probe(&subject, self);
+    }
     if (!engine->open(subject.folder, MODE_BUFFERED, false, &subject.handle)) {
         die("%s cannot be opened", engine->name);
     }
-    for (size_t index = 0; index < sizeof questions / sizeof *questions; index++) {
+    for (size_t index = 0; reads && index < sizeof questions / sizeof *questions; index++) {
         measure_question(&subject, "read", &questions[index]);
     }
-    if (engine->heap != NULL) {
+    if (sizes && engine->heap != NULL) {
         measure_heap(&subject);
     }
     if (!engine->close(subject.handle)) {
         die("%s cannot be closed", engine->name);
     }
-    measure_sizes(&subject);
-    if (engine->verify != NULL) {
+    if (reads && engine->verify != NULL) {
         static const struct question verify = {"verify everything, one core", "events/s", ask_verify};
         measure_question(&subject, "read", &verify);
     }
-    measure_singles(&subject);
+    if (sizes) {
+        measure_sizes(&subject);
+        measure_singles(&subject);
+    }
     folder_remove(subject.folder);
     free(subject.ids);
 }

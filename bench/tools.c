@@ -39,6 +39,11 @@ uint64_t nanoseconds_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+bool settings_want(const struct settings *settings, const char *group)
+{
+    return settings->only == NULL || strstr(group, settings->only) != NULL;
+}
+
 double seconds_now(void)
 {
     return (double)nanoseconds_now() / 1e9;

@@ -275,7 +275,9 @@ static void say_id(bpi_dump *dump, const uint8_t *field)
 static void say_moment(bpi_dump *dump, bp_hlc hlc)
 {
     bpi_dump_say(dump, "%" PRIu64 ".%" PRIu32, BP_HLC_MS(hlc), BP_HLC_COUNTER(hlc));
-    say_time(dump, (int64_t)BP_HLC_MS(hlc) * 1000);
+    if (hlc != 0) {
+        say_time(dump, (int64_t)BP_HLC_MS(hlc) * 1000);
+    }
 }
 
 static void say_kind(bpi_dump *dump, uint64_t number)

@@ -127,7 +127,9 @@ static bp_status find_header(bpi_dump *dump, const bpi_dump_log *log, uint64_t f
             while (used > 0 && bytes[used - 1] == 0) {
                 used--;
             }
-            gap_out->nonzero_end = used > 0 ? at + used : gap_out->nonzero_end;
+            uint64_t end = at + bpi_round_up(used, BPI_FRAME_ALIGN);
+            end = end < at + available ? end : at + available;
+            gap_out->nonzero_end = used > 0 ? end : gap_out->nonzero_end;
             at += available;
             break;
         }

@@ -7,112 +7,11 @@
  */
 #include <errno.h>
 
-#include "support/script.h"
-
-enum { ACKED_MAX = BPT_SCRIPT_EVENTS };
-
-typedef struct run {
-    bpt_world world;
-    bpt_script script;
-    bool opened;
-    uint64_t durable; /* of the acknowledged events, how many as durable: the first so many */
-    size_t acked_count;
-    bp_receipt acked[ACKED_MAX];
-    unsigned failures;
-    bool failed_op[BPT_SCRIPT_OPS];
-} run;
-
-static bool is_typed(bp_status status)
-{
-    return status == BP_ERR_IO || status == BP_ERR_FAILED || status == BP_ERR_NO_SPACE;
-}
-
-static void keep_receipts(run *r)
-{
-    for (size_t index = 0; index < r->script.count; index++) {
-        if (!r->script.receipts[index].duplicate) {
-            assert_true(r->acked_count < ACKED_MAX);
-            r->acked[r->acked_count++] = r->script.receipts[index];
-        }
-    }
-}
-
-/* Every acknowledged event is answered, with its hash. */
-static void acked_are_there(const run *r, bp_store *store, uint64_t below)
-{
-    bp_error error = {0};
-    for (size_t index = 0; index < r->acked_count; index++) {
-        const bp_event *event = NULL;
-        const bp_receipt *receipt = &r->acked[index];
-        if (receipt->sequence >= below) {
-            continue;
-        }
-        CHECK_OK(bp_get(store, &receipt->id, &event, &error), &error);
-        CHECK(event->sequence == receipt->sequence && bp_hash_equal(&event->event_hash, &receipt->event_hash),
-              "acknowledged event %llu is another one", (unsigned long long)receipt->sequence);
-        bp_event_release(event);
-    }
-}
-
-/* All operations, whatever becomes of them; a failed handle may be asked on and must answer readers. */
-static void go_through(run *r)
-{
-    bpt_script *script = &r->script;
-    while (script->op < BPT_SCRIPT_OPS && script->store != NULL) {
-        unsigned op = script->op;
-        bool ok = bpt_script_step(script);
-        r->durable = script->durable > r->durable ? script->durable : r->durable;
-        if (ok) {
-            keep_receipts(r);
-            continue;
-        }
-        CHECK(is_typed(script->status), "op %u is answered %s: %s", op, bp_status_name(script->status),
-              script->error.message);
-        CHECK(script->error.message[0] != '\0', "op %u: an error without words", op);
-        r->failures++;
-        r->failed_op[op] = true;
-        if (script->store != NULL) {
-            acked_are_there(r, script->store, UINT64_MAX);
-        }
-        script->op++;
-    }
-}
-
-/* What was tried and failed is tried again with its id: it is there once. */
-static void retry_failed(run *r)
-{
-    for (unsigned op = 0; op < BPT_SCRIPT_OPS; op++) {
-        if (!r->failed_op[op]) {
-            continue;
-        }
-        r->script.op = op;
-        CHECK(bpt_script_step(&r->script), "op %u again: %s: %s", op, bp_status_name(r->script.status),
-              r->script.error.message);
-        keep_receipts(r);
-        r->script.op = op;
-        uint64_t before = bp_store_frontiers(r->script.store).published;
-        CHECK(bpt_script_step(&r->script), "op %u a third time: %s", op, r->script.error.message);
-        CHECK(bp_store_frontiers(r->script.store).published == before, "op %u is there twice", op);
-    }
-}
-
-/* No fault any more: reopens, looks for everything, retries, verifies. `below`: events that must be there. */
-static void aftermath(run *r, uint64_t below)
-{
-    r->script.store = bpt_open(&r->world);
-    acked_are_there(r, r->script.store, below);
-    if (below == UINT64_MAX) {
-        retry_failed(r);
-        acked_are_there(r, r->script.store, below);
-    }
-    bpt_put(r->script.store, "afterwards", "goes on");
-    bpt_close(r->script.store);
-    (void)bpt_verify(&r->world);
-}
+#include "support/failing.h"
 
 static void with_plan(bp_durability durability, const bpi_fault_plan *plan, uint32_t attempts, bool power)
 {
-    run *r = calloc(1, sizeof *r);
+    bpt_failing *r = calloc(1, sizeof *r);
     assert_non_null(r);
     bpt_note("durability %d, kind %d, errno %d, step %llu%s, attempts %u%s", (int)durability, (int)plan->kind,
              plan->os_error, (unsigned long long)plan->step, plan->persistent ? " and on" : "", attempts,
@@ -121,21 +20,16 @@ static void with_plan(bp_durability durability, const bpi_fault_plan *plan, uint
     r->world.options.durability = durability;
     r->world.options.recovery_attempts = attempts;
     bpi_fault_set_plan(r->world.fault, plan);
-    r->opened = bpt_script_begin(&r->script, &r->world);
-    CHECK(r->opened || is_typed(r->script.status), "opening is answered %s: %s", bp_status_name(r->script.status),
+    bool opened = bpt_script_begin(&r->script, &r->world);
+    CHECK(opened || bpt_is_typed(r->script.status), "opening is answered %s: %s", bp_status_name(r->script.status),
           r->script.error.message);
-    go_through(r);
-    if (r->script.store != NULL) {
-        bp_status status = bp_close(r->script.store, &r->script.error);
-        CHECK(status == BP_OK || is_typed(status), "closing is answered %s", bp_status_name(status));
-        r->durable = status == BP_OK ? UINT64_MAX : r->durable;
-        r->script.store = NULL;
-    }
+    bpt_failing_run(r);
+    bpt_failing_close(r);
     bpi_fault_set_plan(r->world.fault, &(bpi_fault_plan){0});
     if (power) {
         (void)bpt_power_cut(&r->world, BPT_KEEP_NONE, 0);
     }
-    aftermath(r, power ? r->durable : UINT64_MAX);
+    bpt_failing_aftermath(r, power ? r->durable : UINT64_MAX);
     bpt_world_end(&r->world);
     free(r);
 }
@@ -143,7 +37,7 @@ static void with_plan(bp_durability durability, const bpi_fault_plan *plan, uint
 /* The plan at every step (in part under the sanitizers), both ways of writing, with and without recovery. */
 static void at_every_step(bpi_fault_plan plan, bool power)
 {
-    uint64_t stride = bpt_campaign() ? 1 : bpt_instrumented() ? 29 : 2;
+    uint64_t stride = bpt_campaign() ? 1 : bpt_instrumented() ? 29 : 1;
     uint64_t runs = 0;
     double start = bpt_seconds();
     for (int durability = BP_DURABLE; durability <= BP_BUFFERED; durability++) {
@@ -151,8 +45,9 @@ static void at_every_step(bpi_fault_plan plan, bool power)
         assert_non_null(reference);
         bpt_reference_make(reference, (bp_durability)durability);
         for (plan.step = 1; plan.step <= reference->steps; plan.step += stride) {
-            with_plan((bp_durability)durability, &plan, (uint32_t)(runs % 2), power);
-            runs++;
+            with_plan((bp_durability)durability, &plan, 0, power);
+            with_plan((bp_durability)durability, &plan, 1, power);
+            runs += 2;
         }
         free(reference);
     }
@@ -224,7 +119,7 @@ static void policy(uint32_t attempts, unsigned failures, bool writes_again)
     bpt_put(store, "e", "first");
     for (unsigned index = 0; index < failures; index++) {
         bp_status status = fail_one(&world, store, &error);
-        CHECK(is_typed(status), "a failed sync is answered %s", bp_status_name(status));
+        CHECK(bpt_is_typed(status), "a failed sync is answered %s", bp_status_name(status));
     }
     bp_status status = bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("y", 1), NULL, NULL, &error);
     bpt_check_status(status, writes_again ? BP_OK : BP_ERR_FAILED, &error, "bp_append", __FILE__, __LINE__);
@@ -281,7 +176,7 @@ static void a_failed_handle_closes_and_says_so(void **state)
     bpt_world_fault(&world);
     world.options.recovery_attempts = 0;
     bp_store *store = bpt_open(&world);
-    assert_true(is_typed(fail_one(&world, store, &error)));
+    assert_true(bpt_is_typed(fail_one(&world, store, &error)));
     bp_status status = bp_close(store, &error);
     assert_true(status == BP_ERR_FAILED || status == BP_ERR_IO);
     bpt_world_end(&world);
@@ -303,7 +198,7 @@ static void a_retry_after_recovery_is_there_once(void **state)
         options.id = bp_id_from("retry", &step, sizeof step);
         bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = step, .os_error = EIO});
         bp_status status = bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error);
-        assert_true(status == BP_OK || is_typed(status));
+        assert_true(status == BP_OK || bpt_is_typed(status));
         CHECK_OK(bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error), &error);
         CHECK_OK(bp_count(store, NULL, &count, &error), &error);
         assert_int_equal(count, 2);

@@ -90,12 +90,7 @@ void bpt_world_adopt(bpt_world *world, bpi_fault *fault)
 
 void bpt_world_fault(bpt_world *world)
 {
-    bp_dir *dir = NULL;
     bpt_world_adopt(world, bpi_fault_new());
-    /* The store's folder is there, safely: who makes it says how safe it is. */
-    assert_int_equal(world->io->dir_open(world->io->context, world->path, true, &dir), 0);
-    world->io->dir_close(world->io->context, dir);
-    (void)bpt_power_cut(world, BPT_KEEP_ALL, 0);
 }
 
 void bpt_world_disk(bpt_world *world)

@@ -147,9 +147,14 @@ bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprin
     bpi_probe probe = bpi_table_probe(&block->ids, fingerprint);
     uint32_t row;
     while ((row = bpi_probe_next(&probe)) != BPI_TABLE_END) {
-        if (row < end && confirms(block, row, id)) {
-            *row_out = row;
-            return true;
+        if (row < end) {
+            /* Whoever asks for an id reads the event. */
+            bpi_block_prefetch(block, row, end);
+            BPI_PREFETCH(bpi_rows_at(block->rows, row, BPI_ROW_BITS, 1));
+            if (confirms(block, row, id)) {
+                *row_out = row;
+                return true;
+            }
         }
     }
     return false;
@@ -181,14 +186,6 @@ uint32_t bpi_blocks_rows(const bpi_blocks *blocks, size_t i, uint64_t end)
     return end <= first ? 0 : (uint32_t)(end - first);
 }
 
-static void prefetch_slot(const bpi_block *block, uint32_t fingerprint)
-{
-    const bpi_slots *slots = atomic_load_explicit(&block->ids.slots, memory_order_acquire);
-    if (slots != NULL) {
-        BPI_PREFETCH((const void *)&slots->slot[bpi_slots_home(slots, fingerprint)]);
-    }
-}
-
 bool bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end, uint64_t *sequence_out)
 {
     if (blocks->count == 0) {
@@ -198,7 +195,7 @@ bool bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end,
     for (size_t i = blocks->count; i > 0; i--) {
         if ((blocks->count - i) % FIND_AHEAD == 0) {
             for (size_t ahead = 0; ahead < FIND_AHEAD && ahead < i; ahead++) {
-                prefetch_slot(blocks->block[i - 1 - ahead], fingerprint);
+                bpi_table_prefetch(&blocks->block[i - 1 - ahead]->ids, fingerprint);
             }
         }
         uint32_t row = 0;

@@ -30,9 +30,10 @@ struct bpi_index {
     _Atomic uint64_t next;
     pthread_mutex_t lock;
     _Atomic(bpi_blocks *) current;
-    bpi_blocks *mine;  /* an array the writer holds, to look at without the lock */
-    bpi_block *active; /* held */
-    uint32_t system;   /* number of the system's entity, or BPI_NO_NUMBER; the writer's */
+    bpi_blocks *mine;       /* an array the writer holds, to look at without the lock */
+    bpi_block *active;      /* held */
+    bpi_entity *last_scope; /* the one asked for last */
+    uint32_t system;        /* number of the system's entity, or BPI_NO_NUMBER; the writer's */
 };
 
 struct bpi_view {

@@ -71,11 +71,36 @@ static bool step(bpi_scan *scan, uint32_t *start_out, uint64_t *mask_out)
     return true;
 }
 
+/* Passes over the chunk of the next row when no time in it can match. */
+static bool skip_chunk(bpi_scan *scan)
+{
+    if ((scan->tests & BP_REGION_TIME) == 0 || scan->low_row >= scan->high_row) {
+        return false;
+    }
+    uint32_t row = scan->backward ? scan->high_row - 1 : scan->low_row;
+    if (bpi_rows_overlap(scan->at->rows, row, scan->query.time_min, scan->query.time_max)) {
+        return false;
+    }
+    uint32_t start = row & ~(uint32_t)(BPI_CHUNK_ROWS - 1);
+    if (scan->backward) {
+        scan->high_row = start;
+    } else {
+        scan->low_row = start + BPI_CHUNK_ROWS;
+    }
+    return true;
+}
+
 static void draw_columns(bpi_scan *scan)
 {
     uint32_t start = 0;
     uint64_t mask = 0;
-    while (scan->count < scan->target && step(scan, &start, &mask)) {
+    while (scan->count < scan->target) {
+        if (skip_chunk(scan)) {
+            continue;
+        }
+        if (!step(scan, &start, &mask)) {
+            return;
+        }
         if (scan->tests != 0) {
             uint32_t there = scan->rows - start < 64 ? scan->rows - start : 64;
             mask &= bpi_match_rows(&scan->query, scan->tests, scan->at->rows, start, there);
@@ -166,10 +191,8 @@ static void draw_list(bpi_scan *scan)
     }
 }
 
-void bpi_draw(bpi_scan *scan)
+static void draw(bpi_scan *scan)
 {
-    scan->count = 0;
-    scan->taken = 0;
     switch (scan->source) {
     case BPI_SOURCE_COLUMNS:
         draw_columns(scan);
@@ -190,6 +213,16 @@ void bpi_draw(bpi_scan *scan)
     default:
         return;
     }
+}
+
+bool bpi_draw(bpi_scan *scan)
+{
+    uint32_t before = scan->count;
+    draw(scan);
+    for (uint32_t i = before; i < scan->count; i++) {
+        scan->batch_block[i] = (uint32_t)scan->block_index;
+    }
+    return scan->count > before;
 }
 
 uint32_t bpi_source_count(const bpi_scan *scan)

@@ -121,6 +121,23 @@ bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name)
     return bpi_names_find(&index->entities, name);
 }
 
+uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name)
+{
+    return bpi_names_expect(&index->entities, name);
+}
+
+bpi_entity *bpi_index_find_expected(bpi_index *index, bp_text name, uint32_t expected)
+{
+    return bpi_names_find_hashed(&index->entities, name, expected);
+}
+
+void bpi_index_expect_id(bpi_index *index, const bp_id *id)
+{
+    if (index->active != NULL) {
+        bpi_table_prefetch(&index->active->ids, bpi_fingerprint(id, index->key));
+    }
+}
+
 bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name)
 {
     bpi_entity *entity = bpi_names_add(&index->entities, name);
@@ -140,7 +157,11 @@ void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity)
 
 uint32_t bpi_index_scope(bpi_index *index, bp_text name)
 {
-    bpi_entity *scope = bpi_names_find(&index->scopes, name);
+    bpi_entity *scope = index->last_scope;
+    if (scope != NULL && bp_text_equal(scope->name, name)) {
+        return scope->number; /* most often the same again */
+    }
+    scope = bpi_names_find(&index->scopes, name);
     if (scope == NULL) {
         scope = bpi_names_add(&index->scopes, name);
         if (scope == NULL) {
@@ -148,6 +169,7 @@ uint32_t bpi_index_scope(bpi_index *index, bp_text name)
         }
         bpi_names_settle(&index->scopes, scope);
     }
+    index->last_scope = scope;
     return scope->number;
 }
 
@@ -249,13 +271,15 @@ void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row)
     };
     BPI_DEBUG_ASSERT(row->entity == entity->number);
     bpi_rows_put(block->rows, number, &fields);
+    bpi_rows_widen(block->rows, number, row->time_us);
     bpi_table_put(&block->ids, id, number);
     if (BPI_UNLIKELY(system)) {
         atomic_fetch_add_explicit(&block->system, 1, memory_order_relaxed);
     }
     bpi_names_settle(&index->entities, entity);
     if (row->previous == BP_NONE) {
-        atomic_fetch_add_explicit(&index->used_entities, 1, memory_order_relaxed);
+        uint64_t used = atomic_load_explicit(&index->used_entities, memory_order_relaxed);
+        atomic_store_explicit(&index->used_entities, used + 1, memory_order_relaxed); /* one writer */
     }
     atomic_store_explicit(&entity->last, sequence, memory_order_release);
     atomic_store_explicit(&index->next, sequence + 1, memory_order_release);

@@ -67,6 +67,19 @@ bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name);  /* NULL: no m
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
 uint32_t bpi_index_scope(bpi_index *index, bp_text name); /* found or added; BPI_NO_NUMBER: no memory */
 
+/*
+ * ---- asking ahead ----
+ *
+ * Names and ids lie anywhere in memory, and a look at memory that is not near costs more than all else in an append. Told
+ * early, the index fetches what will be needed while its caller hashes.
+ */
+
+/* Any thread, no lock. What it returns makes bpi_index_find_expected cheaper than bpi_index_find_entity. */
+uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name);
+bpi_entity *bpi_index_find_expected(bpi_index *index, bp_text name, uint32_t expected); /* the writer */
+/* The writer: an event with this id will be appended to the active block. */
+void bpi_index_expect_id(bpi_index *index, const bp_id *id);
+
 /* ---- rows: the writer ---- */
 
 /* Begins a block for a segment, which it holds; it becomes the active one, in a new view. max_rows: how many records the

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "base/ids.h"
 #include "base/memory.h"
 
@@ -81,14 +82,32 @@ bpi_entity *bpi_names_at(const bpi_names *names, uint32_t number)
     return &item(names, number)->entity;
 }
 
-/* Looks among the numbers below `end`. */
-static bpi_entity *look(const bpi_names *names, bp_text name, uint32_t end)
+static void prefetch(const bpi_name *name)
 {
-    bpi_probe probe = bpi_table_probe(&names->table, fingerprint_of(names, name));
+    BPI_PREFETCH(name);
+    BPI_PREFETCH(name->text);
+}
+
+uint32_t bpi_names_expect(const bpi_names *names, bp_text name)
+{
+    uint32_t fingerprint = fingerprint_of(names, name);
+    bpi_probe probe = bpi_table_probe(&names->table, fingerprint);
+    uint32_t number = bpi_probe_next(&probe);
+    if (number != BPI_TABLE_END) {
+        prefetch(item(names, number));
+    }
+    return fingerprint;
+}
+
+/* Looks among the numbers below `end`. */
+static bpi_entity *look(const bpi_names *names, bp_text name, uint32_t fingerprint, uint32_t end)
+{
+    bpi_probe probe = bpi_table_probe(&names->table, fingerprint);
     uint32_t number;
     while ((number = bpi_probe_next(&probe)) != BPI_TABLE_END) {
         if (number < end) {
             bpi_name *found = item(names, number);
+            prefetch(found);
             if (bp_text_equal(found->entity.name, name)) {
                 return &found->entity;
             }
@@ -99,15 +118,21 @@ static bpi_entity *look(const bpi_names *names, bp_text name, uint32_t end)
 
 bpi_entity *bpi_names_find(bpi_names *names, bp_text name)
 {
-    return look(names, name, names->count);
+    return look(names, name, fingerprint_of(names, name), names->count);
+}
+
+bpi_entity *bpi_names_find_hashed(bpi_names *names, bp_text name, uint32_t fingerprint)
+{
+    return look(names, name, fingerprint, names->count);
 }
 
 bpi_entity *bpi_names_read(bpi_names *names, bp_text name)
 {
-    bpi_entity *found = look(names, name, bpi_names_stable(names));
+    uint32_t fingerprint = fingerprint_of(names, name);
+    bpi_entity *found = look(names, name, fingerprint, bpi_names_stable(names));
     if (found == NULL) {
         pthread_mutex_lock(&names->lock);
-        found = look(names, name, bpi_names_stable(names));
+        found = look(names, name, fingerprint, bpi_names_stable(names));
         pthread_mutex_unlock(&names->lock);
     }
     return found;

@@ -46,7 +46,8 @@ void bpi_names_fini(bpi_names *names);
 
 /* ---- the writer ---- */
 bpi_entity *bpi_names_find(bpi_names *names, bp_text name); /* NULL: not there */
-bpi_entity *bpi_names_add(bpi_names *names, bp_text name);  /* it is not there; NULL: no memory */
+bpi_entity *bpi_names_find_hashed(bpi_names *names, bp_text name, uint32_t fingerprint);
+bpi_entity *bpi_names_add(bpi_names *names, bp_text name); /* it is not there; NULL: no memory */
 void bpi_names_remove_last(bpi_names *names, bpi_entity *entity);
 /* That name and all before it stay for ever. */
 static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
@@ -57,6 +58,8 @@ static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
 }
 
 /* ---- any thread ---- */
+/* What the table knows a name by; asks the memory for where it will be looked for. */
+uint32_t bpi_names_expect(const bpi_names *names, bp_text name);
 uint32_t bpi_names_stable(const bpi_names *names);
 bpi_entity *bpi_names_at(const bpi_names *names, uint32_t number); /* number < stable (or the writer's count) */
 /* NULL: no stable name. */

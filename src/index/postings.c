@@ -243,19 +243,43 @@ void bpi_postings_free(bpi_postings *postings)
 
 /* ---- finding ---- */
 
+/* Where a key would lie if keys were spread evenly between the first and the last. */
+static uint32_t guess(uint32_t key, uint32_t first, uint32_t last, uint32_t count)
+{
+    return (uint32_t)((uint64_t)(key - first) * (count - 1) / (last - first));
+}
+
+/* Numbers and fingerprints are spread evenly: the guess is near, and few places are looked at. */
 uint32_t bpi_list_lower(const bpi_list *list, uint32_t key)
 {
-    uint32_t low = 0;
-    uint32_t high = list->key_count;
-    while (low < high) {
+    uint32_t count = list->key_count;
+    const bpi_key *keys = list->keys;
+    if (count == 0 || key <= keys[0].key) {
+        return 0;
+    }
+    if (key > keys[count - 1].key) {
+        return count;
+    }
+    /* Steps that double, until keys[low] < key <= keys[high]. */
+    uint32_t low = guess(key, keys[0].key, keys[count - 1].key, count);
+    uint32_t high = low;
+    for (uint32_t step = 4; keys[low].key >= key; step *= 2) {
+        high = low;
+        low = low > step ? low - step : 0;
+    }
+    for (uint32_t step = 4; keys[high].key < key; step *= 2) {
+        low = high;
+        high = count - 1 - high > step ? high + step : count - 1;
+    }
+    while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (list->keys[middle].key < key) {
-            low = middle + 1;
+        if (keys[middle].key < key) {
+            low = middle;
         } else {
             high = middle;
         }
     }
-    return low;
+    return high;
 }
 
 /* The first place of the span whose row is not below `row`. */
@@ -310,17 +334,35 @@ bpi_span bpi_list_span(const bpi_list *list, uint32_t key, uint32_t low, uint32_
 /* The first pair not below `wanted`. */
 static uint32_t pairs_lower(const bpi_pairs *pairs, uint64_t wanted)
 {
-    uint32_t low = 0;
-    uint32_t high = pairs->count;
-    while (low < high) {
+    uint32_t count = pairs->count;
+    const uint64_t *all = pairs->pairs;
+    if (count == 0 || wanted <= all[0]) {
+        return 0;
+    }
+    if (wanted > all[count - 1]) {
+        return count;
+    }
+    uint32_t first = (uint32_t)(all[0] >> 32);
+    uint32_t last = (uint32_t)(all[count - 1] >> 32);
+    uint32_t low = first == last ? 0 : guess((uint32_t)(wanted >> 32), first, last, count);
+    uint32_t high = low;
+    for (uint32_t step = 4; all[low] >= wanted; step *= 2) {
+        high = low;
+        low = low > step ? low - step : 0;
+    }
+    for (uint32_t step = 4; all[high] < wanted; step *= 2) {
+        low = high;
+        high = count - 1 - high > step ? high + step : count - 1;
+    }
+    while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (pairs->pairs[middle] < wanted) {
-            low = middle + 1;
+        if (all[middle] < wanted) {
+            low = middle;
         } else {
             high = middle;
         }
     }
-    return low;
+    return high;
 }
 
 bpi_span bpi_pairs_span(const bpi_pairs *pairs, uint32_t key, uint32_t low, uint32_t high)

@@ -20,12 +20,21 @@ bpi_rows *bpi_rows_new(const bp_allocator *allocator, bp_layout layout, size_t m
     }
     uint32_t capacity = (uint32_t)((max_rows + BPI_CHUNK_ROWS - 1) / BPI_CHUNK_ROWS);
     bpi_rows *rows = bpi_allocate_zero(allocator, size_of(capacity));
-    if (rows != NULL) {
-        rows->allocator = allocator;
-        atomic_init(&rows->references, 1);
-        rows->shift = bpi_layout_shift(layout);
-        rows->capacity = capacity;
+    bpi_zone *zones = bpi_allocate(allocator, capacity * sizeof *zones);
+    if (rows == NULL || (zones == NULL && capacity > 0)) {
+        bpi_release(allocator, rows, size_of(capacity));
+        bpi_release(allocator, zones, capacity * sizeof *zones);
+        return NULL;
     }
+    for (uint32_t i = 0; i < capacity; i++) {
+        atomic_init(&zones[i].least, INT64_MAX);
+        atomic_init(&zones[i].greatest, INT64_MIN);
+    }
+    rows->allocator = allocator;
+    atomic_init(&rows->references, 1);
+    rows->shift = bpi_layout_shift(layout);
+    rows->capacity = capacity;
+    rows->zones = zones;
     return rows;
 }
 
@@ -43,6 +52,7 @@ void bpi_rows_drop(bpi_rows *rows)
     for (uint32_t i = 0; i < rows->allocated; i++) {
         bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_SIZE);
     }
+    bpi_release(rows->allocator, rows->zones, rows->capacity * sizeof rows->zones[0]);
     bpi_release(rows->allocator, rows->places, rows->place_count * sizeof(uint32_t));
     bpi_release(rows->allocator, rows, size_of(rows->capacity));
 }
@@ -119,6 +129,7 @@ bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *or
         uint32_t row = order == NULL ? place : order[place];
         bpi_rows_get(rows, row, &fields);
         bpi_rows_put(copy, place, &fields);
+        bpi_rows_widen(copy, row, fields.time_us);
         if (order != NULL) {
             copy->places[row] = place;
         }

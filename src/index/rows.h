@@ -13,6 +13,12 @@
 
 #include "index/layout.h"
 
+/* Between which times the rows of a chunk (by number, not by place) lie. Never narrower than what may be read. */
+typedef struct bpi_zone {
+    _Atomic int64_t least;
+    _Atomic int64_t greatest;
+} bpi_zone;
+
 typedef struct bpi_rows {
     const bp_allocator *allocator;
     _Atomic uint32_t references;
@@ -21,6 +27,7 @@ typedef struct bpi_rows {
     uint32_t capacity;  /* chunks there may be */
     uint32_t *places;   /* grouped rows: where row i lies; NULL: at i */
     uint32_t place_count;
+    bpi_zone *zones; /* one for each chunk there may be */
     uint8_t *chunks[];
 } bpi_rows;
 
@@ -49,6 +56,26 @@ void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
 
 /* The rows [0, count) once more, rearranged: row order[i] lies at place i. `order` NULL: as they come. NULL: no memory. */
 bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order);
+
+/* The writer: a row with this time will be there. */
+static inline void bpi_rows_widen(bpi_rows *rows, uint32_t row, int64_t time_us)
+{
+    bpi_zone *zone = &rows->zones[row >> BPI_CHUNK_SHIFT];
+    if (time_us < atomic_load_explicit(&zone->least, memory_order_relaxed)) {
+        atomic_store_explicit(&zone->least, time_us, memory_order_relaxed);
+    }
+    if (time_us > atomic_load_explicit(&zone->greatest, memory_order_relaxed)) {
+        atomic_store_explicit(&zone->greatest, time_us, memory_order_relaxed);
+    }
+}
+
+/* Can a row of the chunk of `row` have a time within [least, greatest]? */
+static inline bool bpi_rows_overlap(const bpi_rows *rows, uint32_t row, int64_t least, int64_t greatest)
+{
+    const bpi_zone *zone = &rows->zones[row >> BPI_CHUNK_SHIFT];
+    return atomic_load_explicit(&zone->least, memory_order_relaxed) <= greatest &&
+           atomic_load_explicit(&zone->greatest, memory_order_relaxed) >= least;
+}
 
 static inline const void *bpi_rows_at(const bpi_rows *rows, uint32_t row, unsigned offset, unsigned size)
 {

@@ -243,39 +243,51 @@ static bool next_block(bpi_scan *scan)
     return true;
 }
 
+static const bpi_block *block_of(const bpi_scan *scan, uint32_t i)
+{
+    return scan->view->blocks->block[scan->batch_block[i]];
+}
+
+static void prefetch(const bpi_scan *scan, uint32_t i)
+{
+    /* Only of the block at hand is it known how many rows there are. */
+    const bpi_block *block = block_of(scan, i);
+    bpi_block_prefetch(block, scan->batch[i], block == scan->at ? scan->rows : scan->batch[i] + 1);
+}
+
 /* Fills the batch; false at the end. */
 static bool refill(bpi_scan *scan, bool records)
 {
-    if (scan->at != NULL) {
-        bpi_draw(scan);
-    }
-    while (scan->count == 0) {
-        if (!next_block(scan)) {
-            return false;
+    scan->count = 0;
+    scan->taken = 0;
+    while (scan->count < scan->target) {
+        if ((scan->at == NULL || !bpi_draw(scan)) && !next_block(scan)) {
+            break;
         }
-        bpi_draw(scan);
     }
     scan->target = scan->target * 2 < BPI_BATCH ? scan->target * 2 : BPI_BATCH;
     for (uint32_t i = 0; records && i < scan->count && i < PREFETCH_AHEAD; i++) {
-        bpi_block_prefetch(scan->at, scan->batch[i], scan->rows);
+        prefetch(scan, i);
     }
-    return true;
+    return scan->count > 0;
 }
 
 /* Must the record of this row say whether it is in the region? */
-static bool needs_record(const bpi_scan *scan, uint32_t row)
+static bool needs_record(const bpi_scan *scan, const bpi_block *block, uint32_t row)
 {
     return scan->query.confirm ||
-           (scan->query.confirm_clocks && bpi_row_u32(scan->at->rows, row, BPI_ROW_CLOCK) == BPI_CLOCK_BIG);
+           (scan->query.confirm_clocks && bpi_row_u32(block->rows, row, BPI_ROW_CLOCK) == BPI_CLOCK_BIG);
 }
 
-static void set_commit(bpi_scan *scan, uint32_t row, bp_event *event)
+static void set_commit(bpi_scan *scan, uint32_t block_index, uint32_t row, bp_event *event)
 {
     bpi_commit *commit = &scan->commit;
-    if (commit->block != scan->at || row < commit->first || row >= commit->end) {
-        bpi_commit_of(scan->at, row, scan->rows, commit);
+    const bpi_blocks *blocks = scan->view->blocks;
+    const bpi_block *block = blocks->block[block_index];
+    if (commit->block != block || row < commit->first || row >= commit->end) {
+        bpi_commit_of(block, row, bpi_blocks_rows(blocks, block_index, scan->view->end), commit);
     }
-    event->batch = scan->at->first + commit->first;
+    event->batch = block->first + commit->first;
     event->batch_count = commit->end - commit->first;
 }
 
@@ -286,23 +298,25 @@ bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_
         if (scan->taken == scan->count && !refill(scan, records)) {
             return BP_END;
         }
-        uint32_t row = scan->batch[scan->taken++];
-        if (records && scan->taken - 1 + PREFETCH_AHEAD < scan->count) {
-            bpi_block_prefetch(scan->at, scan->batch[scan->taken - 1 + PREFETCH_AHEAD], scan->rows);
+        uint32_t i = scan->taken++;
+        uint32_t row = scan->batch[i];
+        const bpi_block *block = block_of(scan, i);
+        if (records && i + PREFETCH_AHEAD < scan->count) {
+            prefetch(scan, i + PREFETCH_AHEAD);
         }
-        *sequence_out = scan->at->first + row;
-        bool confirm = needs_record(scan, row);
+        *sequence_out = block->first + row;
+        bool confirm = needs_record(scan, block, row);
         if (event_out != NULL || confirm) {
             bp_event own;
             bp_event *event = event_out != NULL ? event_out : &own;
-            bp_status status = bpi_block_event(scan->at, row, event, error);
+            bp_status status = bpi_block_event(block, row, event, error);
             if (BPI_UNLIKELY(status != BP_OK)) {
                 return status;
             }
             if (confirm && !bpi_match_event(&scan->query, event)) {
                 continue;
             }
-            set_commit(scan, row, event);
+            set_commit(scan, scan->batch_block[i], row, event);
         }
         scan->left--;
         return BP_OK;
@@ -327,9 +341,11 @@ bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error)
             *count_out += count;
             continue;
         }
-        for (bpi_draw(scan); scan->count > 0; bpi_draw(scan)) {
-            scan->target = BPI_BATCH;
+        scan->count = 0;
+        scan->target = BPI_BATCH;
+        while (bpi_draw(scan)) {
             *count_out += scan->count;
+            scan->count = 0;
         }
     }
     return BP_OK;

@@ -2,8 +2,8 @@
  * scan.h: a scan over a view, as the files that plan it and run it share it.
  *
  * Blocks are visited one after another, in the scan's direction. On entering one, `bpi_plan_block` chooses where its
- * rows come from and what is left to test; then batches of rows are drawn from there. All rows of a batch are of the
- * block `at`.
+ * rows come from and what is left to test; then rows are drawn from there into a batch, which goes on over as many
+ * blocks as it takes to have enough records to ask for at once.
  */
 #ifndef BPI_INDEX_SCAN_H
 #define BPI_INDEX_SCAN_H
@@ -50,7 +50,8 @@ struct bpi_scan {
     size_t list_count;
     size_t list_capacity;
 
-    uint32_t batch[BPI_BATCH_ROOM];
+    uint32_t batch[BPI_BATCH_ROOM];       /* rows */
+    uint32_t batch_block[BPI_BATCH_ROOM]; /* whose */
     uint32_t count;
     uint32_t taken;
     uint32_t target; /* rows a batch should have */
@@ -61,8 +62,8 @@ struct bpi_scan {
 void bpi_plan_chain(bpi_scan *scan, const bpi_entity *entity);
 /* Sets what the block's rows come from: source, tests, low_row, high_row. */
 void bpi_plan_block(bpi_scan *scan);
-/* Draws rows into the batch; count 0: the block has no more. */
-void bpi_draw(bpi_scan *scan);
+/* Draws more rows of the block into the batch, up to the target or a little beyond; false: it has no more. */
+bool bpi_draw(bpi_scan *scan);
 
 /* How many rows the source still has, when no test is left; UINT32_MAX: it must be drawn. */
 uint32_t bpi_source_count(const bpi_scan *scan);

@@ -15,6 +15,8 @@
 
 #include <batpak/io.h>
 
+#include "base/compiler.h"
+
 #define BPI_TABLE_END UINT32_MAX           /* a probe's end */
 #define BPI_TABLE_NUMBERS (UINT32_MAX - 2) /* numbers lie below */
 
@@ -61,6 +63,14 @@ static inline bpi_probe bpi_table_probe(const bpi_table *table, uint32_t fingerp
         .at = slots == NULL ? 0 : bpi_slots_home(slots, fingerprint),
         .fingerprint = fingerprint,
     };
+}
+
+static inline void bpi_table_prefetch(const bpi_table *table, uint32_t fingerprint)
+{
+    const bpi_slots *slots = atomic_load_explicit(&table->slots, memory_order_acquire);
+    if (slots != NULL) {
+        BPI_PREFETCH((const void *)&slots->slot[bpi_slots_home(slots, fingerprint)]);
+    }
 }
 
 /* The next number with that fingerprint; BPI_TABLE_END. */

@@ -189,6 +189,31 @@ static void list_marks_what_does_not_join(void **state)
     }
 }
 
+static void list_marks_a_wrong_header(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        const char *group;
+        const char *name;
+        const char *part;
+    } changes[] = {{40, 0, "header", "entries", "at least 1"},
+                   {40, 3, "header", "entries", "not what the file holds"},
+                   {44, 64, "header", "entry size", "must be 128"},
+                   {63, 1, "header", "zero", "must be zero"},
+                   {64 + 3 * 128 + 12, 1, "entry 3", "link", "must be zero while open"}};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        uint8_t data[1024];
+        bpi_segment_entry entries[4];
+        size_t size = some_list(data, entries);
+        data[changes[i].offset] = changes[i].value;
+        bpt_put_crc(data, size, 12);
+        dump("SEGMENTS-12", data, size);
+        only_bad(changes[i].group, changes[i].name, changes[i].part);
+    }
+}
+
 static void list_of_any_length_is_covered(void **state)
 {
     (void)state;
@@ -331,6 +356,7 @@ int main(void)
         TEST(manifest_of_any_length_is_covered),
         TEST(list_names_header_and_entries),
         TEST(list_marks_what_does_not_join),
+        TEST(list_marks_a_wrong_header),
         TEST(list_of_any_length_is_covered),
         TEST(live_names_its_fields),
         TEST(lock_shows_its_text),

@@ -313,6 +313,85 @@ static void frame_that_does_not_follow_is_marked(void **state)
     only_bad("frame 1 MARK", "type", "nothing may follow a PAD");
 }
 
+/* Each says which bytes of which field become which value, and what is then said where. */
+static void record_marks_each_field_that_breaks_the_format(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned record;
+        const char *field;
+        size_t at;
+        size_t size;
+        uint8_t value;
+        const char *bad;
+        const char *part;
+    } changes[] = {{0, "id", 0, 16, 0, "id", "nil"},
+                   {0, "length", 0, 1, 5, "length", "out of range"},
+                   {5, "length", 0, 1, 0xf8, "length", "beyond the end of the frame"},
+                   {0, "payload size", 3, 1, 0x7f, "payload size", "out of range"},
+                   {3, "payload size", 0, 1, 1, "payload size", "must be 0 in a stub"},
+                   {0, "causes", 0, 1, 65, "causes", "out of range"},
+                   {1, "cause 0", 0, 16, 0, "cause 0", "nil"},
+                   {1, "correlation", 4, 16, 0, "correlation", "nil"},
+                   {1, "lane and depth", 4, 8, 0, "lane and depth", "both be 0"},
+                   {1, "hops", 4, 4, 0, "hops", "must not be 0"},
+                   {1, "hops", 2, 1, 3, "hops", "not that of its tag"},
+                   {1, "external", 2, 1, 9, "unreadable", "cut short"},
+                   {0, "entity size", 0, 1, 3, "padding", "do not fill"},
+                   {0, "scope size", 0, 1, 255, "scope", "cut short"},
+                   {0, "entity size", 0, 1, 255, "scope", "missing"}};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        char group[16];
+        (void)snprintf(group, sizeof group, "record %u", changes[i].record);
+        size_t size = whole_segment(8);
+        dump(segment_name, seg.data, size);
+        memset(seg.data + find(group, changes[i].field)->offset + changes[i].at, changes[i].value, changes[i].size);
+        if (strcmp(changes[i].field, "length") != 0) {
+            fix_record(seg.record_at[changes[i].record]);
+            fix_frame(0);
+        }
+        dump(segment_name, seg.data, size);
+        const field *f = find(group, changes[i].bad);
+        CHECK(f->bad && strstr(f->value, changes[i].part) != NULL, "%s of %s is '%s'", f->name, group, f->value);
+    }
+    size_t size = whole_segment(8);
+    dump(segment_name, seg.data, size);
+    memcpy(seg.data + find("record 1", "correlation")->offset + 4, seg.data + seg.record_at[1] + BPI_RECORD_ID, 16);
+    fix_record(seg.record_at[1]);
+    fix_frame(0);
+    dump(segment_name, seg.data, size);
+    only_bad("record 1", "correlation", "not spelt out");
+}
+
+static void frame_marks_lengths_that_cannot_be(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t frame;
+        uint32_t length;
+        const char *group;
+        const char *part;
+    } changes[] = {{2, 72, "frame 2 MARK", "must be 64"},
+                   {2, 65, "frame 2 MARK", "out of range"},
+                   {2, 56, "frame 2 MARK", "out of range"},
+                   {2, 0x20000000, "frame 2 MARK", "out of range"},
+                   {3, 1 << 20, "frame 3 DATA", "beyond the end of the file"}};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        size_t size = whole_segment(8);
+        bpi_put32(seg.data + seg.frame_at[changes[i].frame] + BPI_FRAME_LENGTH, changes[i].length);
+        fix_frame(changes[i].frame);
+        dump(segment_name, seg.data, size);
+        const field *f = find(changes[i].group, "length");
+        CHECK(f->bad && strstr(f->value, changes[i].part) != NULL, "length is '%s'", f->value);
+    }
+    size_t size = whole_segment(8);
+    uint8_t *mark = seg.data + seg.frame_at[4];
+    mark[BPI_FRAME_BODY_CRC] = 1;
+    bpi_put32(mark + BPI_FRAME_CRC, bpi_crc32c(0, mark, BPI_FRAME_CRC));
+    dump(segment_name, seg.data, size);
+    only_bad("frame 4 CLOSE", "body crc", "must be 0");
+}
+
 static void torn_bytes_show_the_headers_in_them(void **state)
 {
     (void)state;
@@ -472,6 +551,8 @@ int main(void)
         TEST(segment_without_a_good_header_is_read_by_its_name),
         TEST(record_that_is_damaged_does_not_hide_the_next),
         TEST(frame_that_does_not_follow_is_marked),
+        TEST(record_marks_each_field_that_breaks_the_format),
+        TEST(frame_marks_lengths_that_cannot_be),
         TEST(torn_bytes_show_the_headers_in_them),
         TEST(segment_is_bad_where_the_scanner_does_not_accept),
         TEST(any_bytes_and_any_length_are_covered),

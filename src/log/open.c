@@ -189,7 +189,7 @@ bp_status bpi_log_open(bpi_log *log, const char *path, const bpi_log_options *op
     log->mapped = options->durability == BP_BUFFERED || options->durability == BP_PERIODIC;
     log->threaded = options->threaded;
     log->keeper_stack_size = options->keeper_stack_size;
-    log->sync_every_events = options->durability == BP_PERIODIC ? options->sync_every_events : 0;
+    log->sync_every_events = options->sync_every_events;
     log->sync_every_ms = options->sync_every_ms;
     bpi_log_init_locks(log);
     bp_status status = bpi_home_open(&log->home, path, options->create, error);

@@ -99,10 +99,12 @@ static bp_status conflict(const bpi_staged *staged, uint64_t events, size_t i, s
     if (events != 0) {
         (void)snprintf(actual, sizeof actual, "clock %llu", (unsigned long long)(events - 1));
     }
+    int shown = staged->input.entity.size < 128 ? (int)staged->input.entity.size : 128;
+    const char *entity = staged->input.entity.data;
     if (staged->expect.kind == BP_EXPECT_NONE) {
-        bpi_error_set(error, BP_ERR_CONFLICT, "the entity should have no event, but has %s", actual);
+        bpi_error_set(error, BP_ERR_CONFLICT, "entity \"%.*s\" should have no event, but has %s", shown, entity, actual);
     } else {
-        bpi_error_set(error, BP_ERR_CONFLICT, "the entity should be at clock %llu, but has %s",
+        bpi_error_set(error, BP_ERR_CONFLICT, "entity \"%.*s\" should be at clock %llu, but has %s", shown, entity,
                       (unsigned long long)staged->expect.clock, actual);
     }
     bpi_error_hint(error, "read the entity again, decide again, append with what it has now");

@@ -140,7 +140,10 @@ static bp_status check_within(const bpi_scratch *scratch, size_t count, bp_error
 bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome, bp_error *error)
 {
     /* Leading system items (a kind to be named) are the library's and have fresh ids. */
-    size_t lead = scratch->items[0].system ? 1 : 0;
+    size_t lead = 0;
+    while (scratch->items[lead].system && lead + 1 < count) {
+        lead++;
+    }
     size_t known = 0;
     uint64_t first = 0;
     size_t first_known = count;

@@ -275,9 +275,9 @@ const char *bpi_kinds_name_of(bpi_kinds *kinds, bp_kind_code kind)
     return name;
 }
 
-bool bpi_kinds_free_kind(bpi_kinds *kinds, bp_kind_code *kind_out)
+bool bpi_kinds_free_kind(bpi_kinds *kinds, unsigned from, bp_kind_code *kind_out)
 {
-    for (unsigned type = 1; type < BPI_KIND_TYPES; type++) {
+    for (unsigned type = from; type < BPI_KIND_TYPES; type++) {
         bp_kind_code kind = bp_kind(NAMED_CATEGORY, type);
         const _Atomic uint64_t *events = kinds->events[NAMED_CATEGORY];
         bool used = events != NULL && atomic_load_explicit(&events[type], memory_order_relaxed) != 0;

@@ -43,8 +43,8 @@ void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind);
 
 bool bpi_kinds_find_name(bpi_kinds *kinds, const char *name, size_t size, bp_kind_code *kind_out);
 const char *bpi_kinds_name_of(bpi_kinds *kinds, bp_kind_code kind); /* the table's; NULL */
-/* The lowest kind of category 1 without a name and without events; false when there is none. */
-bool bpi_kinds_free_kind(bpi_kinds *kinds, bp_kind_code *kind_out);
+/* The lowest kind of category 1 from type `from` on without a name and without events; false when there is none. */
+bool bpi_kinds_free_kind(bpi_kinds *kinds, unsigned from, bp_kind_code *kind_out);
 
 /* Built-in names: DATA, ERROR, ... NULL / false. */
 const char *bpi_kind_constant_name(bp_kind_code kind);

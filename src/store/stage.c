@@ -15,7 +15,7 @@
 
 enum { EXTENSIONS_ROOM = 64 };
 
-static const bp_append_options no_options;
+static const bp_append_options no_options = {.size = sizeof(bp_append_options)};
 
 static bp_status check_payload(const bp_store *store, const bp_payload *payload, bp_error *error)
 {
@@ -57,7 +57,7 @@ static bp_status check_place(const bp_batch_item *item, bp_kind_code kind, bp_er
 
 static bp_status check_options(const bp_append_options *options, size_t index, bp_error *error)
 {
-    if (options->size != 0 && options->size != sizeof *options) {
+    if (options->size != sizeof *options) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "append options were not made by bp_append_options_init");
     }
     if ((options->flags & ~BPI_RECORD_FLAGS_KNOWN) != 0) {
@@ -150,7 +150,7 @@ static bp_status put_identity(bp_store *store, bpi_scratch *scratch, bpi_staged 
                               bp_error *error)
 {
     /* Derived ids count the caller's items, so that a retry without a leading kind name gives the same ones. */
-    size_t index = (size_t)(staged - scratch->items) - (request->system ? 1 : 0);
+    size_t index = (size_t)(staged - scratch->items) - (staged->system ? 0 : request->lead);
     uint8_t random[26];
     int code = bpi_scratch_random(store, scratch, random, sizeof random);
     if (code != 0) {
@@ -176,9 +176,9 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     const bp_append_options *options = item->options != NULL ? item->options : &no_options;
     bpi_staged *staged = &scratch->items[index];
     memset(staged, 0, sizeof *staged);
-    staged->system = request->system && index == 0;
-    size_t lead = request->system && index > 0 ? 1 : 0;
-    bp_kind_code kind = options->kind_name != NULL ? request->kind : item->kind;
+    staged->system = index < request->lead;
+    size_t lead = staged->system ? 0 : request->lead;
+    bp_kind_code kind = request->kinds != NULL ? request->kinds[index] : item->kind;
     bp_status status = staged->system ? BP_OK : check_place(item, kind, error);
     if (status == BP_OK) {
         status = check_payload(store, &item->payload, error);

@@ -11,8 +11,8 @@
 typedef struct bpi_request {
     const bp_batch_item *items;
     size_t count;
-    bool system;      /* the first item is a system event of the library */
-    bp_kind_code kind; /* for items with kind_name: what it was resolved to, by bpi_request_kinds */
+    size_t lead;               /* so many items in front are system events of the library: kinds that get a name */
+    const bp_kind_code *kinds; /* one per item, when names were resolved; NULL: the items' own */
     int64_t now_us;
 } bpi_request;
 

@@ -152,8 +152,8 @@ static void many_of_one_size_are_each_hashed(void **state)
 {
     (void)state;
     for (size_t count = 0; count <= 150; count += count < 20 ? 1 : 43) {
-        const uint8_t *inputs[150];
-        size_t sizes[150];
+        const uint8_t *inputs[150] = {0};
+        size_t sizes[150] = {0};
         bp_hash hashes[150];
         for (size_t index = 0; index < count; index++) {
             inputs[index] = input + 3 * index;

@@ -151,7 +151,7 @@ def record_faults(header, records):
 def kind_fault(record):
     system = record.kind in SYSTEM_KINDS
     category = record.kind >> 12
-    if category == 0 and not system or category == 0xD and record.kind not in EFFECT_KINDS:
+    if category == 0 and record.kind != 0 and not system or category == 0xD and record.kind not in EFFECT_KINDS:
         return f"reserved kind {record.kind:#06x}"
     if system != (record.entity == SYSTEM_NAME) or system and record.scope != SYSTEM_NAME:
         return f"kind {record.kind:#06x} with entity {record.entity!r} and scope {record.scope!r}"

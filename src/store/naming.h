@@ -1,0 +1,18 @@
+/*
+ * naming.h: appends that name their kinds.
+ */
+#ifndef BPI_STORE_NAMING_H
+#define BPI_STORE_NAMING_H
+
+#include "store/stage.h"
+
+/* Stages, commits and waits; src/store/append.c. */
+bp_status bpi_store_run(bp_store *store, const bpi_request *request, bp_durability durability, bp_receipt *receipts,
+                        bp_error *error);
+int64_t bpi_store_now_us(const bp_store *store);
+
+/* Items of which some have a kind_name. */
+bp_status bpi_append_named(bp_store *store, const bp_batch_item *items, size_t count, bp_durability durability,
+                           bp_receipt *receipts, bp_error *error);
+
+#endif

@@ -29,7 +29,7 @@ void bpt_compare_event(bpt_model *model, uint64_t sequence, const bp_event *even
     SAME(text_is(&want->scope, event->scope), "scope");
     SAME(bp_id_equal(&event->correlation, &want->correlation), "correlation");
     SAME(event->cause_count == want->cause_count, "number of causes");
-    SAME(memcmp(event->causes, want->causes, want->cause_count * sizeof(bp_id)) == 0 || want->cause_count == 0,
+    SAME(want->cause_count == 0 || memcmp(event->causes, want->causes, want->cause_count * sizeof(bp_id)) == 0,
          "a cause");
     SAME(text_is(&want->payload, (bp_text){event->payload, event->payload_size}), "payload");
     SAME(event->batch == want->batch && event->batch_count == want->batch_count, "batch");

@@ -46,17 +46,17 @@ typedef struct bp_expectation {
 typedef struct bp_append_options {
     size_t size;
     bp_expectation expect;
-    bp_id id;                 /* nil: the store makes a UUIDv7; given: the idempotency key */
-    bp_id correlation;        /* nil: the event's own id */
-    const bp_id *causes;      /* the first is the causation id */
+    bp_id id;            /* nil: the store makes a UUIDv7; given: the idempotency key */
+    bp_id correlation;   /* nil: the event's own id */
+    const bp_id *causes; /* the first is the causation id */
     size_t cause_count;
     /* Causes inside the batch: indexes of earlier items, appended behind `causes`; bp_append_batch only. */
     const uint32_t *cause_items;
     size_t cause_item_count;
-    bool external;            /* causes need not be in this store */
+    bool external; /* causes need not be in this store */
     bool has_time;
-    int64_t time_us;          /* when it happened; default: the time of the commit */
-    uint16_t flags;           /* BP_FLAG_... */
+    int64_t time_us; /* when it happened; default: the time of the commit */
+    uint16_t flags;  /* BP_FLAG_... */
     uint32_t lane;
     uint32_t depth;
     /*
@@ -80,12 +80,12 @@ typedef struct bp_receipt {
     uint64_t clock;
     bp_hlc hlc;
     bp_hash event_hash;
-    uint64_t position;  /* LSN of the record */
-    bp_kind_code kind;  /* the one that was appended: tells what a kind_name became */
-    bool durable;       /* survives power loss, known at the time of this answer */
-    bool duplicate;     /* this is the receipt of an earlier append with the same id and request */
-    bool unverifiable;  /* duplicate of an event whose payload was erased: the request could not be compared whole */
-    bool kind_named;    /* kind_name was new and was given `kind` by this append */
+    uint64_t position; /* LSN of the record */
+    bp_kind_code kind; /* the one that was appended: tells what a kind_name became */
+    bool durable;      /* survives power loss, known at the time of this answer */
+    bool duplicate;    /* this is the receipt of an earlier append with the same id and request */
+    bool unverifiable; /* duplicate of an event whose payload was erased: the request could not be compared whole */
+    bool kind_named;   /* kind_name was new and was given `kind` by this append */
 } bp_receipt;
 
 /*
@@ -96,10 +96,10 @@ BP_API BP_MUST_USE bp_status bp_append(bp_store *store, bp_coordinate at, bp_kin
                                        const bp_append_options *options, bp_receipt *receipt_out, bp_error *error);
 
 /* Appends what follows from other events: their correlation and their ids as causes (1..64); options may add the rest. */
-BP_API BP_MUST_USE bp_status bp_append_reaction(bp_store *store, bp_coordinate at, bp_kind_code kind, bp_payload payload,
-                                                const bp_id *correlation, const bp_id *causes, size_t cause_count,
-                                                const bp_append_options *options, bp_receipt *receipt_out,
-                                                bp_error *error);
+BP_API BP_MUST_USE bp_status bp_append_reaction(bp_store *store, bp_coordinate at, bp_kind_code kind,
+                                                bp_payload payload, const bp_id *correlation, const bp_id *causes,
+                                                size_t cause_count, const bp_append_options *options,
+                                                bp_receipt *receipt_out, bp_error *error);
 
 typedef struct bp_batch_item {
     bp_coordinate at;
@@ -126,7 +126,8 @@ static inline void bp_batch_options_init(bp_batch_options *options)
  * `receipts_out`: NULL or room for `count`. error->index names the item that was refused.
  */
 BP_API BP_MUST_USE bp_status bp_append_batch(bp_store *store, const bp_batch_item *items, size_t count,
-                                             const bp_batch_options *options, bp_receipt *receipts_out, bp_error *error);
+                                             const bp_batch_options *options, bp_receipt *receipts_out,
+                                             bp_error *error);
 
 /*
  * Rebuilds a store from an export: events exactly as they were, hashes, times, clocks and salts included. Only into a store

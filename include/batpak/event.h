@@ -30,22 +30,22 @@ enum {
 typedef struct bp_event {
     uint64_t sequence;
     bp_id id;
-    bp_hlc hlc;         /* when it was committed */
-    int64_t time_us;    /* when it happened */
-    uint64_t clock;     /* number within its entity, from 0 */
+    bp_hlc hlc;      /* when it was committed */
+    int64_t time_us; /* when it happened */
+    uint64_t clock;  /* number within its entity, from 0 */
     bp_kind_code kind;
     uint16_t flags;
     uint8_t payload_type;
     bool payload_absent; /* erased: payload_size is 0 and content_hash stands for it */
     bool tombstoned;
-    bool external;       /* its causes may lie outside of this store */
+    bool external; /* its causes may lie outside of this store */
     uint16_t payload_version;
     uint16_t cause_count;
     uint32_t lane;
     uint32_t depth;
     bp_text entity;
     bp_text scope;
-    bp_id correlation;   /* its own id unless one was given */
+    bp_id correlation; /* its own id unless one was given */
     const bp_id *causes;
     const void *payload;
     size_t payload_size;
@@ -54,10 +54,10 @@ typedef struct bp_event {
     size_t private_extensions_size;
     bp_hash event_hash;
     uint8_t salt[16];
-    bp_hash content_hash;     /* only of a stub (payload_absent); else zeros: bp_event_content_hash computes it */
-    uint64_t position;        /* LSN: segment ordinal << 32 | byte offset of the record */
-    uint64_t batch;           /* sequence of the first event of its commit */
-    uint32_t batch_count;     /* events in its commit; 1 for a single append */
+    bp_hash content_hash; /* only of a stub (payload_absent); else zeros: bp_event_content_hash computes it */
+    uint64_t position;    /* LSN: segment ordinal << 32 | byte offset of the record */
+    uint64_t batch;       /* sequence of the first event of its commit */
+    uint32_t batch_count; /* events in its commit; 1 for a single append */
 } bp_event;
 
 /* Its own time against `now`, microseconds, never negative. */
@@ -92,7 +92,7 @@ typedef struct bp_place {
 typedef enum bp_order { BP_LESS = -1, BP_EQUAL = 0, BP_GREATER = 1, BP_INCOMPARABLE = 2 } bp_order;
 
 BP_API bp_place bp_place_root(bp_hlc hlc);
-BP_API bp_place bp_place_child(bp_place parent, bp_hlc hlc);              /* same lane, clock + 1 */
+BP_API bp_place bp_place_child(bp_place parent, bp_hlc hlc);               /* same lane, clock + 1 */
 BP_API bp_place bp_place_fork(bp_place parent, uint32_t lane, bp_hlc hlc); /* new lane, depth + 1, clock 0 */
 BP_API bp_place bp_place_of(const bp_event *event);
 BP_API bool bp_place_is_root(bp_place place);

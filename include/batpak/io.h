@@ -30,9 +30,9 @@ typedef struct bp_file bp_file; /* an open file; the implementation's own */
 
 enum {
     BP_OPEN_READ = 0,
-    BP_OPEN_WRITE = 1,     /* reading and writing */
-    BP_OPEN_CREATE = 2,    /* make it when it is missing, mode 0600 */
-    BP_OPEN_EXCLUSIVE = 4  /* with CREATE: EEXIST when it is there */
+    BP_OPEN_WRITE = 1,    /* reading and writing */
+    BP_OPEN_CREATE = 2,   /* make it when it is missing, mode 0600 */
+    BP_OPEN_EXCLUSIVE = 4 /* with CREATE: EEXIST when it is there */
 };
 
 typedef enum bp_sync_mode {
@@ -42,8 +42,8 @@ typedef enum bp_sync_mode {
 
 /* Where a directory lives: what makes a `live` page believable. */
 typedef struct bp_io_place {
-    uint8_t boot[16];  /* changes whenever the machine starts */
-    uint64_t mount;    /* changes whenever the filesystem is mounted */
+    uint8_t boot[16]; /* changes whenever the machine starts */
+    uint64_t mount;   /* changes whenever the filesystem is mounted */
 } bp_io_place;
 
 /* Called once a name, without "." and "..". `size` is 0 for directories. Non-zero stops the listing and is returned. */
@@ -54,7 +54,8 @@ typedef struct bp_io {
     void *context;
 
     /* Directories. Names never contain a slash; symbolic links are not followed below the opened path. */
-    int (*dir_open)(void *context, const char *path, bool create, bp_dir **dir_out); /* create: mode 0700, last part only */
+    int (*dir_open)(void *context, const char *path, bool create,
+                    bp_dir **dir_out); /* create: mode 0700, last part only */
     int (*dir_open_at)(void *context, bp_dir *parent, const char *name, bool create, bp_dir **dir_out);
     void (*dir_close)(void *context, bp_dir *dir);
     int (*dir_sync)(void *context, bp_dir *dir);
@@ -91,8 +92,8 @@ typedef struct bp_io {
 typedef struct bp_clock {
     size_t size;
     void *context;
-    int64_t (*now_us)(void *context);       /* wall clock, microseconds since 1970 */
-    uint64_t (*steady_ns)(void *context);   /* never goes back, unrelated to the wall */
+    int64_t (*now_us)(void *context);     /* wall clock, microseconds since 1970 */
+    uint64_t (*steady_ns)(void *context); /* never goes back, unrelated to the wall */
     void (*sleep_ns)(void *context, uint64_t duration_ns);
 } bp_clock;
 
@@ -105,9 +106,9 @@ typedef struct bp_random {
 typedef struct bp_allocator {
     size_t size;
     void *context;
-    void *(*allocate)(void *context, size_t size);                          /* NULL when there is none */
+    void *(*allocate)(void *context, size_t size);                              /* NULL when there is none */
     void *(*resize)(void *context, void *memory, size_t old_size, size_t size); /* memory may be NULL */
-    void (*release)(void *context, void *memory, size_t size);              /* memory may be NULL */
+    void (*release)(void *context, void *memory, size_t size);                  /* memory may be NULL */
 } bp_allocator;
 
 typedef enum bp_log_level { BP_LOG_DEBUG, BP_LOG_INFO, BP_LOG_WARN, BP_LOG_ERROR } bp_log_level;

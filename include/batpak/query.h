@@ -19,9 +19,9 @@ typedef struct bp_iterator bp_iterator;
 
 typedef struct bp_query_options {
     size_t size;
-    bool backward;        /* newest first */
-    uint64_t limit;       /* at most so many; 0 = all */
-    bool resume;          /* go on behind `resume_after` (in the query's direction), which was the last one seen */
+    bool backward;  /* newest first */
+    uint64_t limit; /* at most so many; 0 = all */
+    bool resume;    /* go on behind `resume_after` (in the query's direction), which was the last one seen */
     uint64_t resume_after;
 } bp_query_options;
 

@@ -11,35 +11,35 @@ extern "C" {
 #endif
 
 typedef struct bp_stats {
-    size_t size; /* set by the caller: sizeof(bp_stats) */
-    uint64_t events;        /* published, system events included */
+    size_t size;     /* set by the caller: sizeof(bp_stats) */
+    uint64_t events; /* published, system events included */
     uint64_t system_events;
     uint64_t entities;
     uint64_t scopes;
     uint64_t kinds;
     uint64_t segments;
     uint64_t sealed_segments;
-    uint64_t log_bytes;     /* bytes of frames */
-    uint64_t file_bytes;    /* sizes of the segment files */
+    uint64_t log_bytes;  /* bytes of frames */
+    uint64_t file_bytes; /* sizes of the segment files */
     uint64_t mapped_bytes;
-    uint64_t heap_bytes;    /* what the store holds from its allocator now */
-    uint64_t index_bytes;   /* of that, the index */
+    uint64_t heap_bytes;  /* what the store holds from its allocator now */
+    uint64_t index_bytes; /* of that, the index */
     bp_frontiers frontiers;
     bp_hlc last_hlc;
     bp_id store_id;
-    uint32_t cuts;          /* cuts ever made by recovery */
-    uint64_t cut_lsn;       /* the last one */
+    uint32_t cuts;    /* cuts ever made by recovery */
+    uint64_t cut_lsn; /* the last one */
     uint64_t cut_bytes;
-    bool cut_now;           /* this opening made one */
-    uint32_t recoveries;    /* in this process, after failed writes */
-    uint64_t appends;       /* calls that appended, through this handle */
+    bool cut_now;        /* this opening made one */
+    uint32_t recoveries; /* in this process, after failed writes */
+    uint64_t appends;    /* calls that appended, through this handle */
     uint64_t duplicates;
     uint64_t conflicts;
     uint64_t syncs;
     uint64_t keeper_seals;
     uint64_t keeper_marks;
     bool read_only;
-    bp_options options;     /* as in effect */
+    bp_options options; /* as in effect */
 } bp_stats;
 
 /* A consistent enough picture; takes the store's locks for an instant. Any thread. */
@@ -54,10 +54,10 @@ typedef struct bp_segment_info {
     bool sealed;
     uint64_t first_sequence;
     uint64_t events;
-    uint64_t bytes;      /* of frames and header */
+    uint64_t bytes; /* of frames and header */
     uint64_t file_bytes;
-    bp_hash root;        /* sealed only */
-    char name[64];       /* "log/0000000000-1.seg" */
+    bp_hash root;  /* sealed only */
+    char name[64]; /* "log/0000000000-1.seg" */
 } bp_segment_info;
 
 typedef int (*bp_segment_fn)(void *argument, const bp_segment_info *segment);

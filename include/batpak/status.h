@@ -49,12 +49,7 @@ typedef enum bp_status {
     BP_ERR_NOT_EMPTY = 28    /* an empty store or place was needed */
 } bp_status;
 
-enum {
-    BP_ERROR_MESSAGE_SIZE = 512,
-    BP_ERROR_HINT_SIZE = 256,
-    BP_ERROR_PATH_SIZE = 512,
-    BP_ERROR_ENTITY_SIZE = 256
-};
+enum { BP_ERROR_MESSAGE_SIZE = 512, BP_ERROR_HINT_SIZE = 256, BP_ERROR_PATH_SIZE = 512, BP_ERROR_ENTITY_SIZE = 256 };
 
 /*
  * What went wrong. All strings are NUL-terminated, cut when too long, empty when there is nothing to say.
@@ -62,21 +57,21 @@ enum {
  */
 typedef struct bp_error {
     bp_status status;
-    int os_error;              /* errno, 0 when none */
-    uint64_t expected;         /* BP_ERR_CONFLICT: the clock expected; UINT64_MAX stands for "none" */
-    uint64_t actual;           /* BP_ERR_CONFLICT: the entity's clock; UINT64_MAX stands for "none" */
-    uint64_t offset;           /* byte offset in `file`, when has_offset */
-    uint64_t sequence;         /* the event concerned, when has_sequence */
-    size_t index;              /* item of a batch concerned, when has_index */
+    int os_error;      /* errno, 0 when none */
+    uint64_t expected; /* BP_ERR_CONFLICT: the clock expected; UINT64_MAX stands for "none" */
+    uint64_t actual;   /* BP_ERR_CONFLICT: the entity's clock; UINT64_MAX stands for "none" */
+    uint64_t offset;   /* byte offset in `file`, when has_offset */
+    uint64_t sequence; /* the event concerned, when has_sequence */
+    size_t index;      /* item of a batch concerned, when has_index */
     bool has_offset;
     bool has_sequence;
     bool has_index;
     bool has_id;
-    bp_id id;                                  /* the event concerned, when has_id */
-    char message[BP_ERROR_MESSAGE_SIZE];       /* what happened */
-    char file[BP_ERROR_PATH_SIZE];             /* where */
-    char hint[BP_ERROR_HINT_SIZE];             /* what to try */
-    char entity[BP_ERROR_ENTITY_SIZE];         /* the entity concerned */
+    bp_id id;                            /* the event concerned, when has_id */
+    char message[BP_ERROR_MESSAGE_SIZE]; /* what happened */
+    char file[BP_ERROR_PATH_SIZE];       /* where */
+    char hint[BP_ERROR_HINT_SIZE];       /* what to try */
+    char entity[BP_ERROR_ENTITY_SIZE];   /* the entity concerned */
 } bp_error;
 
 /* The constant name of a status, "BP_ERR_CONFLICT"; "BP_ERR_?" for a number that is none. Never NULL. Any thread. */

@@ -46,29 +46,29 @@ typedef void (*bp_progress_fn)(void *context, const char *what, uint64_t done, u
  * different value takes effect for what is written from then on.
  */
 typedef struct bp_options {
-    size_t size;                /* set by bp_options_init */
-    bool create;                /* make the store if it is missing; default true */
-    bool exclusive;             /* with create: BP_ERR_EXISTS if it is there; default false */
-    bp_durability durability;   /* of appends that do not say; default durable */
-    uint32_t segment_size;      /* S bytes, multiple of 4096, BP_SEGMENT_MIN..BP_SEGMENT_MAX; default 64 MiB */
-    bp_layout layout;           /* S; default what measures best */
-    uint32_t sync_every_events; /* periodic: a sync at the latest after so many events; default 1000 */
-    uint32_t sync_every_ms;     /* periodic: and after so many milliseconds; default 100 */
-    bp_sync_mode sync_mode;     /* default BP_SYNC_DATA */
-    uint32_t commit_max_events; /* durable appends waiting for one sync; more block before they write; default 4096 */
-    uint64_t commit_max_bytes;  /* the same in bytes; default 64 MiB */
-    uint32_t payload_max;       /* bytes, up to BP_PAYLOAD_MAX; default BP_PAYLOAD_DEFAULT_MAX */
-    uint32_t fd_budget;         /* descriptors the store may hold; default 64, least 8 */
-    uint32_t recovery_attempts; /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
+    size_t size;                 /* set by bp_options_init */
+    bool create;                 /* make the store if it is missing; default true */
+    bool exclusive;              /* with create: BP_ERR_EXISTS if it is there; default false */
+    bp_durability durability;    /* of appends that do not say; default durable */
+    uint32_t segment_size;       /* S bytes, multiple of 4096, BP_SEGMENT_MIN..BP_SEGMENT_MAX; default 64 MiB */
+    bp_layout layout;            /* S; default what measures best */
+    uint32_t sync_every_events;  /* periodic: a sync at the latest after so many events; default 1000 */
+    uint32_t sync_every_ms;      /* periodic: and after so many milliseconds; default 100 */
+    bp_sync_mode sync_mode;      /* default BP_SYNC_DATA */
+    uint32_t commit_max_events;  /* durable appends waiting for one sync; more block before they write; default 4096 */
+    uint64_t commit_max_bytes;   /* the same in bytes; default 64 MiB */
+    uint32_t payload_max;        /* bytes, up to BP_PAYLOAD_MAX; default BP_PAYLOAD_DEFAULT_MAX */
+    uint32_t fd_budget;          /* descriptors the store may hold; default 64, least 8 */
+    uint32_t recovery_attempts;  /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
     uint32_t recovery_within_ms; /* ... within so many ms; default 0 = over the handle's life */
-    bp_keeper_mode keeper;      /* default BP_KEEPER_THREAD */
-    size_t keeper_stack_size;   /* bytes; default 256 KiB */
-    const bp_io *io;            /* NULL: this machine */
+    bp_keeper_mode keeper;       /* default BP_KEEPER_THREAD */
+    size_t keeper_stack_size;    /* bytes; default 256 KiB */
+    const bp_io *io;             /* NULL: this machine */
     const bp_clock *clock;
     const bp_random *random;
     const bp_allocator *allocator;
-    const bp_log_hook *log;     /* NULL: nothing is said */
-    bp_progress_fn progress;    /* NULL: none; called by the opening thread */
+    const bp_log_hook *log;  /* NULL: nothing is said */
+    bp_progress_fn progress; /* NULL: none; called by the opening thread */
     void *progress_context;
 } bp_options;
 
@@ -93,7 +93,8 @@ static inline void bp_options_init(bp_options *options)
  *   BP_ERR_VERSION     a newer format
  *   BP_ERR_ARGUMENT, BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_NO_MEMORY
  */
-BP_API BP_MUST_USE bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error);
+BP_API BP_MUST_USE bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out,
+                                     bp_error *error);
 
 /*
  * Opens a store for reading beside its writer, in this or another process, or with no writer at all, on read-only
@@ -126,12 +127,12 @@ BP_API BP_MUST_USE bp_status bp_sync(bp_store *store, bp_error *error);
 BP_API BP_MUST_USE bp_status bp_wait_durable(bp_store *store, uint64_t sequence, uint32_t timeout_ms, bp_error *error);
 
 typedef struct bp_frontiers {
-    uint64_t published;    /* events below this sequence are visible to readers */
-    uint64_t durable;      /* events below this sequence survive power loss */
-    uint64_t durable_lsn;  /* the same as a position in the log */
+    uint64_t published;   /* events below this sequence are visible to readers */
+    uint64_t durable;     /* events below this sequence survive power loss */
+    uint64_t durable_lsn; /* the same as a position in the log */
     uint64_t published_lsn;
     uint32_t epoch;
-    bool failed;           /* BP_ERR_FAILED is what an append would get */
+    bool failed; /* BP_ERR_FAILED is what an append would get */
 } bp_frontiers;
 
 /* Never blocks. Any thread. */
@@ -145,7 +146,7 @@ BP_API BP_MUST_USE bp_status bp_seal(bp_store *store, bp_error *error);
 
 /* Where a process left off. Empty (all zero) matches every store. */
 typedef struct bp_position {
-    uint64_t next;     /* events below this sequence were seen */
+    uint64_t next; /* events below this sequence were seen */
     uint32_t epoch;
     bp_hash event_hash; /* of the event next - 1 */
 } bp_position;

@@ -59,8 +59,8 @@ BP_API void bp_frame_encode(const bp_frame *frame, uint8_t bytes_out[BP_FRAME_HE
 
 /* Reads a record at the start of `bytes`; `store_id` is needed for its CRC. length_out: how long it is. The event is
  * a view into bytes. Any bytes are safe. */
-BP_API BP_MUST_USE bp_status bp_record_decode(const void *bytes, size_t size, const bp_id *store_id, bp_event *event_out,
-                                              size_t *length_out, bp_error *error);
+BP_API BP_MUST_USE bp_status bp_record_decode(const void *bytes, size_t size, const bp_id *store_id,
+                                              bp_event *event_out, size_t *length_out, bp_error *error);
 
 /* One field of a file, in order of offset: `group` says of what ("slot 0", "frame 3 DATA", "record 17"). */
 typedef struct bp_field {

@@ -12,12 +12,12 @@ extern "C" {
 #endif
 
 typedef struct bp_fault {
-    const char *file;     /* relative to the store */
+    const char *file; /* relative to the store */
     uint64_t offset;
     bool has_sequence;
     uint64_t sequence;
-    const char *entity;   /* NULL when not known; lives during the call */
-    const char *what;     /* "event hash does not match", ...; lives during the call */
+    const char *entity; /* NULL when not known; lives during the call */
+    const char *what;   /* "event hash does not match", ...; lives during the call */
 } bp_fault;
 
 /* Called for every fault. Non-zero stops verifying. */
@@ -25,10 +25,10 @@ typedef int (*bp_fault_fn)(void *context, const bp_fault *fault);
 
 typedef struct bp_verify_options {
     size_t size;
-    const bp_io *io;               /* NULL: this machine */
+    const bp_io *io; /* NULL: this machine */
     const bp_allocator *allocator;
-    unsigned threads;              /* 0 = one */
-    bp_fault_fn fault;             /* NULL: only counted */
+    unsigned threads;  /* 0 = one */
+    bp_fault_fn fault; /* NULL: only counted */
     void *fault_context;
     bp_progress_fn progress;
     void *progress_context;
@@ -42,14 +42,14 @@ static inline void bp_verify_options_init(bp_verify_options *options)
 
 typedef struct bp_verify_report {
     uint64_t faults;
-    uint64_t events;      /* events read and proven */
+    uint64_t events; /* events read and proven */
     uint64_t entities;
     uint64_t segments;
     uint64_t frames;
     uint64_t bytes;
-    uint64_t stubs;       /* events whose payload was erased: chain proven, payload gone */
+    uint64_t stubs;           /* events whose payload was erased: chain proven, payload gone */
     uint64_t unsettled_bytes; /* bytes behind the end that nothing vouches for; recovery would cut them */
-    bp_hash root;         /* Merkle root over all event hashes in sequence order */
+    bp_hash root;             /* Merkle root over all event hashes in sequence order */
 } bp_verify_report;
 
 /*

@@ -79,7 +79,8 @@ const char *bpi_frame_shape_fault(const uint8_t bytes[BPI_FRAME_HEADER], const b
         if (frame->flags != BPI_FRAME_MUST_UNDERSTAND) {
             return "frame flags unknown";
         }
-        return frame->record_count >= 1 && frame->record_count <= BP_BATCH_MAX ? NULL : "number of records out of range";
+        return frame->record_count >= 1 && frame->record_count <= BP_BATCH_MAX ? NULL
+                                                                               : "number of records out of range";
     case BP_FRAME_PAD:
     case BP_FRAME_MARK:
     case BP_FRAME_CLOSE:

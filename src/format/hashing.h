@@ -35,7 +35,7 @@ enum { BPI_EVENT_PREFIX_MAX = 64 + 64 * 16 + 1024 + 1024 + 65535 + 63 };
 
 /* Merkle root over n event hashes, fed one by one: constant memory. */
 typedef struct bpi_merkle {
-    bp_hash nodes[64];   /* nodes[i]: a full subtree of 2^i leaves, where bit i of count is set */
+    bp_hash nodes[64]; /* nodes[i]: a full subtree of 2^i leaves, where bit i of count is set */
     uint64_t count;
 } bpi_merkle;
 

@@ -119,8 +119,7 @@ static const char *entry_fault(const uint8_t *bytes, const bpi_segment_entry *en
     if (previous != NULL && previous->state != BPI_SEGMENT_SEALED) {
         return "a sealed segment comes after an open one";
     }
-    if (entry->first_sequence != *next_sequence || entry->length < BPI_SEGMENT_HEADER ||
-        entry->length > UINT32_MAX) {
+    if (entry->first_sequence != *next_sequence || entry->length < BPI_SEGMENT_HEADER || entry->length > UINT32_MAX) {
         return "sealed segments do not join";
     }
     *next_sequence += entry->count;
@@ -162,7 +161,8 @@ bp_status bpi_list_get(const uint8_t *bytes, size_t size, const bpi_manifest *ma
         return list_fault(error, manifest, 0, "its checksum is not what the manifest says");
     }
     if (bpi_get32(bytes + 8) > BP_FORMAT_VERSION) {
-        return bpi_error_set(error, BP_ERR_VERSION, "the segment list has format version %u, this library reads version %u",
+        return bpi_error_set(error, BP_ERR_VERSION,
+                             "the segment list has format version %u, this library reads version %u",
                              (unsigned)bpi_get32(bytes + 8), (unsigned)BP_FORMAT_VERSION);
     }
     const char *fault = list_header_fault(bytes, size, manifest, count);

@@ -19,8 +19,7 @@ void bpi_live_put(bpi_live *live, const bp_id *store_id, const bp_io_place *plac
     bpi_put64(bytes + BPI_LIVE_MOUNT, place->mount);
     bpi_put32(bytes + BPI_LIVE_EPOCH, epoch);
     bpi_put32(bytes + BPI_LIVE_PID, pid);
-    bpi_put32(bytes + BPI_LIVE_CRC,
-              bpi_crc32c(0, bytes + BPI_LIVE_STORE_ID, BPI_LIVE_PUBLISHED - BPI_LIVE_STORE_ID));
+    bpi_put32(bytes + BPI_LIVE_CRC, bpi_crc32c(0, bytes + BPI_LIVE_STORE_ID, BPI_LIVE_PUBLISHED - BPI_LIVE_STORE_ID));
 }
 
 bool bpi_live_get(const uint8_t *bytes, size_t size, const bp_id *store_id, const bp_io_place *place,

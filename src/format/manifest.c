@@ -119,9 +119,10 @@ bp_status bpi_manifest_choose(const uint8_t *bytes, size_t size, bpi_manifest *m
     uint32_t version = bpi_get32(best + BPI_SLOT_VERSION);
     slot_get(best, manifest_out);
     if (version != BP_FORMAT_VERSION || (manifest_out->incompat & ~(uint64_t)KNOWN_INCOMPAT) != 0) {
-        bpi_error_set(error, BP_ERR_VERSION,
-                      "the store has format version %u with features 0x%llx, this library reads version %u without them",
-                      (unsigned)version, (unsigned long long)manifest_out->incompat, (unsigned)BP_FORMAT_VERSION);
+        bpi_error_set(
+            error, BP_ERR_VERSION,
+            "the store has format version %u with features 0x%llx, this library reads version %u without them",
+            (unsigned)version, (unsigned long long)manifest_out->incompat, (unsigned)BP_FORMAT_VERSION);
         bpi_error_at(error, offset + BPI_SLOT_VERSION, "MANIFEST");
         bpi_error_hint(error, "use a newer batpak");
         return BP_ERR_VERSION;

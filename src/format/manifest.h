@@ -65,7 +65,11 @@ typedef struct bpi_manifest {
     uint64_t cut_bytes;
 } bpi_manifest;
 
-typedef enum bpi_segment_state { BPI_SEGMENT_OPEN = 0, BPI_SEGMENT_SEALED = 1, BPI_SEGMENT_RETIRED = 2 } bpi_segment_state;
+typedef enum bpi_segment_state {
+    BPI_SEGMENT_OPEN = 0,
+    BPI_SEGMENT_SEALED = 1,
+    BPI_SEGMENT_RETIRED = 2
+} bpi_segment_state;
 
 /* What a list says of one segment. */
 typedef struct bpi_segment_entry {

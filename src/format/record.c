@@ -313,8 +313,8 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
     }
     fault = extensions_fault(event->extensions, event->public_extensions_size, false);
     if (fault == NULL) {
-        fault = extensions_fault(event->extensions + event->public_extensions_size, event->private_extensions_size,
-                                 true);
+        fault =
+            extensions_fault(event->extensions + event->public_extensions_size, event->private_extensions_size, true);
     }
     const uint8_t *value = NULL;
     size_t size = 0;

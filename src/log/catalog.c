@@ -27,8 +27,8 @@ bool bpi_catalog_reserve(const bpi_home *home, bpi_catalog *catalog, size_t coun
         return true;
     }
     size_t capacity = count + count / 2 + 8;
-    bpi_segment_entry *entries = bpi_resize(home->allocator, catalog->entries, catalog->capacity * sizeof *entries,
-                                            capacity * sizeof *entries);
+    bpi_segment_entry *entries =
+        bpi_resize(home->allocator, catalog->entries, catalog->capacity * sizeof *entries, capacity * sizeof *entries);
     if (entries == NULL) {
         return false;
     }

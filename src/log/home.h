@@ -15,7 +15,7 @@ typedef struct bpi_home {
     const bp_allocator *allocator;
     const bp_log_hook *hook; /* NULL: nothing is said */
     bp_sync_mode sync_mode;
-    char *path;              /* as given; for messages */
+    char *path; /* as given; for messages */
     bp_dir *root;
     bp_dir *log;
     bp_io_place place;

@@ -25,15 +25,15 @@
 /* An unsealed segment the writer knows. [commit] */
 typedef struct bpi_open_segment {
     bpi_segment *segment;
-    uint64_t capacity;       /* frames and the PAD end at or below it */
+    uint64_t capacity; /* frames and the PAD end at or below it */
     uint64_t first_sequence;
-    uint64_t end;            /* offset behind the last frame */
+    uint64_t end; /* offset behind the last frame */
     uint64_t frames;
-    uint64_t allocated;      /* bytes of file that may be written without asking for space */
-    uint64_t populated;      /* mapped way: pages touched ahead */
+    uint64_t allocated; /* bytes of file that may be written without asking for space */
+    uint64_t populated; /* mapped way: pages touched ahead */
     uint32_t link;
     bp_hlc last_hlc;
-    bool finished;           /* has its PAD */
+    bool finished; /* has its PAD */
 } bpi_open_segment;
 
 enum { BPI_OPEN_SEGMENTS = 4, BPI_KEEPER_TICK_MS = 5 };
@@ -46,42 +46,42 @@ typedef void (*bpi_sealed_fn)(void *argument, uint32_t ordinal);
 typedef struct bpi_log {
     bpi_home home;
     bp_file *lock_file;
-    bool mapped;              /* buffered by default: frames are stored into a mapping */
-    bool threaded;            /* there is (or will be) a keeper thread */
+    bool mapped;   /* buffered by default: frames are stored into a mapping */
+    bool threaded; /* there is (or will be) a keeper thread */
     uint32_t segment_size;
 
     pthread_mutex_t lock;
-    bpi_open_segment *active;                     /* [commit] */
-    bpi_open_segment *next;                       /* [commit] prepared, listed, without frames; or NULL */
+    bpi_open_segment *active;                      /* [commit] */
+    bpi_open_segment *next;                        /* [commit] prepared, listed, without frames; or NULL */
     bpi_open_segment *finished[BPI_OPEN_SEGMENTS]; /* [commit] waiting for their seal, oldest first */
-    size_t finished_count;                        /* [commit] */
-    bool filling;                                 /* [commit] the keeper zero-fills behind active->allocated */
-    bool maintaining;                             /* [commit] the keeper makes `next` or seals, off the lock */
-    pthread_cond_t maintained;                    /* with lock: filling or preparing ended, a seal was done */
-    uint64_t next_sequence;                       /* [commit] */
-    bp_hlc last_hlc;                              /* [commit] */
-    uint32_t epoch;                               /* [commit] */
-    uint8_t last_type;                            /* [commit] type of the newest frame; 0 none yet */
-    bool clean;                                   /* [commit] the manifest on the medium says clean */
-    bool data_unmarked;                           /* [commit] DATA was written that no later frontier vouches for */
+    size_t finished_count;                         /* [commit] */
+    bool filling;                                  /* [commit] the keeper zero-fills behind active->allocated */
+    bool maintaining;                              /* [commit] the keeper makes `next` or seals, off the lock */
+    pthread_cond_t maintained;                     /* with lock: filling or preparing ended, a seal was done */
+    uint64_t next_sequence;                        /* [commit] */
+    bp_hlc last_hlc;                               /* [commit] */
+    uint32_t epoch;                                /* [commit] */
+    uint8_t last_type;                             /* [commit] type of the newest frame; 0 none yet */
+    bool clean;                                    /* [commit] the manifest on the medium says clean */
+    bool data_unmarked;                            /* [commit] DATA was written that no later frontier vouches for */
 
     pthread_mutex_t catalog_lock;
     bpi_catalog catalog;
 
     pthread_mutex_t sync_lock;
     pthread_cond_t synced;
-    bool syncing;             /* [sync] */
-    uint32_t waiting;         /* [sync] appends that wait for a sync */
-    uint64_t waiting_bytes;   /* [sync] */
-    uint32_t last_group;      /* [sync] how many the last sync served */
+    bool syncing;           /* [sync] */
+    uint32_t waiting;       /* [sync] appends that wait for a sync */
+    uint64_t waiting_bytes; /* [sync] */
+    uint32_t last_group;    /* [sync] how many the last sync served */
 
-    _Atomic uint64_t written;   /* LSN behind the newest frame */
+    _Atomic uint64_t written; /* LSN behind the newest frame */
     _Atomic uint64_t written_sequence;
     _Atomic uint64_t durable;
     _Atomic uint64_t durable_sequence;
     _Atomic bool failed;
-    bp_error failure;         /* [sync] the first one */
-    bpi_live *live;           /* may be NULL: then readers poll the log */
+    bp_error failure; /* [sync] the first one */
+    bpi_live *live;   /* may be NULL: then readers poll the log */
     bp_file *live_file;
 
     bpi_sealed_fn sealed;
@@ -90,15 +90,15 @@ typedef struct bpi_log {
     _Atomic uint64_t syncs;
     _Atomic uint64_t seals;
     _Atomic uint64_t marks;
-    uint32_t cuts_now;        /* by this opening */
+    uint32_t cuts_now; /* by this opening */
 
     /* the keeper */
     pthread_t keeper;
-    bool keeper_started;      /* [commit] */
+    bool keeper_started; /* [commit] */
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;
-    _Atomic bool keeper_due;  /* it was asked for work and has not begun */
-    bool keeper_stop;         /* [keeper_lock] */
+    _Atomic bool keeper_due;   /* it was asked for work and has not begun */
+    bool keeper_stop;          /* [keeper_lock] */
     _Atomic bool keeper_armed; /* it looks every 10 ms whether a MARK or a periodic sync is due */
     size_t keeper_stack_size;
     uint32_t sync_every_events; /* periodic; 0 when the store is not */
@@ -128,7 +128,7 @@ typedef struct bpi_log_options {
     size_t keeper_stack_size;
     uint32_t sync_every_events;
     uint32_t sync_every_ms;
-    bpi_load_calls calls;  /* what is told of the log while it is read */
+    bpi_load_calls calls; /* what is told of the log while it is read */
 } bpi_log_options;
 
 /*

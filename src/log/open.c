@@ -156,7 +156,8 @@ static bp_status make_store(bpi_log *log, const bpi_log_options *options, bp_err
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to make the store");
     }
     bpi_segment *segment = NULL;
-    status = bpi_segment_create(home, manifest, 0, BPI_SEGMENT_FIRST_SIZE, false, &catalog->entries[0], &segment, error);
+    status =
+        bpi_segment_create(home, manifest, 0, BPI_SEGMENT_FIRST_SIZE, false, &catalog->entries[0], &segment, error);
     bpi_segment_drop(segment);
     if (status == BP_OK) {
         catalog->count = 1;

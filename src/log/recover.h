@@ -8,11 +8,11 @@
 #include "log/walk.h"
 
 typedef struct bpi_verdict {
-    size_t index;        /* catalog entry of p's segment */
-    uint64_t p;          /* the log ends here */
-    uint64_t vouched;    /* V */
-    uint64_t loose;      /* bytes at or beyond p, up to the last that is not zero, over all segments */
-    const char *fault;   /* why nothing is accepted at p; NULL: end of file */
+    size_t index;      /* catalog entry of p's segment */
+    uint64_t p;        /* the log ends here */
+    uint64_t vouched;  /* V */
+    uint64_t loose;    /* bytes at or beyond p, up to the last that is not zero, over all segments */
+    const char *fault; /* why nothing is accepted at p; NULL: end of file */
 } bpi_verdict;
 
 /* Reads `live`; false when there is none or it is not believed. */

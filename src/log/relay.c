@@ -68,15 +68,14 @@ static bpi_segment_entry *entry_of(bpi_catalog *catalog, uint32_t ordinal)
 }
 
 /* The segment that takes the relayed frames: the prepared one, or a new one. */
-static bp_status find_target(bpi_log *log, uint64_t capacity, bpi_open_segment **target_out, bpi_segment_entry *entry_out,
-                             bool *listed_out, bp_error *error)
+static bp_status find_target(bpi_log *log, uint64_t capacity, bpi_open_segment **target_out,
+                             bpi_segment_entry *entry_out, bool *listed_out, bp_error *error)
 {
     if (log->next != NULL) {
         *target_out = log->next;
         *listed_out = true;
-        return capacity > log->next->segment->map_size
-                   ? bpi_segment_remap(log->next->segment, (size_t)capacity, error)
-                   : BP_OK;
+        return capacity > log->next->segment->map_size ? bpi_segment_remap(log->next->segment, (size_t)capacity, error)
+                                                       : BP_OK;
     }
     bpi_open_segment *target = bpi_allocate_zero(log->home.allocator, sizeof *target);
     if (target == NULL) {

@@ -65,8 +65,8 @@ static bp_status fill_window(bpi_scanner *scanner, uint64_t offset, size_t size,
             return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read a frame of %zu bytes", wanted);
         }
         size_t got = 0;
-        bp_status status = read_at(scanner->home, scanner->file, scanner->name, offset, scanner->window.data, wanted,
-                                   &got, error);
+        bp_status status =
+            read_at(scanner->home, scanner->file, scanner->name, offset, scanner->window.data, wanted, &got, error);
         if (status != BP_OK) {
             return status;
         }
@@ -147,10 +147,10 @@ static bp_status check_records(const body *b, bp_error *error)
     for (uint32_t i = 0; i < b->frame->record_count; i++, sequence++) {
         bp_event event;
         size_t length = 0;
-        const char *fault = scanner->full ? bpi_record_check(b->bytes + at, b->frame->length - at,
-                                                             scanner->chain->seed, &event, &length)
-                                          : bpi_record_view(b->bytes + at, b->frame->length - at,
-                                                            scanner->chain->seed, &event, &length);
+        const char *fault =
+            scanner->full
+                ? bpi_record_check(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length)
+                : bpi_record_view(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length);
         if (fault != NULL) {
             return bad_record(scanner, at, fault);
         }
@@ -301,8 +301,9 @@ bp_status bpi_scanner_force(bpi_scanner *scanner, const bp_frame *frame, bpi_rec
     for (uint32_t i = 0; status == BP_OK && frame->type == BP_FRAME_DATA && i < frame->record_count; i++) {
         bp_event event;
         size_t length = 0;
-        const char *fault =
-            at >= available ? "end" : bpi_record_view(bytes + at, available - at, scanner->chain->seed, &event, &length);
+        const char *fault = at >= available
+                                ? "end"
+                                : bpi_record_view(bytes + at, available - at, scanner->chain->seed, &event, &length);
         if (fault != NULL) {
             /* The length of a damaged record cannot be believed, so neither can what follows in this frame. */
             break;

@@ -14,14 +14,14 @@
 
 /* What goes on from frame to frame and from segment to segment. */
 typedef struct bpi_chain {
-    uint32_t link;          /* header CRC of the last accepted frame; 0 before the first */
-    uint32_t epoch;         /* its epoch */
-    uint32_t epoch_max;     /* the manifest's */
+    uint32_t link;      /* header CRC of the last accepted frame; 0 before the first */
+    uint32_t epoch;     /* its epoch */
+    uint32_t epoch_max; /* the manifest's */
     uint64_t next_sequence;
     bp_hlc last_hlc;
-    uint64_t frontier;      /* the greatest of all accepted frames */
-    uint32_t seed;          /* record CRC seed */
-    uint8_t last_type;      /* of the last accepted frame; 0 before the first */
+    uint64_t frontier; /* the greatest of all accepted frames */
+    uint32_t seed;     /* record CRC seed */
+    uint8_t last_type; /* of the last accepted frame; 0 before the first */
 } bpi_chain;
 
 typedef struct bpi_scanner {
@@ -30,16 +30,16 @@ typedef struct bpi_scanner {
     char name[BP_SEGMENT_NAME_SIZE + 4]; /* "log/..." */
     uint32_t ordinal;
     uint64_t salt;
-    uint64_t limit;      /* the file's size or the listed length */
-    uint64_t offset;     /* where the next frame should be */
+    uint64_t limit;  /* the file's size or the listed length */
+    uint64_t offset; /* where the next frame should be */
     uint64_t frames;
     bpi_chain *chain;
-    bpi_buffer window;   /* bytes [window_start, window_start + window.size) */
+    bpi_buffer window; /* bytes [window_start, window_start + window.size) */
     uint64_t window_start;
-    bool full;           /* records are judged by bpi_record_check, not just viewed */
-    const char *fault;   /* after BP_END: why no frame was accepted; NULL: the limit is reached exactly */
+    bool full;             /* records are judged by bpi_record_check, not just viewed */
+    const char *fault;     /* after BP_END: why no frame was accepted; NULL: the limit is reached exactly */
     uint64_t fault_offset; /* where exactly: the frame's header or one of its records */
-    bool header_good;    /* after BP_END: the header was right in its place, only the body was not */
+    bool header_good;      /* after BP_END: the header was right in its place, only the body was not */
 } bpi_scanner;
 
 /* One record of an accepted frame. The event is a view into the scanner's window: good until the next frame. */

@@ -17,15 +17,15 @@ typedef struct bpi_segment {
     const bp_io *io;
     const bp_allocator *allocator;
     bp_file *file;
-    const uint8_t *address;  /* the mapping, [0, map_size) */
-    void *writable;          /* the same address, for map_store */
-    size_t map_size;         /* the most the file will ever be */
-    bool writable_map;       /* the mapping may be stored to */
+    const uint8_t *address; /* the mapping, [0, map_size) */
+    void *writable;         /* the same address, for map_store */
+    size_t map_size;        /* the most the file will ever be */
+    bool writable_map;      /* the mapping may be stored to */
     uint32_t ordinal;
     uint32_t generation;
     uint64_t salt;
-    uint32_t seed;           /* record CRC seed of the store */
-    _Atomic uint64_t size;   /* bytes of file that exist: reads stay below */
+    uint32_t seed;         /* record CRC seed of the store */
+    _Atomic uint64_t size; /* bytes of file that exist: reads stay below */
     _Atomic uint32_t references;
 } bpi_segment;
 

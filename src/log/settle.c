@@ -27,8 +27,8 @@ static bp_status open_mapped(settling *s, const bpi_segment_entry *entry, bpi_se
     bpi_log *log = s->log;
     bool sealed = entry->state == BPI_SEGMENT_SEALED;
     bp_file *file = NULL;
-    bp_status status = bpi_open_listed(&log->home, &log->catalog, entry, sealed ? BP_OPEN_READ : BP_OPEN_WRITE, &file,
-                                       NULL, error);
+    bp_status status =
+        bpi_open_listed(&log->home, &log->catalog, entry, sealed ? BP_OPEN_READ : BP_OPEN_WRITE, &file, NULL, error);
     if (status != BP_OK) {
         return status;
     }
@@ -125,8 +125,8 @@ static bp_status seal_finished(settling *s, const bpi_log_walk *walk, const bpi_
         while (next < verdict->index && catalog->entries[next].state == BPI_SEGMENT_RETIRED) {
             next++;
         }
-        bp_status status = seal_entry(&catalog->entries[i], &walk->tails[i], walk->tails[next].first_sequence,
-                                      s->segments[i], error);
+        bp_status status =
+            seal_entry(&catalog->entries[i], &walk->tails[i], walk->tails[next].first_sequence, s->segments[i], error);
         if (status != BP_OK) {
             return status;
         }
@@ -236,9 +236,8 @@ static bp_status claim(settling *s, const bpi_verdict *verdict, uint64_t cut, bo
     bpi_log *log = s->log;
     bpi_manifest *manifest = &log->catalog.manifest;
     bool clean = manifest->clean && cut == 0 && verdict->p == manifest->durable;
-    bool options_changed =
-        manifest->segment_size != log->segment_size ||
-        (s->options->layout != 0 && manifest->layout != (uint8_t)(s->options->layout - 1));
+    bool options_changed = manifest->segment_size != log->segment_size ||
+                           (s->options->layout != 0 && manifest->layout != (uint8_t)(s->options->layout - 1));
     if (!clean) {
         bp_status status = sync_tail(s, verdict->index, error);
         if (status != BP_OK) {

@@ -20,11 +20,11 @@ typedef struct bpi_walk_calls {
 typedef struct bpi_tail {
     uint64_t first_sequence;
     uint64_t frames;
-    uint64_t end;      /* offset behind the last accepted frame */
+    uint64_t end; /* offset behind the last accepted frame */
     uint32_t link;
     bp_hlc last_hlc;
     bool visited;
-    bool finished;     /* its PAD was accepted */
+    bool finished; /* its PAD was accepted */
 } bpi_tail;
 
 typedef struct bpi_log_walk {
@@ -33,11 +33,11 @@ typedef struct bpi_log_walk {
     bpi_walk_calls calls;
     void *record_argument; /* for calls.record; the same as calls.argument unless set otherwise */
     bpi_chain chain;
-    size_t index;        /* entry at hand */
-    bool open;           /* its file and scanner are there */
+    size_t index; /* entry at hand */
+    bool open;    /* its file and scanner are there */
     bp_file *file;
     bpi_scanner scanner;
-    bpi_tail *tails;     /* one per entry of the catalog it began with */
+    bpi_tail *tails; /* one per entry of the catalog it began with */
     size_t tail_count;
 } bpi_log_walk;
 

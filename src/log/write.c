@@ -186,8 +186,8 @@ static bp_status have_next(bpi_log *log, bp_error *error)
             continue;
         }
         bool done = false;
-        bp_status status = log->next == NULL ? bpi_log_prepare(log, true, error)
-                                             : bpi_log_seal_one(log, true, &done, error);
+        bp_status status =
+            log->next == NULL ? bpi_log_prepare(log, true, error) : bpi_log_seal_one(log, true, &done, error);
         if (status != BP_OK) {
             return status;
         }

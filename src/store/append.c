@@ -206,4 +206,3 @@ bp_status bp_append_batch(bp_store *store, const bp_batch_item *items, size_t co
     }
     return append_items(store, items, count, durability, receipts_out, error);
 }
-

@@ -102,7 +102,8 @@ static bp_status conflict(const bpi_staged *staged, uint64_t events, size_t i, s
     int shown = staged->input.entity.size < 128 ? (int)staged->input.entity.size : 128;
     const char *entity = staged->input.entity.data;
     if (staged->expect.kind == BP_EXPECT_NONE) {
-        bpi_error_set(error, BP_ERR_CONFLICT, "entity \"%.*s\" should have no event, but has %s", shown, entity, actual);
+        bpi_error_set(error, BP_ERR_CONFLICT, "entity \"%.*s\" should have no event, but has %s", shown, entity,
+                      actual);
     } else {
         bpi_error_set(error, BP_ERR_CONFLICT, "entity \"%.*s\" should be at clock %llu, but has %s", shown, entity,
                       (unsigned long long)staged->expect.clock, actual);
@@ -125,8 +126,8 @@ static bp_status check_expectations(const bpi_scratch *scratch, size_t count, bp
             continue;
         }
         uint64_t events = staged->entity->head.events + earlier_of_entity(scratch, i);
-        bool met = staged->expect.kind == BP_EXPECT_NONE ? events == 0
-                                                         : events != 0 && events - 1 == staged->expect.clock;
+        bool met =
+            staged->expect.kind == BP_EXPECT_NONE ? events == 0 : events != 0 && events - 1 == staged->expect.clock;
         if (!met) {
             return conflict(staged, events, i, count, error);
         }

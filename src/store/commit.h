@@ -8,8 +8,8 @@
 
 /* How a commit ended, beside its status. */
 typedef struct bpi_outcome {
-    uint64_t lsn;         /* what has to be durable before a durable answer */
-    uint64_t first;       /* sequence of the first item */
+    uint64_t lsn;   /* what has to be durable before a durable answer */
+    uint64_t first; /* sequence of the first item */
     bool duplicate;
     bool unverifiable;
 } bpi_outcome;
@@ -27,7 +27,8 @@ bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, 
 
 /* Looks for earlier events with the staged ids (store/duplicate.c). BP_OK and outcome->duplicate, or not; or
  * BP_ERR_IDEMPOTENCY, BP_ERR_CORRUPT. */
-bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome, bp_error *error);
+bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,
+                              bp_error *error);
 
 /* Finds the entity of each item, adding what is new; undone by bpi_entities_undo in reverse. */
 bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);

@@ -78,8 +78,8 @@ static bool same_request(const bpi_staged *staged, const bp_event *event)
 /* Fills in what the first commit assigned. */
 static void take_assigned(bpi_staged *staged, const bp_event *event, bpi_outcome *outcome)
 {
-    staged->assigned = (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us,
-                                             event->event_hash};
+    staged->assigned =
+        (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us, event->event_hash};
     outcome->unverifiable = outcome->unverifiable || event->payload_absent;
     outcome->lsn = event->position + 1 > outcome->lsn ? event->position + 1 : outcome->lsn;
     staged->offset = (size_t)bpi_lsn_offset(event->position);
@@ -137,7 +137,8 @@ static bp_status check_within(const bpi_scratch *scratch, size_t count, bp_error
     return BP_OK;
 }
 
-bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome, bp_error *error)
+bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,
+                              bp_error *error)
 {
     /* Leading system items (a kind to be named) are the library's and have fresh ids. */
     size_t lead = 0;

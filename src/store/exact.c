@@ -59,8 +59,8 @@ static bp_status stage_events(bp_store *store, bpi_scratch *scratch, const bp_ev
         staged->lane = event->lane;
         staged->correlation = event->correlation;
         staged->system = bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA;
-        staged->assigned = (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us,
-                                                 event->event_hash};
+        staged->assigned =
+            (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us, event->event_hash};
     }
     bp_status status = bpi_stage_build(store, scratch, count, error);
     return status == BP_OK ? bpi_stage_hash(scratch, count, error) : status;
@@ -165,7 +165,8 @@ static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_ev
 {
     bp_status status = bpi_log_room(&store->log, scratch->frame.size, error);
     if (status == BP_OK && atomic_load(&store->counters.appends) != 0) {
-        status = bpi_error_set(error, BP_ERR_NOT_EMPTY, "events were appended to this store; a rebuild needs an empty one");
+        status =
+            bpi_error_set(error, BP_ERR_NOT_EMPTY, "events were appended to this store; a rebuild needs an empty one");
     }
     if (status == BP_OK) {
         status = bpi_entities_resolve(store, scratch, count, error);

@@ -20,8 +20,7 @@ static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, u
     bp_store *store = argument;
     bpi_follower *follower = &store->follower;
     bp_file *file = NULL;
-    bp_status status =
-        bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
+    bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
     if (status != BP_OK) {
         return status;
     }

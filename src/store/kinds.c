@@ -160,8 +160,8 @@ void bpi_kinds_fini(bpi_kinds *kinds)
 
 static bool grow(bpi_kinds *kinds, bpi_kind_entry ***array, size_t capacity)
 {
-    bpi_kind_entry **grown = bpi_resize(kinds->allocator, *array, kinds->capacity * sizeof **array,
-                                        capacity * sizeof **array);
+    bpi_kind_entry **grown =
+        bpi_resize(kinds->allocator, *array, kinds->capacity * sizeof **array, capacity * sizeof **array);
     if (grown == NULL) {
         return false;
     }
@@ -314,8 +314,8 @@ bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp
     (void)pthread_rwlock_wrlock(&kinds->lock);
     size_t at_name = name_position(kinds, name, name_size);
     size_t at_kind = kind_position(kinds, kind);
-    bool taken = has_name(kinds, at_name, name, name_size) ||
-                 (at_kind < kinds->count && kinds->by_kind[at_kind]->kind == kind);
+    bool taken =
+        has_name(kinds, at_name, name, name_size) || (at_kind < kinds->count && kinds->by_kind[at_kind]->kind == kind);
     if (!taken) {
         insert(kinds->by_name, kinds->count, at_name, entry);
         insert(kinds->by_kind, kinds->count, at_kind, entry);

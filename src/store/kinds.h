@@ -22,9 +22,9 @@ enum { BPI_KIND_CATEGORIES = 16, BPI_KIND_TYPES = 4096 };
 typedef struct bpi_kinds {
     const bp_allocator *allocator;
     pthread_rwlock_t lock;
-    pthread_mutex_t naming;     /* held from choosing a free kind until it is in the log */
-    bpi_kind_entry **by_kind;   /* sorted by kind */
-    bpi_kind_entry **by_name;   /* the same, sorted by name */
+    pthread_mutex_t naming;   /* held from choosing a free kind until it is in the log */
+    bpi_kind_entry **by_kind; /* sorted by kind */
+    bpi_kind_entry **by_name; /* the same, sorted by name */
     size_t count;
     size_t capacity;
     _Atomic uint64_t *events[BPI_KIND_CATEGORIES]; /* counts by type; a category's array comes with its first event */

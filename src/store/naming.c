@@ -13,10 +13,10 @@
 
 /* What a request with names comes to. */
 typedef struct naming {
-    bp_kind_code *kinds;    /* one per item */
-    const char **fresh;     /* names to be defined, each once */
-    bp_kind_code *numbers;  /* theirs */
-    size_t *first_user;     /* the item that names it first */
+    bp_kind_code *kinds;   /* one per item */
+    const char **fresh;    /* names to be defined, each once */
+    bp_kind_code *numbers; /* theirs */
+    size_t *first_user;    /* the item that names it first */
     size_t fresh_count;
     size_t count;
 } naming;
@@ -195,14 +195,14 @@ bp_status bpi_append_named(bp_store *store, const bp_batch_item *items, size_t c
                            bp_receipt *receipts, bp_error *error)
 {
     naming n;
-    bp_status status = naming_init(&n, store, count)
-                           ? append_resolved(store, &n, items, durability, receipts, error)
-                           : no_memory(error);
+    bp_status status = naming_init(&n, store, count) ? append_resolved(store, &n, items, durability, receipts, error)
+                                                     : no_memory(error);
     naming_fini(&n, store);
     return status;
 }
 
-static bp_status check_definition(bp_store *store, bp_kind_code kind, const char *name, bool *known_out, bp_error *error)
+static bp_status check_definition(bp_store *store, bp_kind_code kind, const char *name, bool *known_out,
+                                  bp_error *error)
 {
     *known_out = false;
     if (name == NULL || !bp_kind_name_valid(name, strlen(name))) {
@@ -218,8 +218,9 @@ static bp_status check_definition(bp_store *store, bp_kind_code kind, const char
     }
     if (bpi_kinds_find_name(&store->kinds, name, strlen(name), &taken)) {
         *known_out = taken == kind;
-        return taken == kind ? BP_OK
-                             : bpi_error_set(error, BP_ERR_EXISTS, "%s is the name of kind 0x%04X", name, (unsigned)taken);
+        return taken == kind
+                   ? BP_OK
+                   : bpi_error_set(error, BP_ERR_EXISTS, "%s is the name of kind 0x%04X", name, (unsigned)taken);
     }
     const char *other = bpi_kinds_name_of(&store->kinds, kind);
     if (other != NULL) {

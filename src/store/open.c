@@ -37,8 +37,8 @@ static bp_status out_of_range(const char *field, const char *range, bp_error *er
 
 static bp_status check_options(const bp_options *o, bp_error *error)
 {
-    if (o->segment_size != 0 && (o->segment_size % 4096 != 0 || o->segment_size < BP_SEGMENT_MIN ||
-                                 o->segment_size > BP_SEGMENT_MAX)) {
+    if (o->segment_size != 0 &&
+        (o->segment_size % 4096 != 0 || o->segment_size < BP_SEGMENT_MIN || o->segment_size > BP_SEGMENT_MAX)) {
         return out_of_range("segment_size", "a multiple of 4096 from 65536 to 1073741824", error);
     }
     if ((unsigned)o->durability > BP_PERIODIC) {

@@ -69,8 +69,7 @@ bp_status bp_kinds(bp_store *store, bp_kind_fn visit, void *argument, bp_error *
     for (unsigned number = 0; number <= UINT16_MAX; number++) {
         bp_kind_code kind = (bp_kind_code)number;
         const _Atomic uint64_t *counts = store->kinds.events[bp_kind_category(kind)];
-        uint64_t events =
-            counts == NULL ? 0 : atomic_load_explicit(&counts[bp_kind_type(kind)], memory_order_relaxed);
+        uint64_t events = counts == NULL ? 0 : atomic_load_explicit(&counts[bp_kind_type(kind)], memory_order_relaxed);
         const char *table = bpi_kinds_name_of(&store->kinds, kind);
         if (events == 0 && table == NULL) {
             continue;

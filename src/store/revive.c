@@ -19,11 +19,11 @@
 typedef struct readback {
     bp_store *store;
     bpi_view *view;
-    uint64_t first;       /* sequence of the first event that is not durable */
+    uint64_t first; /* sequence of the first event that is not durable */
     uint64_t end;
-    bpi_buffer bytes;     /* frames, 64 bytes free before each commit's records */
-    bpi_buffer frames;    /* bpi_relay_frame */
-    bpi_buffer offsets;   /* size_t: where each record lies in bytes */
+    bpi_buffer bytes;   /* frames, 64 bytes free before each commit's records */
+    bpi_buffer frames;  /* bpi_relay_frame */
+    bpi_buffer offsets; /* size_t: where each record lies in bytes */
 } readback;
 
 static bool allowed(bp_store *store)
@@ -37,8 +37,8 @@ static bool allowed(bp_store *store)
     }
     uint32_t known = store->revive_count < 8 ? store->revive_count : 8;
     for (uint32_t i = 0; i < known; i++) {
-        bool within = o->recovery_within_ms == 0 ||
-                      now - store->revive_times[i] <= (uint64_t)o->recovery_within_ms * 1000000u;
+        bool within =
+            o->recovery_within_ms == 0 || now - store->revive_times[i] <= (uint64_t)o->recovery_within_ms * 1000000u;
         recent += within;
     }
     uint32_t used = o->recovery_within_ms == 0 ? store->revive_count : recent;
@@ -52,7 +52,8 @@ static bool allowed(bp_store *store)
 
 static bp_status unreadable(const bp_event *event, const char *what, bp_error *error)
 {
-    bpi_error_set(error, BP_ERR_FAILED, "event %llu cannot be recovered: %s", (unsigned long long)event->sequence, what);
+    bpi_error_set(error, BP_ERR_FAILED, "event %llu cannot be recovered: %s", (unsigned long long)event->sequence,
+                  what);
     bpi_error_hint(error, "close the store and open it again");
     return BP_ERR_FAILED;
 }
@@ -80,9 +81,8 @@ static bp_status read_record(readback *back, const bp_event *mapped, bp_event *e
     uint8_t *record = back->bytes.data + at;
     code = io->file_read(io->context, segment->file, offset, record, length, &got);
     size_t found = 0;
-    const char *fault = code != 0 || got < length
-                            ? "it cannot be read back"
-                            : bpi_record_check(record, length, segment->seed, event_out, &found);
+    const char *fault = code != 0 || got < length ? "it cannot be read back"
+                                                  : bpi_record_check(record, length, segment->seed, event_out, &found);
     if (fault == NULL && (found != length || event_out->sequence != mapped->sequence)) {
         fault = "another record was read back";
     }
@@ -249,8 +249,8 @@ bp_status bpi_store_revive(bp_store *store, bp_error *error)
     bpi_buffer_init(&back.frames, store->allocator);
     bpi_buffer_init(&back.offsets, store->allocator);
     back.view = bpi_view_pin(store->index);
-    bp_status status = back.view == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover")
-                                         : revive(&back, error);
+    bp_status status =
+        back.view == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover") : revive(&back, error);
     bpi_view_drop(back.view);
     bpi_buffer_fini(&back.bytes);
     bpi_buffer_fini(&back.frames);

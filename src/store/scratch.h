@@ -17,20 +17,20 @@ enum { BPI_RANDOM_POOL = 2048, BPI_HASH_STEP = 64 };
 /* One event on its way into the log. */
 typedef struct bpi_staged {
     bpi_record_input input;
-    size_t offset;           /* of its record in the frame buffer */
+    size_t offset; /* of its record in the frame buffer */
     size_t size;
     uint32_t tail_crc;
-    bpi_hash_prefix prefix;  /* of the event hash, when prefix_size <= BPI_HASH_PREFIX_MAX */
+    bpi_hash_prefix prefix; /* of the event hash, when prefix_size <= BPI_HASH_PREFIX_MAX */
     size_t prefix_size;
-    size_t causes_at;        /* in the arena: causes, then extensions */
+    size_t causes_at; /* in the arena: causes, then extensions */
     size_t extensions_at;
-    bp_id correlation;       /* own id when none was given */
+    bp_id correlation; /* own id when none was given */
     bp_expectation expect;
     bool id_given;
     bool external;
     bool has_time;
     bool system;
-    uint32_t given_causes;   /* the first so many causes have to exist; the rest are of this batch */
+    uint32_t given_causes; /* the first so many causes have to exist; the rest are of this batch */
     uint32_t lane;
     int64_t time_us;
     /* by the commit */

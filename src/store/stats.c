@@ -60,8 +60,8 @@ static uint64_t open_end(const bp_store *store, const bpi_segment_entry *entry, 
         for (size_t i = 0; i < log->finished_count; i++) {
             if (log->finished[i]->segment->ordinal == entry->ordinal) {
                 after = log->finished[i];
-                *next_out = i + 1 < log->finished_count ? log->finished[i + 1]->first_sequence
-                                                        : log->active->first_sequence;
+                *next_out =
+                    i + 1 < log->finished_count ? log->finished[i + 1]->first_sequence : log->active->first_sequence;
             }
         }
     }

@@ -33,9 +33,9 @@ typedef struct bpi_follower {
     bpi_catalog catalog;
     bpi_log_walk walk;
     bool walking;
-    bool settled;         /* read without a believed live: shows what lies below p; the writer may come later */
+    bool settled; /* read without a believed live: shows what lies below p; the writer may come later */
     bp_file *live_file;
-    const uint8_t *live;  /* mapped; NULL: none */
+    const uint8_t *live; /* mapped; NULL: none */
     uint64_t place_mount;
     _Atomic uint64_t published_lsn;
     _Atomic uint64_t durable_lsn;
@@ -53,13 +53,13 @@ struct bp_store {
     bpi_index *index;
     bpi_kinds kinds;
     bpi_counters counters;
-    bpi_log log;                   /* writer */
-    bpi_follower follower;         /* reader */
-    bpi_segment *block_segment;    /* [commit] the segment of the index's active block; not held */
+    bpi_log log;                /* writer */
+    bpi_follower follower;      /* reader */
+    bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];
-    uint64_t revive_times[8];      /* [commit] steady clock of the last recoveries in this process */
-    uint32_t revive_count;         /* [commit] attempts so far */
+    uint64_t revive_times[8]; /* [commit] steady clock of the last recoveries in this process */
+    uint32_t revive_count;    /* [commit] attempts so far */
 };
 
 /* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */

@@ -30,12 +30,12 @@ typedef struct verifying {
     bp_verify_report *report;
     bpi_proof *proof;
     bpi_chain chain;
-    bpi_scanner scanner;   /* of the segment at hand */
+    bpi_scanner scanner; /* of the segment at hand */
     bpi_merkle segment_root;
     uint64_t segment_events;
-    uint64_t stop;         /* LSN: what was published when this began; UINT64_MAX without a live page */
+    uint64_t stop; /* LSN: what was published when this began; UINT64_MAX without a live page */
     uint64_t vouched;
-    bool ended;            /* p was found: what follows is unsettled */
+    bool ended; /* p was found: what follows is unsettled */
     bool stopped;
     uint64_t total;
     uint64_t done;
@@ -60,7 +60,8 @@ static void fault(verifying *v, const char *file, uint64_t offset, const bp_even
 
 static void fault_at_sequence(verifying *v, uint64_t offset, uint64_t sequence, const char *what)
 {
-    bp_fault found = {.file = v->scanner.name, .offset = offset, .has_sequence = true, .sequence = sequence, .what = what};
+    bp_fault found = {
+        .file = v->scanner.name, .offset = offset, .has_sequence = true, .sequence = sequence, .what = what};
     v->report->faults++;
     if (v->options->fault != NULL && !v->stopped) {
         v->stopped = v->options->fault(v->options->fault_context, &found) != 0;
@@ -173,8 +174,8 @@ static bp_status judge_open(verifying *v, const bpi_segment_entry *entry, bp_fil
     uint64_t found = 0;
     uint64_t end = 0;
     uint64_t p = v->scanner.offset;
-    bp_status status = bpi_scan_headers(&v->home, file, v->scanner.name, entry->ordinal, entry->salt, p, size, &frontier,
-                                        &found, &end, error);
+    bp_status status = bpi_scan_headers(&v->home, file, v->scanner.name, entry->ordinal, entry->salt, p, size,
+                                        &frontier, &found, &end, error);
     if (status != BP_OK) {
         return status;
     }
@@ -268,8 +269,8 @@ static bp_status find_vouched(verifying *v, bp_error *error)
         }
         uint64_t frontier = 0;
         uint64_t unused[2];
-        bp_status status = bpi_scan_headers(&v->home, file, "log", entry->ordinal, entry->salt, BPI_SEGMENT_HEADER, size,
-                                            &frontier, &unused[0], &unused[1], error);
+        bp_status status = bpi_scan_headers(&v->home, file, "log", entry->ordinal, entry->salt, BPI_SEGMENT_HEADER,
+                                            size, &frontier, &unused[0], &unused[1], error);
         v->home.io->file_close(v->home.io->context, file);
         if (status != BP_OK) {
             return status;
@@ -339,9 +340,11 @@ bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verif
     bp_error local = {0};
     error = error != NULL ? error : &local;
     if (path == NULL || (options != NULL && options->size != sizeof *options)) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_verify needs a path, and options made by bp_verify_options_init");
+        return bpi_error_set(error, BP_ERR_ARGUMENT,
+                             "bp_verify needs a path, and options made by bp_verify_options_init");
     }
-    verifying v = {.options = options != NULL ? options : &defaults, .report = report_out != NULL ? report_out : &unused};
+    verifying v = {.options = options != NULL ? options : &defaults,
+                   .report = report_out != NULL ? report_out : &unused};
     memset(v.report, 0, sizeof *v.report);
     v.home.io = v.options->io != NULL ? v.options->io : bp_io_posix();
     v.home.allocator = v.options->allocator != NULL ? v.options->allocator : bp_allocator_system();
@@ -355,8 +358,7 @@ bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verif
     bpi_catalog_free(&v.home, &v.catalog);
     bpi_home_close(&v.home);
     if (status == BP_OK && v.report->faults != 0) {
-        bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults",
-                      (unsigned long long)v.report->faults);
+        bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults", (unsigned long long)v.report->faults);
         bpi_error_file(error, "%s", path);
         bpi_error_hint(error, "restore the damaged files from a copy");
         return BP_ERR_CORRUPT;

@@ -14,6 +14,7 @@ static const double sync_seconds = 0.05;
 
 void import_begin(struct import *import)
 {
+    syncer_begin(&import->syncer, import->store);
     import->lines = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->lines);
     import->receipts = memory_resize(NULL, BP_BATCH_MAX * sizeof *import->receipts);
     if (import->exact) {
@@ -34,7 +35,9 @@ void import_end(struct import *import)
     arena_free(&import->arenas[0]);
     arena_free(&import->arenas[1]);
     heads_free(&import->heads);
+    syncer_end(&import->syncer);
     text_free(&import->acks);
+    text_free(&import->acks_syncing);
 }
 
 struct arena *import_arena(struct import *import)
@@ -250,11 +253,11 @@ static void note_receipt(struct import *import, const struct import_line *line, 
     }
 }
 
-static void acknowledge(struct import *import)
+static void acknowledge(struct import *import, struct text *acks)
 {
-    if (import->acks.size > 0) {
-        text_add(out(), import->acks.data, import->acks.size);
-        import->acks.size = 0;
+    if (acks->size > 0) {
+        text_add(out(), acks->data, acks->size);
+        acks->size = 0;
         out_flush();
         if (out_closed() && import->code == 0) {
             /* Nobody hears the acknowledgements: going on would append what nobody knows of. */
@@ -360,34 +363,54 @@ void import_commit(struct import *import, size_t n)
     }
     if (import->durable && !import->exact) {
         import->unsynced = 0; /* each receipt waited for its sync */
-        acknowledge(import);
+        acknowledge(import, &import->acks);
     } else if (import->unsynced >= SYNC_EVENTS || import->durable) {
-        import_sync(import);
+        import_sync_start(import);
+        import_settle(import, import->durable);
     }
 }
 
-void import_sync(struct import *import)
+void import_sync_start(struct import *import)
 {
-    bp_error error = {0};
+    struct text acks;
 
-    if (import->unsynced == 0) {
+    import_settle(import, true);
+    if (import->unsynced == 0 || import->broken) {
         return;
     }
-    if (bp_sync(import->store, &error) != BP_OK) {
-        import->code = fail(&error);
-        import->broken = true;
-        /* The outcome is unknown, so nothing is acknowledged; a repeat with the same ids is safe. */
-        import->acks.size = 0;
-        import->unsynced = 0;
-        return;
-    }
+    acks = import->acks_syncing;
+    import->acks_syncing = import->acks;
+    import->acks = acks;
     import->unsynced = 0;
-    acknowledge(import);
+    syncer_start(&import->syncer);
 }
 
-void import_sync_if_due(struct import *import)
+void import_settle(struct import *import, bool wait)
 {
-    if (import->unsynced > 0 && seconds_now() - import->unsynced_since >= sync_seconds) {
-        import_sync(import);
+    bp_status status;
+    bp_error error;
+
+    if (!import->syncer.busy || !syncer_take(&import->syncer, wait, &status, &error)) {
+        return;
     }
+    if (status == BP_OK) {
+        acknowledge(import, &import->acks_syncing);
+        return;
+    }
+    /* The outcome is unknown, so nothing more is acknowledged; a repeat with the same ids is safe. */
+    import->code = fail(&error);
+    import->broken = true;
+    import->acks.size = 0;
+    import->acks_syncing.size = 0;
+    import->unsynced = 0;
+}
+
+int import_sync_due_ms(const struct import *import)
+{
+    double left = sync_seconds;
+
+    if (import->unsynced > 0) {
+        left -= seconds_now() - import->unsynced_since;
+    }
+    return left > 0 ? (int)(left * 1000) + 1 : 0;
 }

@@ -9,6 +9,7 @@
 
 #include "heads.h"
 #include "import_line.h"
+#include "syncer.h"
 
 struct import {
     bp_store *store;
@@ -33,7 +34,9 @@ struct import {
     bp_event *events;   /* --exact */
     struct heads heads; /* --exact */
 
-    struct text acks; /* of what no sync covers yet */
+    struct syncer syncer;
+    struct text acks;         /* of what no sync covers yet */
+    struct text acks_syncing; /* of what the sync under way covers */
     uint64_t unsynced;
     double unsynced_since;
 
@@ -58,10 +61,12 @@ size_t import_held(const struct import *import);
  */
 void import_commit(struct import *import, size_t n);
 
-/* Makes durable what was appended, and acknowledges it. */
-void import_sync(struct import *import);
-/* Does so if it is time. */
-void import_sync_if_due(struct import *import);
+/* Begins a sync of what was appended; the one before it is waited for. */
+void import_sync_start(struct import *import);
+/* Acknowledges what a sync covered that is over, or waits for it to be. */
+void import_settle(struct import *import, bool wait);
+/* Milliseconds until a sync is due; 0: now. Of nothing unsynced: the longest. */
+int import_sync_due_ms(const struct import *import);
 
 /* A line that cannot be taken: said, and either left out or the end. */
 void import_refuse(struct import *import, uint64_t number, size_t column, const char *what);

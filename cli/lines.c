@@ -22,7 +22,7 @@ void lines_begin(struct lines *lines, int file)
     }
 }
 
-static bool find_line(struct lines *lines, char **line_out, size_t *size_out)
+bool lines_take(struct lines *lines, char **line_out, size_t *size_out)
 {
     char *data = lines->buffer.data;
     size_t left = lines->buffer.size - lines->looked;
@@ -41,12 +41,15 @@ static bool find_line(struct lines *lines, char **line_out, size_t *size_out)
     return true;
 }
 
-/* One more piece; what was handed out makes room for it. */
-static enum lines_result read_piece(struct lines *lines, int wait_ms)
+enum lines_result lines_fill(struct lines *lines, int wait_ms)
 {
     struct pollfd watched = {.fd = lines->file, .events = POLLIN};
     ssize_t got;
 
+    if (lines->at_end) {
+        return LINES_END;
+    }
+    /* What was handed out makes room. */
     if (lines->start > 0) {
         memmove(lines->buffer.data, lines->buffer.data + lines->start, lines->buffer.size - lines->start);
         lines->buffer.size -= lines->start;
@@ -65,23 +68,7 @@ static enum lines_result read_piece(struct lines *lines, int wait_ms)
     }
     lines->buffer.size += (size_t)got;
     lines->at_end = got == 0;
-    return LINES_ONE;
-}
-
-enum lines_result lines_next(struct lines *lines, int wait_ms, char **line_out, size_t *size_out)
-{
-    while (!find_line(lines, line_out, size_out)) {
-        enum lines_result result;
-
-        if (lines->at_end) {
-            return LINES_END;
-        }
-        result = read_piece(lines, wait_ms);
-        if (result != LINES_ONE) {
-            return result;
-        }
-    }
-    return LINES_ONE;
+    return LINES_MORE;
 }
 
 void lines_end(struct lines *lines)

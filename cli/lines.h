@@ -7,9 +7,9 @@
 #include "text.h"
 
 enum lines_result {
-    LINES_ONE, /* here is one */
+    LINES_MORE, /* there may be one now */
     LINES_END,
-    LINES_WAITING, /* none has come within the time given */
+    LINES_WAITING, /* nothing has come within the time given */
     LINES_TOO_LONG,
     LINES_ERROR /* errno says which */
 };
@@ -26,8 +26,10 @@ struct lines {
 };
 
 void lines_begin(struct lines *lines, int file);
-/* A line without its end, valid until the next call. Waits at most `wait_ms` for it; below 0: as long as it takes. */
-enum lines_result lines_next(struct lines *lines, int wait_ms, char **line_out, size_t *size_out);
+/* A line without its end, valid until lines_fill; false when no whole one has been read. */
+bool lines_take(struct lines *lines, char **line_out, size_t *size_out);
+/* Reads on. Waits at most `wait_ms` for it; below 0: as long as it takes. */
+enum lines_result lines_fill(struct lines *lines, int wait_ms);
 void lines_end(struct lines *lines);
 
 #endif

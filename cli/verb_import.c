@@ -16,7 +16,7 @@
 #include "times.h"
 #include "verbs.h"
 
-enum { IDLE_MS = 50, PROGRESS_EVERY = 1024, CLOCK_EVERY = 64, GROUP_BYTES = 8 << 20 };
+enum { ACK_IDLE_MS = 2, PROGRESS_EVERY = 1024, CLOCK_EVERY = 64, GROUP_BYTES = 8 << 20 };
 enum { ON_ERROR_STOP, ON_ERROR_SKIP };
 
 static const char *const on_error[] = {"stop", "skip", NULL};
@@ -60,6 +60,7 @@ struct job {
     struct import_fault fault;
     struct progress progress;
     uint64_t number; /* of the line at hand */
+    bool over;       /* the input has ended */
     double started;
 };
 
@@ -193,39 +194,77 @@ static void idle(struct job *job)
 {
     struct import *import = &job->import;
 
+    if (import->syncer.busy) {
+        import_settle(import, true);
+        return;
+    }
     import_commit(import, job->run.named ? job->run.start : import->count);
     job->run.start = 0;
     if (import->code == 0) {
-        import_sync(import);
+        import_sync_start(import);
+    }
+}
+
+/* How long to wait for more input. Who wants acknowledgements may be waiting for one before it goes on. */
+static int patience_ms(const struct job *job)
+{
+    const struct import *import = &job->import;
+    int due;
+
+    if (import->syncer.busy) {
+        return 0;
+    }
+    if (import->unsynced == 0 && (import->count == 0 || (job->run.named && job->run.start == 0))) {
+        return -1;
+    }
+    due = import_sync_due_ms(import);
+    return import->ack && due > ACK_IDLE_MS ? ACK_IDLE_MS : due;
+}
+
+static void read_on(struct job *job)
+{
+    struct import *import = &job->import;
+
+    switch (lines_fill(&job->lines, patience_ms(job))) {
+    case LINES_MORE:
+        break;
+    case LINES_END:
+        job->over = true;
+        break;
+    case LINES_WAITING:
+        idle(job);
+        break;
+    case LINES_TOO_LONG:
+        import->code = EXIT_NO;
+        say("line %llu: longer than 512 MiB", (unsigned long long)job->number + 1);
+        break;
+    case LINES_ERROR:
+        import->code = fail_system(errno, "cannot read the input");
+        break;
     }
 }
 
 static void read_lines(struct job *job)
 {
     struct import *import = &job->import;
-    enum lines_result result = LINES_ONE;
 
-    while (import->code == 0 && result != LINES_END) {
-        bool open = import->unsynced > 0 || import->count > 0;
-        char *text = NULL;
-        size_t size = 0;
+    while (import->code == 0 && !job->over) {
+        char *text;
+        size_t size;
 
-        result = lines_next(&job->lines, open ? IDLE_MS : -1, &text, &size);
-        if (result == LINES_ONE) {
-            take_line(job, text, size);
-            if (job->number % CLOCK_EVERY == 0) {
-                import_sync_if_due(import);
+        if (!lines_take(&job->lines, &text, &size)) {
+            read_on(job);
+            continue;
+        }
+        take_line(job, text, size);
+        if (job->number % CLOCK_EVERY == 0) {
+            import_settle(import, false);
+            if (import->code == 0 && import_sync_due_ms(import) == 0) {
+                import_sync_start(import);
             }
-            if (job->number % PROGRESS_EVERY == 0) {
-                show_progress(job);
-            }
-        } else if (result == LINES_WAITING) {
-            idle(job);
-        } else if (result == LINES_TOO_LONG) {
-            import->code = EXIT_NO;
-            say("line %llu: longer than 512 MiB", (unsigned long long)job->number + 1);
-        } else if (result == LINES_ERROR) {
-            import->code = fail_system(errno, "cannot read the input");
+        }
+        if (job->number % PROGRESS_EVERY == 0) {
+            show_progress(job);
         }
     }
 }
@@ -246,7 +285,8 @@ static int finish(struct job *job)
     }
     code = code != 0 ? code : import->code;
     import->code = 0;
-    import_sync(import);
+    import_sync_start(import);
+    import_settle(import, true);
     return import->code != 0 ? import->code : code;
 }
 
@@ -378,7 +418,8 @@ const struct verb verb_import = {
              "external. Lines with the same batch, one behind another, become one commit or none. The lines of an\n"
              "export can be imported; what the store assigns anew is passed over. With ids it is safe to do it\n"
              "again: what is there already is not doubled.\n\n"
-             "It syncs every 1000 lines or 50 ms, and before it ends with 0. FILE is stdin if it is not given.",
+             "It syncs every 1000 lines or 50 ms, with --ack also when the input pauses, and before it ends with 0.\n"
+             " FILE is stdin if it is not given.",
     .examples =
         "echo '{\"entity\":\"order:1\",\"scope\":\"eu\",\"kind\":\"order.placed\",\"payload\":{\"total\":42}}' |\n"
         "    batpak import ./s\n"

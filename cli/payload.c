@@ -410,39 +410,68 @@ void put_payload(struct text *text, const bp_event *event)
     text_add_char(text, '"');
 }
 
+/* How many of these bytes are plain characters of one column. */
+static size_t plain_run(const char *data, size_t size)
+{
+    size_t run = 0;
+
+    while (run < size && data[run] >= 0x20 && data[run] < 0x7f) {
+        run++;
+    }
+    return run;
+}
+
+/* One character that is not plain; what is better not sent to a terminal is replaced. */
+static void add_shown_character(struct text *text, const char *data, size_t length, int width)
+{
+    if (data[0] == '\n' || data[0] == '\r' || data[0] == '\t') {
+        text_add_char(text, ' ');
+    } else if (width < 0) {
+        text_add_string(text, "\xef\xbf\xbd");
+    } else {
+        text_add(text, data, length);
+    }
+}
+
 void text_add_shown(struct text *text, const char *data, size_t size, size_t columns)
 {
+    size_t most = columns > 0 ? columns : SIZE_MAX;
     size_t used = 0;
     size_t last = text->size; /* where the text is cut to make room for the ellipsis */
 
     for (size_t i = 0; i < size;) {
-        size_t length = utf8_length(data + i, size - i);
-        int width = length > 0 ? utf8_width(utf8_character(data + i, length)) : -1;
-        size_t step = width < 0 ? 1 : (size_t)width;
+        size_t run = plain_run(data + i, size - i < most - used ? size - i : most - used);
+        size_t length;
+        size_t step;
+        int width;
 
-        if (columns > 0 && used + step > columns) {
+        text_add(text, data + i, run);
+        i += run;
+        used += run;
+        if (run > 0) {
+            last = used < most ? text->size : text->size - 1;
+        }
+        if (i == size) {
+            return;
+        }
+        length = utf8_length(data + i, size - i);
+        width = length > 0 ? utf8_width(utf8_character(data + i, length)) : -1;
+        step = width < 0 ? 1 : (size_t)width;
+        if (step > most - used) {
             text->size = last;
             text_add_string(text, "\xe2\x80\xa6");
             return;
         }
-        if (data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
-            text_add_char(text, ' ');
-        } else if (width < 0) {
-            text_add_string(text, "\xef\xbf\xbd");
-        } else {
-            text_add(text, data + i, length);
-        }
+        add_shown_character(text, data + i, length, width);
         used += step;
-        if (columns > 0 && used < columns) {
-            last = text->size;
-        }
+        last = used < most ? text->size : last;
         i += length > 0 ? length : 1;
     }
 }
 
 static bool is_readable(const char *data, size_t size)
 {
-    for (size_t i = 0; i < size;) {
+    for (size_t i = plain_run(data, size); i < size; i += plain_run(data + i, size - i)) {
         size_t length = utf8_length(data + i, size - i);
 
         if (length == 0 || (utf8_width(utf8_character(data + i, length)) < 0 && data[i] != '\t' && data[i] != '\n' &&

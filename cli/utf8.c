@@ -110,8 +110,16 @@ size_t utf8_columns(const char *data, size_t size)
     size_t columns = 0;
 
     for (size_t i = 0; i < size;) {
-        size_t length = utf8_length(data + i, size - i);
-        int width = length > 0 ? utf8_width(utf8_character(data + i, length)) : 1;
+        size_t length;
+        int width;
+
+        if (data[i] >= 0x20 && data[i] < 0x7f) {
+            columns++;
+            i++;
+            continue;
+        }
+        length = utf8_length(data + i, size - i);
+        width = length > 0 ? utf8_width(utf8_character(data + i, length)) : 1;
 
         columns += width > 0 ? (size_t)width : 0;
         i += length > 0 ? length : 1;

@@ -97,6 +97,13 @@ static void manifest_marks_each_field_out_of_range(void **state)
         dump("MANIFEST", data, sizeof data);
         only_bad("slot 1", changes[i].name, "(");
     }
+    uint8_t data[BPI_MANIFEST_SIZE] = {0};
+    put_slot(data, 6);
+    put_slot(data, 7);
+    bpi_put64(data + BPI_SLOT_GENERATION, 0);
+    bpt_put_crc(data, BPI_SLOT_SIZE, BPI_SLOT_CRC);
+    dump("MANIFEST", data, sizeof data);
+    only_bad("slot 0", "generation", "must not be 0");
 }
 
 static void manifest_of_any_length_is_covered(void **state)

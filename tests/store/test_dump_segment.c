@@ -266,6 +266,12 @@ static void segment_without_a_good_header_is_read_by_its_name(void **state)
     only_bad("header", "crc", "wrong");
     assert_non_null(strstr(find("record 0", "crc")->value, "not judged: the store id is not known"));
     seg.data[48] ^= 1;
+    dump(segment_name, seg.data, size);
+    memset(seg.data + find("header", "salt")->offset, 0, 8);
+    bpt_put_crc(seg.data, BPI_SEGMENT_HEADER, (size_t)find("header", "crc")->offset);
+    dump(segment_name, seg.data, size);
+    only_bad("header", "salt", "must not be 0");
+    size = whole_segment(8);
     dump("log/0000000004-2.seg", seg.data, size);
     assert_int_equal(seen.bad, 2);
     assert_true(find("header", "ordinal")->bad && find("header", "generation")->bad);

@@ -147,6 +147,10 @@ int main(int argc, char **argv)
     char folder[FOLDER_SIZE];
     folder_make(&arguments.settings, "limits", folder);
     machine_describe(folder, machine, sizeof machine);
+    if (getloadavg(&arguments.settings.load, 1) == 1 && arguments.settings.load > 0.7) {
+        fprintf(stderr, "Other programs are at work (load %.1f): the figures will be lower than this machine's.\n",
+                arguments.settings.load);
+    }
     printf("%s\n%llu events, payloads of %u bytes, medians of %u runs\n\n", machine,
            (unsigned long long)workload.events, workload.payload_size, arguments.settings.runs);
     for (const struct engine *const *engine = engines; *engine != NULL; engine++) {

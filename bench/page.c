@@ -113,8 +113,10 @@ static void print_tables(FILE *file, const struct settings *settings, const stru
     time_t now = time(NULL);
     machine_describe(settings->folder, machine, sizeof machine);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
-    fprintf(file, "%s\nMeasured on %s: %s. %llu events, payloads of %u bytes; median (least .. most) of %u runs.\n",
-            begin_mark, date, machine, (unsigned long long)workload->events, workload->payload_size, settings->runs);
+    fprintf(file, "%s\nMeasured on %s: %s; load average %.1f when it began.\n", begin_mark, date, machine,
+            settings->load);
+    fprintf(file, "%llu events, payloads of %u bytes; median (least .. most) of %u runs.\n",
+            (unsigned long long)workload->events, workload->payload_size, settings->runs);
     fputs("\n| engine | settings |\n|---|---|\n", file);
     for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
         fprintf(file, "| %s | %s |\n", (*engine)->name, (*engine)->settings());

@@ -212,7 +212,8 @@ bool report_json(const char *path, const struct settings *settings, const struct
     print_string(file, "machine", machine);
     fputs(",\n  ", file);
     print_string(file, "date", date);
-    fprintf(file, ",\n  \"quick\":%s,\"runs\":%u,\n", settings->quick ? "true" : "false", settings->runs);
+    fprintf(file, ",\n  \"load\":%.2f,\"quick\":%s,\"runs\":%u,\n", settings->load, settings->quick ? "true" : "false",
+            settings->runs);
     fprintf(file,
             "  \"workload\":{\"events\":%llu,\"payload\":%u,\"record\":%u,\"big_entities\":%llu,"
             "\"small_entities\":%llu,\"scopes\":%d,\"kinds\":%d},\n  \"engines\":{",

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
@@ -277,6 +278,7 @@ bp_status bpi_log_relay(bpi_log *log, uint8_t *bytes, const bpi_relay_frame *fra
     bpi_segment_entry durable_end = {0};
     uint64_t durable = atomic_load(&log->durable);
     bpi_open_segment *holder = find_holder(log, durable, &durable_end.link);
+    BPI_ASSERT(target != NULL);
     target->end = BPI_SEGMENT_HEADER;
     target->frames = 0;
     if (!measure(holder, bpi_lsn_offset(durable), &durable_end)) {

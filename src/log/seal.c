@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
@@ -153,6 +154,7 @@ bp_status bpi_log_prepare(bpi_log *log, bool locked, bp_error *error)
     }
     lock_commit(log, locked);
     if (status == BP_OK) {
+        BPI_ASSERT(next != NULL && segment != NULL);
         next->segment = segment;
         next->allocated = atomic_load(&segment->size);
         next->end = BPI_SEGMENT_HEADER;

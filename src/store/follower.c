@@ -70,7 +70,7 @@ static bp_status judge_end(bpi_follower *follower, const bpi_live_word *word, ui
     if (status != BP_OK) {
         return status;
     }
-    bpi_verdict verdict;
+    bpi_verdict verdict = {0};
     status = bpi_log_walk_run(&walk, UINT64_MAX, error);
     if (status == BP_END) {
         status = bpi_judge(&walk, word, &verdict, error);

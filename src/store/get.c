@@ -35,8 +35,11 @@ static bp_status hand_out(bp_store *store, bpi_view *view, uint64_t sequence, co
 {
     const bp_allocator *allocator = bpi_store_allocator(store);
     got *whole = bpi_allocate(allocator, sizeof *whole);
-    bp_status status = whole == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for an event")
-                                     : bpi_view_event(view, sequence, &whole->event, error);
+    if (whole == NULL) {
+        bpi_view_drop(view);
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for an event");
+    }
+    bp_status status = bpi_view_event(view, sequence, &whole->event, error);
     if (status != BP_OK) {
         bpi_release(allocator, whole, sizeof *whole);
         bpi_view_drop(view);

@@ -142,8 +142,9 @@ static bp_status define_and_append(bp_store *store, naming *n, const bp_batch_it
     bp_batch_item *all = bpi_allocate_array(store->allocator, total, sizeof *all);
     bp_kind_code *kinds = bpi_allocate_array(store->allocator, total, sizeof *kinds);
     uint8_t(*payloads)[BPI_KIND_PAYLOAD_MAX] = bpi_allocate_array(store->allocator, lead, sizeof *payloads);
-    bp_status status = all == NULL || kinds == NULL || payloads == NULL ? no_memory(error) : BP_OK;
-    if (status == BP_OK) {
+    bool room = all != NULL && kinds != NULL && payloads != NULL;
+    bp_status status = room ? BP_OK : no_memory(error);
+    if (room) {
         for (size_t i = 0; i < lead; i++) {
             all[i] = naming_item(payloads[i], n->numbers[i], n->fresh[i]);
             kinds[i] = BP_KIND_NAME;

@@ -282,7 +282,7 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
     if (status == BP_OK) {
         status = store_new(path, &all, false, &store, error);
     }
-    if (status != BP_OK) {
+    if (store == NULL) {
         return status;
     }
     status = open_log(store, path, error);
@@ -311,7 +311,7 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     if (status == BP_OK) {
         status = store_new(path, &all, true, &store, error);
     }
-    if (status != BP_OK) {
+    if (store == NULL) {
         return status;
     }
     status = bpi_follower_open(store, path, error);

@@ -102,7 +102,7 @@ static bp_status hash_of(const readback *back, uint64_t sequence, bp_hash *hash_
         memcpy(hash_out->bytes, back->bytes.data + at + BPI_RECORD_EVENT_HASH, sizeof hash_out->bytes);
         return BP_OK;
     }
-    bp_event event;
+    bp_event event = {0};
     bp_status status = bpi_view_event(back->view, sequence, &event, error);
     if (status == BP_OK) {
         *hash_out = event.event_hash;
@@ -112,7 +112,7 @@ static bp_status hash_of(const readback *back, uint64_t sequence, bp_hash *hash_
 
 static bp_status prove(const readback *back, const bp_event *event, bp_error *error)
 {
-    bp_hash previous;
+    bp_hash previous = {{0}};
     uint64_t before = bpi_view_previous(back->view, event->sequence);
     if (before != BP_NONE) {
         bp_status status = hash_of(back, before, &previous, error);
@@ -142,7 +142,7 @@ static bp_status read_commit(readback *back, const bp_event *first, bp_error *er
     }
     for (uint32_t i = 0; i < first->batch_count; i++) {
         bp_event mapped = {.sequence = first->sequence + i};
-        bp_event event;
+        bp_event event = {0};
         size_t at = back->bytes.size;
         bp_status status = read_record(back, &mapped, &event, error);
         if (status == BP_OK) {

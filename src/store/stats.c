@@ -144,14 +144,12 @@ bp_status bp_segments(bp_store *store, bp_segment_fn visit, void *argument, bp_e
     bp_segment_info *infos = NULL;
     size_t count = 0;
     bp_status status = copy_segments(store, &infos, &count, error);
-    for (size_t i = 0; status == BP_OK && i < count && infos[i].name[0] != '\0'; i++) {
+    for (size_t i = 0; infos != NULL && i < count && infos[i].name[0] != '\0'; i++) {
         if (visit(argument, &infos[i]) != 0) {
             break;
         }
     }
-    if (status == BP_OK) {
-        bpi_release(store->allocator, infos, count * sizeof *infos);
-    }
+    bpi_release(store->allocator, infos, count * sizeof *infos);
     return status;
 }
 

@@ -141,8 +141,7 @@ static bool take_span(bpi_scan *scan, uint32_t *row_out)
         return true;
     }
     if (!scan->backward) {
-        span->rows += span->rows != NULL;
-        span->pairs += span->pairs != NULL;
+        span->rows += span->stride;
     }
     span->count--;
     *row_out = row;

@@ -152,7 +152,7 @@ static bool reserve(bpi_names *names)
             return false;
         }
         if (chunks != NULL) {
-            memcpy(more->chunk, chunks->chunk, names->chunk_count * sizeof more->chunk[0]);
+            memcpy(more->chunk, chunks->chunk, names->chunk_count * sizeof(void *));
         }
         more->older = chunks;
         more->capacity = capacity;

@@ -131,13 +131,13 @@ static bool pairs_take(scratch *room, bpi_pairs *pairs, uint32_t count)
     sort(room, count);
     count = without_doubles(room->pairs, count);
     pairs->count = count;
-    pairs->pairs = bpi_allocate(room->allocator, count * sizeof(uint64_t));
+    pairs->pairs = bpi_allocate(room->allocator, count * sizeof(bpi_pair));
     if (count > 0 && pairs->pairs == NULL) {
         pairs->count = 0;
         return false;
     }
-    if (count > 0) {
-        memcpy(pairs->pairs, room->pairs, count * sizeof(uint64_t));
+    for (uint32_t i = 0; i < count; i++) {
+        pairs->pairs[i] = (bpi_pair){.row = (uint32_t)room->pairs[i], .key = (uint32_t)(room->pairs[i] >> 32)};
     }
     return true;
 }
@@ -236,8 +236,8 @@ void bpi_postings_free(bpi_postings *postings)
     list_fini(allocator, &postings->entities);
     list_fini(allocator, &postings->scopes);
     list_fini(allocator, &postings->kinds);
-    bpi_release(allocator, postings->correlations.pairs, postings->correlations.count * sizeof(uint64_t));
-    bpi_release(allocator, postings->causes.pairs, postings->causes.count * sizeof(uint64_t));
+    bpi_release(allocator, postings->correlations.pairs, postings->correlations.count * sizeof(bpi_pair));
+    bpi_release(allocator, postings->causes.pairs, postings->causes.count * sizeof(bpi_pair));
     bpi_release(allocator, postings, sizeof *postings);
 }
 
@@ -311,11 +311,7 @@ bpi_span bpi_span_clip(bpi_span span, uint32_t low, uint32_t high)
     if (to <= from) {
         return (bpi_span){0};
     }
-    return (bpi_span){
-        .rows = span.rows == NULL ? NULL : span.rows + from,
-        .pairs = span.pairs == NULL ? NULL : span.pairs + from,
-        .count = to - from,
-    };
+    return (bpi_span){.rows = span.rows + (size_t)from * span.stride, .stride = span.stride, .count = to - from};
 }
 
 bpi_span bpi_list_span(const bpi_list *list, uint32_t key, uint32_t low, uint32_t high)
@@ -326,37 +322,42 @@ bpi_span bpi_list_span(const bpi_list *list, uint32_t key, uint32_t low, uint32_
     }
     bpi_span span = {
         .rows = list->rows + list->keys[at].start,
+        .stride = 1,
         .count = list->keys[at + 1].start - list->keys[at].start,
     };
     return bpi_span_clip(span, low, high);
 }
 
-/* The first pair not below `wanted`. */
-static uint32_t pairs_lower(const bpi_pairs *pairs, uint64_t wanted)
+/* Is a pair below (key, row)? */
+static bool below(const bpi_pair *pair, uint32_t key, uint32_t row)
+{
+    return pair->key < key || (pair->key == key && pair->row < row);
+}
+
+/* The first pair not below (key, row). */
+static uint32_t pairs_lower(const bpi_pairs *pairs, uint32_t key, uint32_t row)
 {
     uint32_t count = pairs->count;
-    const uint64_t *all = pairs->pairs;
-    if (count == 0 || wanted <= all[0]) {
+    const bpi_pair *all = pairs->pairs;
+    if (count == 0 || !below(&all[0], key, row)) {
         return 0;
     }
-    if (wanted > all[count - 1]) {
+    if (below(&all[count - 1], key, row)) {
         return count;
     }
-    uint32_t first = (uint32_t)(all[0] >> 32);
-    uint32_t last = (uint32_t)(all[count - 1] >> 32);
-    uint32_t low = first == last ? 0 : guess((uint32_t)(wanted >> 32), first, last, count);
+    uint32_t low = all[0].key == all[count - 1].key ? 0 : guess(key, all[0].key, all[count - 1].key, count);
     uint32_t high = low;
-    for (uint32_t step = 4; all[low] >= wanted; step *= 2) {
+    for (uint32_t step = 4; !below(&all[low], key, row); step *= 2) {
         high = low;
         low = low > step ? low - step : 0;
     }
-    for (uint32_t step = 4; all[high] < wanted; step *= 2) {
+    for (uint32_t step = 4; below(&all[high], key, row); step *= 2) {
         low = high;
         high = count - 1 - high > step ? high + step : count - 1;
     }
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (all[middle] < wanted) {
+        if (below(&all[middle], key, row)) {
             low = middle;
         } else {
             high = middle;
@@ -367,7 +368,7 @@ static uint32_t pairs_lower(const bpi_pairs *pairs, uint64_t wanted)
 
 bpi_span bpi_pairs_span(const bpi_pairs *pairs, uint32_t key, uint32_t low, uint32_t high)
 {
-    uint32_t from = pairs_lower(pairs, (uint64_t)key << 32 | low);
-    uint32_t to = pairs_lower(pairs, (uint64_t)key << 32 | high);
-    return to <= from ? (bpi_span){0} : (bpi_span){.pairs = pairs->pairs + from, .count = to - from};
+    uint32_t from = pairs_lower(pairs, key, low);
+    uint32_t to = pairs_lower(pairs, key, high);
+    return to <= from ? (bpi_span){0} : (bpi_span){.rows = &pairs->pairs[from].row, .stride = 2, .count = to - from};
 }

@@ -2,7 +2,7 @@
  * postings.h: which rows of a sealed block have which value, in order of row.
  *
  * A *list* has all rows of the block sorted by (key, row), and a directory of the keys that occur. A *pair list* has
- * fingerprint << 32 | row, sorted: for keys of which most occur once. Every event has one entity, scope and kind, so
+ * fingerprint and row, sorted: for keys of which most occur once. Every event has one entity, scope and kind, so
  * these are lists; correlations that are not the event's own id and causes are pairs. A category is a run of kinds.
  * There is no pointer within the arrays: they can lie in a file as they are.
  */
@@ -23,8 +23,13 @@ typedef struct bpi_list {
     uint32_t key_count;
 } bpi_list;
 
+typedef struct bpi_pair {
+    uint32_t row;
+    uint32_t key;
+} bpi_pair;
+
 typedef struct bpi_pairs {
-    uint64_t *pairs;
+    bpi_pair *pairs;
     uint32_t count;
 } bpi_pairs;
 
@@ -39,8 +44,8 @@ typedef struct bpi_postings {
 
 /* Part of a list or of pairs: rows ascend. */
 typedef struct bpi_span {
-    const uint32_t *rows;  /* of a list; else NULL */
-    const uint64_t *pairs; /* of pairs; the row is the low half */
+    const uint32_t *rows;
+    uint32_t stride; /* from one row to the next: 1 in a list, 2 in pairs */
     uint32_t count;
 } bpi_span;
 
@@ -61,7 +66,7 @@ bpi_span bpi_span_clip(bpi_span span, uint32_t low, uint32_t high);
 
 static inline uint32_t bpi_span_row(const bpi_span *span, uint32_t i)
 {
-    return span->rows != NULL ? span->rows[i] : (uint32_t)span->pairs[i];
+    return span->rows[(size_t)i * span->stride];
 }
 
 #endif

@@ -266,6 +266,12 @@ static bool refill(bpi_scan *scan, bool records)
         }
     }
     scan->target = scan->target * 2 < BPI_BATCH ? scan->target * 2 : BPI_BATCH;
+    /* First what leads to the records, all at once, then the first of the records. */
+    for (uint32_t i = 0; records && i < scan->count; i++) {
+        const bpi_rows *rows = block_of(scan, i)->rows;
+        BPI_PREFETCH(bpi_rows_at(rows, scan->batch[i], BPI_ROW_OFFSET, 4));
+        BPI_PREFETCH(bpi_rows_at(rows, scan->batch[i], BPI_ROW_BITS, 1));
+    }
     for (uint32_t i = 0; records && i < scan->count && i < PREFETCH_AHEAD; i++) {
         prefetch(scan, i);
     }

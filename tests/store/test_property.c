@@ -89,7 +89,7 @@ static void big_payloads_rotate_segments(void **state)
         bpt_workload_step(work);
     }
     CHECK_OK(bp_store_stats(work->store, &stats, &error), &error);
-    assert_true(stats.segments > 3);
+    assert_true(stats.segments > (bpt_instrumented() ? 1 : 3));
     bpt_workload_end(work);
     free(work);
     bpt_world_end(&world);

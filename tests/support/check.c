@@ -108,7 +108,7 @@ uint64_t bpt_amount(const char *variable, uint64_t normal, uint64_t campaign)
     if (bpt_campaign()) {
         return campaign;
     }
-    return !bpt_instrumented() ? normal : normal < 10 ? 1 : normal / 10;
+    return !bpt_instrumented() ? normal : normal < 4 ? 1 : normal / 4;
 }
 
 double bpt_seconds(void)

@@ -48,7 +48,7 @@ bool bpt_random_chance(bpt_random *random, unsigned percent);
 
 /* BATPAK_SEED, else `fallback`; printed. A fixed fallback keeps CI repeatable; the campaign takes a new one each time. */
 uint64_t bpt_seed(uint64_t fallback);
-/* The number in that environment variable, else `campaign` under BATPAK_CAMPAIGN, else `normal`; a tenth (at least 1)
+/* The number in that environment variable, else `campaign` under BATPAK_CAMPAIGN, else `normal`; a quarter (at least 1)
  * of `normal` in instrumented builds. */
 uint64_t bpt_amount(const char *variable, uint64_t normal, uint64_t campaign);
 bool bpt_campaign(void);

@@ -358,14 +358,13 @@ static void accept_item(bpt_model *model, const bpt_request *request, size_t ind
 static size_t new_names(bpt_model *model, const bpt_request *request, const bp_receipt *receipts, size_t *items_out)
 {
     size_t count = 0;
-    size_t marked = 0;
     for (size_t index = 0; index < request->count; index++) {
         const char *name = request->options[index].kind_name;
-        marked += receipts[index].kind_named;
         bool before = name == NULL || bpt_model_kind(model, name) != NULL;
         for (size_t at = 0; at < count && !before; at++) {
             before = strcmp(request->options[items_out[at]].kind_name, name) == 0;
         }
+        CHECK(receipts[index].kind_named == !before, "item %zu: kind_named is wrong", index);
         if (!before) {
             CHECK(bp_kind_category(receipts[index].kind) == 1, "a new name is given kind 0x%04X", receipts[index].kind);
             items_out[count++] = index;
@@ -373,7 +372,6 @@ static size_t new_names(bpt_model *model, const bpt_request *request, const bp_r
             CHECK(receipts[index].kind == request->items[index].kind, "item %zu: not the kind given", index);
         }
     }
-    CHECK(marked == count, "%zu receipts say that a name is new, %zu are", marked, count);
     return count;
 }
 

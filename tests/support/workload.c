@@ -140,7 +140,7 @@ static void fill_item(bpt_workload *work, bool keyed)
         options->depth = (uint32_t)bpt_random_below(random, 3);
     }
     if (bpt_random_chance(random, 6)) {
-        options->kind_name = work->request_name; /* one name a batch is what the library takes */
+        options->kind_name = names[bpt_random_below(random, NAMES)];
         options->strict_kind = bpt_random_chance(random, 20);
     }
 }
@@ -154,7 +154,6 @@ void bpt_workload_request(bpt_workload *work)
     request->durability = (bp_durability)bpt_random_below(random, 4);
     size_t count = request->batch ? 1 + (size_t)bpt_random_below(random, 6) : 1;
     bool keyed = bpt_random_chance(random, 40);
-    work->request_name = names[bpt_random_below(random, NAMES)];
     for (size_t index = 0; index < count; index++) {
         fill_item(work, keyed && (index == 0 || bpt_random_chance(random, 50)));
     }

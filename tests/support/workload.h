@@ -17,7 +17,6 @@ typedef struct bpt_workload {
     bpt_model model;
     bpt_random random;
     bpt_request request;
-    const char *request_name;
     uint64_t seed;
     uint64_t step;
     uint64_t keys;      /* given ids so far */

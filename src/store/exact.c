@@ -217,5 +217,8 @@ bp_status bp_append_exact(bp_store *store, const bp_event *events, size_t count,
         status = bpi_log_wait(&store->log, outcome.lsn, scratch->frame.size, error);
     }
     bpi_scratch_give(store, scratch);
+    if (status == BP_OK) {
+        bpi_store_flow(store, "append-exact", outcome.first);
+    }
     return status;
 }

@@ -58,7 +58,7 @@ static bp_status pin(bp_store *store, const bp_event **event_out, bpi_view **vie
     }
     *event_out = NULL;
     bp_error own;
-    bpi_index *index = bpi_store_read_begin(store, error != NULL ? error : &own);
+    bpi_index *index = bpi_store_read_begin(store, "get", error != NULL ? error : &own);
     if (index == NULL) {
         return error != NULL ? error->status : own.status;
     }

@@ -49,7 +49,7 @@ static bp_status begin(bp_store *store, const bp_region *region, const bp_query_
     bp_error own;
     bp_error *told = error != NULL ? error : &own;
     bp_query_options_init(&taken_options);
-    bpi_index *index = bpi_store_read_begin(store, told);
+    bpi_index *index = bpi_store_read_begin(store, "query", told);
     if (index == NULL) {
         return told->status;
     }

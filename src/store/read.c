@@ -8,13 +8,17 @@
 #include "base/error.h"
 #include "store/store.h"
 
-bpi_index *bpi_store_read_begin(bp_store *store, bp_error *error)
+bpi_index *bpi_store_read_begin(bp_store *store, const char *flow, bp_error *error)
 {
     bp_status status = bpi_store_check(store, error);
     if (status == BP_OK && store->reader) {
         status = bpi_follower_refresh(store, error);
     }
-    return status == BP_OK ? store->index : NULL;
+    if (status != BP_OK) {
+        return NULL;
+    }
+    bpi_store_flow(store, flow, bpi_index_published(store->index));
+    return store->index;
 }
 
 const bp_allocator *bpi_store_allocator(const bp_store *store)
@@ -41,7 +45,7 @@ bp_status bp_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out
     }
     bp_error local;
     error = error != NULL ? error : &local;
-    if (bpi_store_read_begin(store, error) == NULL) {
+    if (bpi_store_read_begin(store, "kind", error) == NULL) {
         return error->status;
     }
     return bpi_store_kind_find(store, text, kind_out, error);
@@ -63,7 +67,7 @@ bp_status bp_kinds(bp_store *store, bp_kind_fn visit, void *argument, bp_error *
     }
     bp_error local;
     error = error != NULL ? error : &local;
-    if (bpi_store_read_begin(store, error) == NULL) {
+    if (bpi_store_read_begin(store, "kinds", error) == NULL) {
         return error->status;
     }
     for (unsigned number = 0; number <= UINT16_MAX; number++) {

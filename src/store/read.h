@@ -12,8 +12,8 @@
 
 #include "index/index.h"
 
-/* NULL: the error says why. */
-bpi_index *bpi_store_read_begin(bp_store *store, bp_error *error);
+/* `flow` is what the log hook is told. NULL: the error says why. */
+bpi_index *bpi_store_read_begin(bp_store *store, const char *flow, bp_error *error);
 const bp_allocator *bpi_store_allocator(const bp_store *store);
 /* The kind of a number, a constant's name, or (with a store) a name of its table. BP_ERR_KIND. */
 bp_status bpi_store_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out, bp_error *error);

@@ -138,7 +138,7 @@ bp_status bp_segments(bp_store *store, bp_segment_fn visit, void *argument, bp_e
     }
     bp_error local;
     error = error != NULL ? error : &local;
-    if (bpi_store_read_begin(store, error) == NULL) {
+    if (bpi_store_read_begin(store, "stats", error) == NULL) {
         return error->status;
     }
     bp_segment_info *infos = NULL;

@@ -58,6 +58,7 @@ bp_status bp_wait_durable(bp_store *store, uint64_t sequence, uint32_t timeout_m
     if (status != BP_OK) {
         return status;
     }
+    bpi_store_flow(store, "wait-durable", sequence);
     if (!store->reader && store->options.keeper == BP_KEEPER_INLINE && durable_sequence(store) <= sequence) {
         status = bpi_log_sync(&store->log, error);
         if (status != BP_OK) {
@@ -138,7 +139,7 @@ bp_status bp_store_position(bp_store *store, bp_position *position_out, bp_error
     memset(position_out, 0, sizeof *position_out);
     bp_error local;
     error = error != NULL ? error : &local;
-    bpi_index *index = bpi_store_read_begin(store, error);
+    bpi_index *index = bpi_store_read_begin(store, "position", error);
     if (index == NULL) {
         return error->status;
     }
@@ -168,7 +169,7 @@ bp_status bp_position_check(bp_store *store, const bp_position *position, bp_err
     }
     bp_error local;
     error = error != NULL ? error : &local;
-    bpi_index *index = bpi_store_read_begin(store, error);
+    bpi_index *index = bpi_store_read_begin(store, "position", error);
     if (index == NULL) {
         return error->status;
     }

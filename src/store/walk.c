@@ -148,7 +148,7 @@ bp_status bp_walk_begin(bp_store *store, const bp_id *id, const bp_walk_options 
     if (walk_out == NULL || id == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", id == NULL ? "id" : "walk_out");
     }
-    bpi_index *index = bpi_store_read_begin(store, told);
+    bpi_index *index = bpi_store_read_begin(store, "walk", told);
     if (index == NULL) {
         return told->status;
     }

@@ -137,51 +137,9 @@ static void say_named(const char *name, bp_kind_code kind)
     say("%s is new and names kind %s from now on", name, number);
 }
 
-/*
- * A commit can give a number to one new name. Names that are known are turned into their numbers here, and of several
- * new ones all but the first are given theirs beforehand.
- */
-static bp_status resolve_kinds(struct import *import, size_t n, bp_error *error)
-{
-    const char *new_name = NULL;
-
-    for (size_t i = 0; i < n; i++) {
-        bp_append_options *options = &import->options[i];
-        const char *name = options->kind_name;
-        bp_status status = BP_OK;
-
-        if (name == NULL || (new_name != NULL && strcmp(name, new_name) == 0)) {
-            continue;
-        }
-        if (bp_kind_find(import->store, name, &import->items[i].kind, error) == BP_OK) {
-            options->kind_name = NULL;
-        } else if (import->strict_kinds) {
-            status = BP_ERR_KIND;
-        } else if (new_name == NULL) {
-            new_name = name;
-        } else {
-            status = kind_free(import->store, &import->items[i].kind, error);
-            if (status == BP_OK) {
-                status = bp_kind_define(import->store, import->items[i].kind, name, error);
-            }
-            if (status == BP_OK) {
-                say_named(name, import->items[i].kind);
-                options->kind_name = NULL;
-            }
-        }
-        if (status != BP_OK) {
-            error->has_index = true;
-            error->index = i;
-            return status;
-        }
-    }
-    return BP_OK;
-}
-
 static bp_status append_lines(struct import *import, size_t first, size_t n, bp_error *error)
 {
     bp_batch_options batch;
-    bp_status status;
 
     for (size_t i = 0; i < n; i++) {
         fill_item(import, i, first + i);
@@ -190,10 +148,6 @@ static bp_status append_lines(struct import *import, size_t first, size_t n, bp_
         const bp_batch_item *item = &import->items[0];
 
         return bp_append(import->store, item->at, item->kind, item->payload, item->options, import->receipts, error);
-    }
-    status = resolve_kinds(import, n, error);
-    if (status != BP_OK) {
-        return status;
     }
     bp_batch_options_init(&batch);
     return bp_append_batch(import->store, import->items, n, &batch, import->receipts, error);

@@ -185,7 +185,7 @@ static const char *read_kind(struct reading *reading)
         event->kind = BP_KIND_DATA;
         return NULL;
     }
-    if (value.data[0] != '"') {
+    if (value.size == 0 || value.data[0] != '"') {
         if (!read_u64(value, UINT16_MAX, &number)) {
             return "wants a name, 0xF001, 15:1 or a number";
         }

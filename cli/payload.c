@@ -451,7 +451,7 @@ void text_add_shown(struct text *text, const char *data, size_t size, size_t col
         if (run > 0) {
             last = used < most ? text->size : text->size - 1;
         }
-        if (i == size) {
+        if (i >= size) {
             return;
         }
         length = utf8_length(data + i, size - i);

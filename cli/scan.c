@@ -35,14 +35,14 @@ static bool skip_space(struct scan *scan)
 
 static char peek(const struct scan *scan)
 {
-    return scan->at < scan->size ? scan->text[scan->at] : '\0';
+    return (char)(scan->at < scan->size ? scan->text[scan->at] : '\0');
 }
 
 /* Is there a byte below 0x20, a quote, a backslash or a byte above 0x7f among these eight? */
 static bool has_special(uint64_t word)
 {
-    uint64_t quote = word ^ ones * '"';
-    uint64_t backslash = word ^ ones * '\\';
+    uint64_t quote = word ^ ones * 0x22;
+    uint64_t backslash = word ^ ones * 0x5c;
 
     return (((word - ones * 0x20) | (quote - ones) | (backslash - ones) | word) & tops) != 0;
 }
@@ -319,12 +319,11 @@ static bool close_brackets(struct scan *scan, struct nesting *nesting, bool *spa
 
 bool scan_value(struct scan *scan, struct slice *value_out)
 {
-    struct nesting nesting;
+    struct nesting nesting = {0};
     struct slice name;
     bool spaced = false;
     size_t start;
 
-    nesting.depth = 0;
     (void)skip_space(scan);
     start = scan->at;
     do {

@@ -7,8 +7,6 @@
 
 #include "progress.h"
 
-enum { FREE_CATEGORY = 1, TYPE_MAX = 4095 };
-
 const char exits_of_reading[] = "0  done, also when there is nothing to show\n"
                                 "1  no such store, event or name\n"
                                 "2  the command line is wrong\n"
@@ -142,32 +140,6 @@ int id_find(bp_store *store, const char *text, bp_id *id_out)
         return fail_usage("'%s' is no id: a UUID, urn:NAMESPACE:TEXT or a sequence", text);
     }
     return 0;
-}
-
-static int note_greatest(void *argument, bp_kind_code kind, const char *name, uint64_t events)
-{
-    unsigned *next = argument;
-
-    (void)name;
-    (void)events;
-    if (bp_kind_category(kind) == FREE_CATEGORY && bp_kind_type(kind) >= *next) {
-        *next = bp_kind_type(kind) + 1;
-    }
-    return 0;
-}
-
-bp_status kind_free(bp_store *store, bp_kind_code *kind_out, bp_error *error)
-{
-    unsigned next = 1;
-    bp_status status = bp_kinds(store, note_greatest, &next, error);
-
-    if (status == BP_OK && next > TYPE_MAX) {
-        error->status = BP_ERR_EXISTS;
-        (void)snprintf(error->message, sizeof error->message, "no type of category 1 is free");
-        return BP_ERR_EXISTS;
-    }
-    *kind_out = bp_kind(FREE_CATEGORY, next);
-    return status;
 }
 
 static void add_field(struct text *text, const char *name, const char *value)

@@ -23,9 +23,6 @@ bool id_parse(const char *text, size_t size, bp_id *id_out);
 /* The same, or a sequence: 12 or #12. */
 int id_find(bp_store *store, const char *text, bp_id *id_out);
 
-/* The next free type of category 1, which a name gets that nobody gave a number. BP_ERR_EXISTS: there is none. */
-bp_status kind_free(bp_store *store, bp_kind_code *kind_out, bp_error *error);
-
 /* The options that make up a region, for a verb's second group. */
 extern const struct option region_options[];
 

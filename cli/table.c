@@ -92,20 +92,21 @@ static void write_titles(const struct table *table)
 void table_flush(struct table *table)
 {
     size_t start = 0;
-    size_t cells = table->rows * table->count;
 
     if (table->rows == 0) {
         return;
     }
-    for (size_t i = 0; i < cells; i++) {
-        size_t width = utf8_columns(table->cells.data + start, table->ends[i] - start);
+    for (size_t row = 0; row < table->rows; row++) {
+        for (size_t i = 0; i < table->count; i++) {
+            size_t end = table->ends[row * table->count + i];
+            size_t width = utf8_columns(table->cells.data + start, end - start);
 
-        /* The last column is never padded, unless it is one of numbers. */
-        if (width > table->widths[i % table->count] &&
-            (i % table->count + 1 < table->count || table->columns[table->count - 1].right)) {
-            table->widths[i % table->count] = width;
+            /* The last column is never padded, unless it is one of numbers. */
+            if (width > table->widths[i] && (i + 1 < table->count || table->columns[i].right)) {
+                table->widths[i] = width;
+            }
+            start = end;
         }
-        start = table->ends[i];
     }
     if (!table->titled) {
         write_titles(table);

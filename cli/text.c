@@ -158,7 +158,7 @@ void text_add_base64(struct text *text, const void *data, size_t size)
 
         *out++ = base64_digits[rest >> 18];
         *out++ = base64_digits[rest >> 12 & 63];
-        *out++ = two ? base64_digits[rest >> 6 & 63] : '=';
+        *out++ = (char)(two ? base64_digits[rest >> 6 & 63] : '=');
         *out++ = '=';
     }
     text->size += (size_t)(out - start);
@@ -278,7 +278,7 @@ void text_add_json(struct text *text, const char *data, size_t size)
 
 void put_key(struct text *text, const char *key)
 {
-    char last = text->size > 0 ? text->data[text->size - 1] : '{';
+    char last = (char)(text->size > 0 ? text->data[text->size - 1] : '{');
 
     if (last != '{' && last != '[' && last != '\n') {
         text_add_char(text, ',');

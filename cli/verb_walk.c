@@ -119,6 +119,9 @@ static void draw_edges(struct picture *picture)
 {
     struct text *text = out();
 
+    if (picture->id_count == 0) {
+        return;
+    }
     qsort(picture->ids, picture->id_count, sizeof *picture->ids, compare_ids);
     for (size_t i = 0; i < picture->edge_count; i++) {
         const struct edge *edge = &picture->edges[i];

@@ -127,6 +127,17 @@ run 1 import ./s --strict-kinds
 says "line 1: "
 says "never.heard"
 
+# Several new names in one commit.
+feed '{"entity":"n","scope":"n","kind":"new.one","batch":1}' '{"entity":"n","scope":"n","kind":"new.two","batch":1}' \
+    '{"entity":"n","scope":"n","kind":"new.one","batch":1}' '{"entity":"n","scope":"n","kind":"new.three"}'
+run 0 import ./s
+says "new.one is new and names kind 0x1002 from now on"
+says "new.two is new and names kind 0x1003 from now on"
+[ "$(grep -c 'is new' err)" -eq 3 ] || fail "names said: $(cat err)"
+run 0 query ./s scope=n --json
+is '[e["kind_name"] for e in o]' "['new.one', 'new.two', 'new.one', 'new.three']"
+is 'len({e["batch"] for e in o})' 2
+
 # Lines with the same batch are one commit or none.
 batches() { # of the events on stdout
     field '[sum(1 for e in o if e["batch"] == b) for b in sorted({e["batch"] for e in o})]'

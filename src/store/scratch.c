@@ -9,11 +9,12 @@
 
 enum { KEEP_MOST = 1 << 20 };
 
-static bpi_scratch *scratch_new(const bp_allocator *allocator)
+static bpi_scratch *scratch_new(const bp_allocator *allocator, size_t slot)
 {
     bpi_scratch *scratch = bpi_allocate_zero(allocator, sizeof *scratch);
     if (scratch != NULL) {
         scratch->allocator = allocator;
+        scratch->slot = slot;
         bpi_buffer_init(&scratch->frame, allocator);
         bpi_buffer_init(&scratch->arena, allocator);
         bpi_buffer_init(&scratch->hashing, allocator);
@@ -43,15 +44,17 @@ bpi_scratch *bpi_scratch_take(bp_store *store)
                                                      memory_order_relaxed)) {
             continue;
         }
-        if (store->scratches[i] == NULL) {
-            store->scratches[i] = scratch_new(store->allocator);
+        bpi_scratch *scratch = store->scratches[i];
+        if (scratch == NULL) {
+            scratch = scratch_new(store->allocator, i);
+            store->scratches[i] = scratch;
         }
-        if (store->scratches[i] == NULL) {
+        if (scratch == NULL) {
             atomic_store_explicit(&store->scratch_taken[i], false, memory_order_release);
         }
-        return store->scratches[i];
+        return scratch;
     }
-    return scratch_new(store->allocator);
+    return scratch_new(store->allocator, BPI_SCRATCHES);
 }
 
 /* What a huge payload needed is not kept. */
@@ -69,13 +72,11 @@ void bpi_scratch_give(bp_store *store, bpi_scratch *scratch)
     shrink(&scratch->frame);
     shrink(&scratch->arena);
     shrink(&scratch->hashing);
-    for (size_t i = 0; i < BPI_SCRATCHES; i++) {
-        if (store->scratches[i] == scratch) {
-            atomic_store_explicit(&store->scratch_taken[i], false, memory_order_release);
-            return;
-        }
+    if (scratch->slot < BPI_SCRATCHES) {
+        atomic_store_explicit(&store->scratch_taken[scratch->slot], false, memory_order_release);
+    } else {
+        bpi_scratch_free(scratch);
     }
-    bpi_scratch_free(scratch);
 }
 
 bool bpi_scratch_items(bpi_scratch *scratch, size_t count)

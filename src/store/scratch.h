@@ -43,6 +43,7 @@ typedef struct bpi_staged {
 
 typedef struct bpi_scratch {
     const bp_allocator *allocator;
+    size_t slot;        /* its place in the store's pool; none when the pool was empty */
     bpi_buffer frame;   /* 64 bytes for the header, then the records */
     bpi_buffer arena;   /* causes and extensions of all items */
     bpi_buffer hashing; /* hash inputs of one step */

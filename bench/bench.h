@@ -97,7 +97,7 @@ struct settings {
     double seconds;  /* a run of appends ends after so long, if its events last */
     unsigned runs;   /* measured, after one that is not */
     bool quick;
-    double load; /* of the last minute, when it began: what other programs were doing */
+    double load;              /* of the last minute, when it began: what other programs were doing */
     const char *only;         /* groups whose name has this in it; NULL: all */
     char folder[FOLDER_SIZE]; /* of results and stores */
 };

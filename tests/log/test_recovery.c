@@ -159,6 +159,34 @@ static void sequences_after_a_cut_go_on_densely_with_a_later_hlc(void **state)
     bpt_world_end(&world);
 }
 
+/* The manifest has heard of an HLC that a power cut took back; the segment's last event has an older one. */
+static void a_seal_right_after_a_cut_lists_what_is_there(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    char text[5000];
+    bp_append_options options = buffered();
+    (void)state;
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "durable");
+    memset(text, 'z', sizeof text);
+    text[sizeof text - 1] = '\0';
+    while (stats_of(store).segments == 1) {
+        bpt_put_with(store, "e", text, &options);
+    }
+    (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
+    (void)bp_close(store, NULL);
+    store = bpt_open(&world);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    store = bpt_open(&world);
+    bpt_put(store, "e", "goes on");
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
 /* ---- what is vouched for ---- */
 
 static void flip_in_frame(bpt_world *world, unsigned ordinal, size_t frame)
@@ -475,6 +503,7 @@ int main(void)
         cmocka_unit_test(whole_frames_behind_a_hole_are_cut_too),
         cmocka_unit_test(stale_frames_never_come_back),
         cmocka_unit_test(sequences_after_a_cut_go_on_densely_with_a_later_hlc),
+        cmocka_unit_test(a_seal_right_after_a_cut_lists_what_is_there),
         cmocka_unit_test(damage_in_a_cleanly_closed_store_is_damage),
         cmocka_unit_test(damage_in_what_a_killed_writer_published_is_damage),
         cmocka_unit_test(damage_in_what_a_frontier_covers_is_damage_after_a_power_cut),

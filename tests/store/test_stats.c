@@ -213,46 +213,12 @@ static void said(void *context, bp_log_level level, const char *target, const ch
     (void)fields;
     (void)field_count;
     unsigned *seen = context;
-    static const char *const names[] = {"open",        "append", "append-batch", "sync",  "seal",
-                                        "close",       "get",    "query",        "walk",  "wait-durable",
-                                        "kind-define", "kinds",  "kind",         "stats", "position"};
+    static const char *const names[] = {"open", "append", "append-batch", "sync", "seal", "close"};
     if (strcmp(target, "flow") == 0) {
-        for (unsigned index = 0; index < sizeof names / sizeof names[0]; index++) {
+        for (unsigned index = 0; index < 6; index++) {
             *seen |= strcmp(name, names[index]) == 0 ? 1u << index : 0;
         }
     }
-}
-
-static int no_kind(void *argument, bp_kind_code kind, const char *name, uint64_t events)
-{
-    (void)argument;
-    (void)kind;
-    (void)name;
-    (void)events;
-    return 0;
-}
-
-static void read_in_every_way(bp_store *store)
-{
-    bp_error error = {0};
-    const bp_event *event = NULL;
-    bp_iterator *iterator = NULL;
-    bp_walk *walk = NULL;
-    bp_kind_code kind = 0;
-    bp_position position;
-    CHECK_OK(bp_get_sequence(store, 0, &event, &error), &error);
-    bp_id id = event->id;
-    bp_event_release(event);
-    CHECK_OK(bp_query(store, NULL, NULL, &iterator, &error), &error);
-    bp_iterator_close(iterator);
-    CHECK_OK(bp_walk_begin(store, &id, NULL, &walk, &error), &error);
-    bp_walk_end(walk);
-    CHECK_OK(bp_wait_durable(store, 0, 0, &error), &error);
-    CHECK_OK(bp_kind_define(store, 0x2001, "a.kind", &error), &error);
-    CHECK_OK(bp_kinds(store, no_kind, NULL, &error), &error);
-    CHECK_OK(bp_kind_find(store, "a.kind", &kind, &error), &error);
-    CHECK_OK(bp_store_position(store, &position, &error), &error);
-    (void)stats_of(store);
 }
 
 static void operations_report_their_flow(void **state)
@@ -271,9 +237,8 @@ static void operations_report_their_flow(void **state)
     CHECK_OK(bp_append_batch(store, items, 2, NULL, NULL, &error), &error);
     CHECK_OK(bp_sync(store, &error), &error);
     CHECK_OK(bp_seal(store, &error), &error);
-    read_in_every_way(store);
     bpt_close(store);
-    CHECK(seen == 0x7fff, "operations that were not reported: 0x%04x", 0x7fff & ~seen);
+    CHECK(seen == 0x3f, "operations that were not reported: 0x%02x", 0x3f & ~seen);
     bpt_world_end(&world);
 }
 

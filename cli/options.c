@@ -147,6 +147,8 @@ static int store_choice(const struct option *option, const char *value)
             *(int *)option->value = i;
             return 0;
         }
+    }
+    for (int i = 0; option->choices[i] != NULL; i++) {
         text_add_string(&words, i > 0 ? ", " : "");
         text_add_string(&words, option->choices[i]);
     }

@@ -53,14 +53,15 @@ static void random_work_and_random_crashes(void **state)
     uint64_t seed = bpt_seed(100);
     uint64_t runs = bpt_amount("BATPAK_RUNS", 400, 2500);
     uint64_t cuts = 0;
+    uint64_t crashes = runs * 5;
     double start = bpt_seconds();
     (void)state;
     for (uint64_t run = 0; run < runs; run++) {
         crash_run(seed + run, 5, &cuts);
     }
     double seconds = bpt_seconds() - start;
-    print_message("%llu crashes, %llu of them power cuts, in %.1f s: %.0f a second\n", (unsigned long long)(runs * 5),
-                  (unsigned long long)cuts, seconds, (double)(runs * 5) / seconds);
+    print_message("%llu crashes, %llu of them power cuts, in %.1f s: %.0f a second\n", (unsigned long long)crashes,
+                  (unsigned long long)cuts, seconds, (double)crashes / seconds);
 }
 
 int main(void)

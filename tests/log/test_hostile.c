@@ -110,7 +110,7 @@ static void overwrite(bpt_world *world, bpt_random *random)
     }
     uint8_t *data = bpt_file_read(world, one.name, &size);
     uint8_t *copy = calloc(1, size + 5000);
-    assert_true(data != NULL && copy != NULL);
+    CHECK(data != NULL && copy != NULL, "no memory");
     memcpy(copy, data, size);
     uint64_t how = bpt_random_below(random, 4);
     size_t used = size > 4096 && bpt_random_chance(random, 70) ? 4096 : size;
@@ -243,7 +243,7 @@ static void hostile(bool killed, uint64_t seed)
     for (uint64_t run = 0; run < runs; run++) {
         bpt_world world;
         bpt_random random = {seed + run};
-        bpt_note("seed %llu", (unsigned long long)(seed + run));
+        bpt_note("seed %llu", (unsigned long long)random.state);
         bpt_world_adopt(&world, bpi_fault_clone(base.fault));
         damage(&world, &random);
         try_all(&world, run % 8 == 0);

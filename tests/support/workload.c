@@ -2,19 +2,9 @@
 #include "support/workload.h"
 
 static const char *const entities[] = {
-    "order:1",
-    "order:10",
-    "order",
-    "order:1:line",
-    "spieler:älice",
-    "玩家:一",
-    "a",
-    "konto:ß",
-    "player:bob",
-    "player:bob:items",
-    "x",
-    "zz:"
-    "0123456789012345678901234567890123456789",
+    "order:1",       "order:10",         "order", "order:1:line",
+    "spieler:älice", "玩家:一",          "a",     "konto:ß",
+    "player:bob",    "player:bob:items", "x",     "zz:0123456789012345678901234567890123456789",
 };
 static const char *const scopes[] = {"room:dungeon", "räum", "s", "a longer scope with spaces"};
 static const bp_kind_code kinds[] = {0x0000, 0xf001, 0xf002, 0x2001, 0x2002, 0xd001, 0xd007, 0xe123};

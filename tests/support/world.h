@@ -88,7 +88,7 @@ typedef struct bpt_choice {
     bpt_random random;
 } bpt_choice;
 
-unsigned bpt_choose(void *choice, unsigned options);
+unsigned bpt_choose(void *argument, unsigned options);
 /* Cuts the power; the number of choices that were offered. */
 uint64_t bpt_power_cut(bpt_world *world, bpt_keep keep, uint64_t which);
 

@@ -210,6 +210,7 @@ bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool lis
         bpi_error_file(error, "MANIFEST");
         return status;
     }
+    catalog->slot_unknown = false;
     uint64_t outlived = catalog->other_list;
     catalog->other_list = before.list_generation;
     if (outlived != 0 && outlived != catalog->other_list && outlived != catalog->manifest.list_generation) {

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
@@ -68,31 +67,55 @@ static bpi_segment_entry *entry_of(bpi_catalog *catalog, uint32_t ordinal)
     return NULL;
 }
 
-/* The segment that takes the relayed frames: the prepared one, or a new one. */
-static bp_status find_target(bpi_log *log, uint64_t capacity, bpi_open_segment **target_out,
-                             bpi_segment_entry *entry_out, bool *listed_out, bp_error *error)
+/* The one before it in the log; NULL for the first. */
+static const bpi_segment_entry *entry_before(const bpi_catalog *catalog, const bpi_segment_entry *entry)
 {
-    if (log->next != NULL) {
-        *target_out = log->next;
-        *listed_out = true;
-        return capacity > log->next->segment->map_size ? bpi_segment_remap(log->next->segment, (size_t)capacity, error)
-                                                       : BP_OK;
+    while (entry-- != catalog->entries) {
+        if (entry->state != BPI_SEGMENT_RETIRED) {
+            return entry;
+        }
     }
+    return NULL;
+}
+
+/* A new segment, listed before it holds a frame; it becomes log->next. */
+static bp_status make_target(bpi_log *log, uint64_t capacity, bp_error *error)
+{
+    bpi_catalog *catalog = &log->catalog;
     bpi_open_segment *target = bpi_allocate_zero(log->home.allocator, sizeof *target);
-    if (target == NULL) {
+    if (target == NULL || !bpi_catalog_reserve(&log->home, catalog, catalog->count + 1)) {
+        bpi_release(log->home.allocator, target, sizeof *target);
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover");
     }
-    bp_status status = bpi_segment_create(&log->home, &log->catalog.manifest, log->active->segment->ordinal + 1,
-                                          (size_t)capacity, log->mapped, entry_out, &target->segment, error);
+    bpi_segment_entry *entry = &catalog->entries[catalog->count];
+    bp_status status = bpi_segment_create(&log->home, &catalog->manifest, entry[-1].ordinal + 1, (size_t)capacity,
+                                          log->mapped, entry, &target->segment, error);
+    if (status == BP_OK) {
+        catalog->count++;
+        status = bpi_catalog_store(&log->home, catalog, true, false, error);
+        catalog->count -= status != BP_OK;
+    }
     if (status != BP_OK) {
+        bpi_segment_drop(target->segment);
         bpi_release(log->home.allocator, target, sizeof *target);
         return status;
     }
     target->allocated = atomic_load(&target->segment->size);
-    target->end = BPI_SEGMENT_HEADER;
-    *target_out = target;
-    *listed_out = false;
+    log->next = target;
     return BP_OK;
+}
+
+/* The segment that takes the relayed frames: the prepared one, or a new one. */
+static bp_status find_target(bpi_log *log, uint64_t capacity, bp_error *error)
+{
+    if (log->next == NULL) {
+        (void)pthread_mutex_lock(&log->catalog_lock);
+        bp_status status = make_target(log, capacity, error);
+        (void)pthread_mutex_unlock(&log->catalog_lock);
+        return status;
+    }
+    return capacity > log->next->segment->map_size ? bpi_segment_remap(log->next->segment, (size_t)capacity, error)
+                                                   : BP_OK;
 }
 
 /* Frames and sync. The target's end and link tell how far it came. */
@@ -155,15 +178,20 @@ static bp_status rewrite_entries(bpi_log *log, uint64_t durable, bp_error *error
             entry->state = BPI_SEGMENT_RETIRED;
             continue;
         }
-        entry->link = 0;
-        entry->last_hlc = 0;
-        if (entry != log->catalog.entries) {
-            entry->link = entry[-1].link; /* for a segment that holds no frame */
-            entry->last_hlc = entry[-1].last_hlc;
-        }
+        const bpi_segment_entry *previous = entry_before(&log->catalog, entry);
+        entry->link = previous != NULL ? previous->link : 0; /* for a segment that holds no frame */
+        entry->last_hlc = previous != NULL ? previous->last_hlc : 0;
         uint64_t end = ordinal == bpi_lsn_ordinal(durable) ? bpi_lsn_offset(durable) : all[i]->end;
         if (!measure(all[i], end, entry)) {
             return bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot compute the root of segment %u", (unsigned)ordinal);
+        }
+    }
+    for (size_t i = 0; i < log->catalog.count; i++) {
+        /* Listed by an attempt that failed. */
+        bpi_segment_entry *entry = &log->catalog.entries[i];
+        if (entry->state == BPI_SEGMENT_OPEN && entry->ordinal > log->active->segment->ordinal &&
+            entry->ordinal != log->next->segment->ordinal) {
+            entry->state = BPI_SEGMENT_RETIRED;
         }
     }
     return BP_OK;
@@ -180,14 +208,14 @@ static void release_old(bpi_log *log)
     bpi_release(log->home.allocator, log->active, sizeof *log->active);
 }
 
-static void switch_over(bpi_log *log, bpi_open_segment *target, uint64_t capacity, uint64_t first_sequence)
+static void switch_over(bpi_log *log, uint64_t capacity, uint64_t first_sequence)
 {
-    bool adopted = log->next == target;
+    bpi_open_segment *target = log->next;
     release_old(log);
     target->capacity = capacity;
     target->first_sequence = first_sequence;
     log->active = target;
-    log->next = adopted ? NULL : log->next;
+    log->next = NULL;
     log->epoch = log->catalog.manifest.epoch;
     log->last_type = target->frames != 0 ? BP_FRAME_DATA : log->last_type;
     log->data_unmarked = target->frames != 0;
@@ -210,14 +238,11 @@ static void switch_over(bpi_log *log, bpi_open_segment *target, uint64_t capacit
     (void)pthread_mutex_unlock(&log->sync_lock);
 }
 
-static bp_status switch_manifest(bpi_log *log, const bpi_segment_entry *fresh, uint64_t end_lsn, bp_error *error)
+static bp_status switch_manifest(bpi_log *log, uint64_t end_lsn, bp_error *error)
 {
     bpi_catalog *catalog = &log->catalog;
     size_t count = catalog->count;
     bpi_manifest before = catalog->manifest;
-    if (!bpi_catalog_reserve(&log->home, catalog, count + 1)) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover");
-    }
     bpi_segment_entry *saved = bpi_allocate(log->home.allocator, count * sizeof *saved);
     if (saved == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover");
@@ -225,10 +250,6 @@ static bp_status switch_manifest(bpi_log *log, const bpi_segment_entry *fresh, u
     memcpy(saved, catalog->entries, count * sizeof *saved);
     bp_status status = rewrite_entries(log, atomic_load(&log->durable), error);
     if (status == BP_OK) {
-        if (fresh != NULL) {
-            catalog->entries[catalog->count++] = *fresh;
-        }
-        catalog->slot_unknown = false;
         catalog->manifest.epoch++;
         catalog->manifest.clean = false;
         catalog->manifest.durable = end_lsn;
@@ -239,7 +260,6 @@ static bp_status switch_manifest(bpi_log *log, const bpi_segment_entry *fresh, u
         uint64_t generation = catalog->manifest.generation;
         catalog->manifest = before;
         catalog->manifest.generation = generation; /* names that were tried are not used again */
-        catalog->count = count;
         memcpy(catalog->entries, saved, count * sizeof *saved);
     }
     bpi_release(log->home.allocator, saved, count * sizeof *saved);
@@ -251,7 +271,8 @@ static bpi_open_segment *find_holder(bpi_log *log, uint64_t durable, uint32_t *l
 {
     bpi_open_segment *holder = log->finished_count > 0 ? log->finished[0] : log->active;
     const bpi_segment_entry *entry = entry_of(&log->catalog, holder->segment->ordinal);
-    *link_out = entry != NULL && entry != log->catalog.entries ? entry[-1].link : 0;
+    const bpi_segment_entry *previous = entry == NULL ? NULL : entry_before(&log->catalog, entry);
+    *link_out = previous != NULL ? previous->link : 0;
     for (size_t i = 0; i < log->finished_count && holder->segment->ordinal < bpi_lsn_ordinal(durable); i++) {
         *link_out = log->finished[i]->link;
         holder = i + 1 < log->finished_count ? log->finished[i + 1] : log->active;
@@ -267,38 +288,33 @@ bp_status bpi_log_relay(bpi_log *log, uint8_t *bytes, const bpi_relay_frame *fra
         total += frames[i].length;
     }
     uint64_t capacity = bpi_round_up(total < log->segment_size ? log->segment_size : total, 4096);
-    bpi_open_segment *target = NULL;
-    bpi_segment_entry fresh = {0};
-    bool listed = false;
-    bp_status status = find_target(log, capacity, &target, &fresh, &listed, error);
+    bp_status status = find_target(log, capacity, error);
     if (status != BP_OK) {
         return status;
     }
     /* The chain goes on from the last durable frame. */
+    bpi_open_segment *target = log->next;
     bpi_segment_entry durable_end = {0};
     uint64_t durable = atomic_load(&log->durable);
     bpi_open_segment *holder = find_holder(log, durable, &durable_end.link);
-    BPI_ASSERT(target != NULL);
     target->end = BPI_SEGMENT_HEADER;
     target->frames = 0;
     if (!measure(holder, bpi_lsn_offset(durable), &durable_end)) {
-        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot read back the last durable frame");
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot read back the last durable frame");
     }
     target->link = durable_end.link;
     target->last_hlc = durable_end.last_hlc;
-    if (status == BP_OK) {
-        status = write_frames(log, target, bytes, frames, count, first_sequence, error);
-    }
+    status = write_frames(log, target, bytes, frames, count, first_sequence, error);
     if (status == BP_OK) {
         (void)pthread_mutex_lock(&log->catalog_lock);
-        status = switch_manifest(log, listed ? NULL : &fresh, bpi_lsn(target->segment->ordinal, target->end), error);
+        status = switch_manifest(log, bpi_lsn(target->segment->ordinal, target->end), error);
         (void)pthread_mutex_unlock(&log->catalog_lock);
     }
     if (status == BP_OK) {
-        switch_over(log, target, capacity, first_sequence);
-    } else if (!listed) {
-        bpi_segment_drop(target->segment);
-        bpi_release(log->home.allocator, target, sizeof *target);
+        switch_over(log, capacity, first_sequence);
+    } else {
+        target->end = BPI_SEGMENT_HEADER;
+        target->frames = 0;
     }
     return status;
 }

@@ -20,6 +20,7 @@ typedef struct settling {
     uint64_t done;
     uint32_t old_segment_size;
     bool list_changed;
+    bool clean; /* closed cleanly, and the log ends where the manifest says */
 } settling;
 
 static bp_status open_mapped(settling *s, const bpi_segment_entry *entry, bpi_segment **segment_out, bp_error *error)
@@ -235,14 +236,10 @@ static bp_status claim(settling *s, const bpi_verdict *verdict, uint64_t cut, bo
 {
     bpi_log *log = s->log;
     bpi_manifest *manifest = &log->catalog.manifest;
-    bool clean = manifest->clean && cut == 0 && verdict->p == manifest->durable;
+    bool clean = s->clean;
     bool options_changed = manifest->segment_size != log->segment_size ||
                            (s->options->layout != 0 && manifest->layout != (uint8_t)(s->options->layout - 1));
     if (!clean) {
-        bp_status status = sync_tail(s, verdict->index, error);
-        if (status != BP_OK) {
-            return status;
-        }
         manifest->epoch++;
         manifest->clean = false;
         manifest->durable = verdict->p;
@@ -285,6 +282,11 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
         bpi_say_number(&log->home, BP_LOG_WARN, "recovery", "cut", "bytes", (int64_t)cut);
     }
     bool changed = s->list_changed;
+    const bpi_manifest *manifest = &log->catalog.manifest;
+    s->clean = manifest->clean && cut == 0 && verdict.p == manifest->durable;
+    if (status == BP_OK && !s->clean) {
+        status = sync_tail(s, verdict.index, error); /* before any of it is sealed or claimed */
+    }
     if (status == BP_OK) {
         status = adopt_active(s, walk, &verdict, error);
     }

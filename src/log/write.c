@@ -140,8 +140,10 @@ bp_status bpi_log_write(bpi_log *log, uint8_t *frame, uint32_t length, uint8_t t
     active->link = crc;
     active->end += length;
     active->frames++;
-    active->last_hlc = last_hlc;
-    log->last_hlc = last_hlc;
+    if (record_count != 0) {
+        active->last_hlc = last_hlc;
+        log->last_hlc = last_hlc;
+    }
     log->next_sequence += record_count;
     log->last_type = type;
     log->data_unmarked = type == BP_FRAME_DATA || log->data_unmarked;

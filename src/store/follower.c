@@ -245,7 +245,9 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
     bp_status status = bpi_home_open(&follower->home, path, false, error);
     if (status == BP_OK) {
         status = load_catalog(&follower->home, &follower->catalog, error);
-        if (status == BP_ERR_NOT_FOUND) {
+        if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&follower->home, NULL, false, error) == BP_ERR_CORRUPT) {
+            status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
+        } else if (status == BP_ERR_NOT_FOUND) {
             bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
             bpi_error_hint(error, "batpak init %s", path);
         }

@@ -114,6 +114,9 @@ bp_status bp_seal(bp_store *store, bp_error *error)
     if (status == BP_OK) {
         status = rotate(store, error);
     }
+    if (status != BP_OK) {
+        return status;
+    }
     bpi_log *log = &store->log;
     for (size_t left = 1; status == BP_OK && left > 0;) {
         bool done = false;

@@ -322,10 +322,15 @@ static inline model_event world_random(world *w, dice *d, uint64_t sequence)
     event.hlc = (w->count == 0 ? 1000 : w->events[w->count - 1].hlc) + 1 + below(d, 5);
     event.time_us = (int64_t)below(d, 2000) - 1000;
     event.lane = chance(d, 10) ? 1 + below(d, 300) : 0;
-    event.correlation = chance(d, 40) ? world_id(roll(d) % (sequence + 5)) : event.id;
+    /* Some of any event, some of one that lies in the middle of its followers. */
+    uint64_t other = chance(d, 50) ? roll(d) % (sequence + 5) : sequence / 16 * 16 + 7;
+    event.correlation = chance(d, 40) ? world_id(other) : event.id;
     event.cause_count = chance(d, 40) ? (uint16_t)(1 + below(d, WORLD_CAUSES)) : 0;
     for (uint16_t i = 0; i < event.cause_count; i++) {
         event.causes[i] = world_id(chance(d, 80) ? sequence - roll(d) % (sequence + 1) : roll(d));
+        if (i > 0 && chance(d, 20)) {
+            event.causes[i] = event.causes[i - 1]; /* a cause named twice */
+        }
     }
     return event;
 }

@@ -12,7 +12,7 @@
 /* Entities whose heads are kept in mind; beyond them the store is asked. */
 enum { HEADS_MAX = 1 << 20, MEMBERS_MAX = 4096 };
 
-static const struct column step_columns[] = {{"STEP", true},          {"SEQUENCE", true}, {"TIME", false},
+static const struct column step_columns[] = {{"STEP", true},          {"SEQUENCE", true}, {"TIME (UTC)", false},
                                              {"ENTITY@SCOPE", false}, {"KIND", false},    {"PAYLOAD", false}};
 
 void text_add_kind(struct text *text, bp_store *store, bp_kind_code kind)

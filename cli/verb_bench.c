@@ -52,6 +52,9 @@ struct bench {
     bp_id *ids;    /* of the buffered ones */
     uint64_t id_count;
     uint8_t payload[PAYLOAD_SIZE];
+    char (*names)[NAME_SIZE]; /* of large entities, then of small ones, then of scopes */
+    uint64_t large;           /* how many of each */
+    uint64_t small;
     struct table table;
     uint64_t sum; /* of the bytes read, so that reading them is not left out */
     int code;
@@ -74,28 +77,40 @@ static bool check(struct bench *bench, bp_status status, const bp_error *error)
     return status == BP_OK && interrupted == 0;
 }
 
-/* Names for event i of a store that is to have `events` of them. */
-static void name_event(uint64_t i, char entity[NAME_SIZE], char scope[NAME_SIZE])
+/* Names are made beforehand: making them is no part of an append. */
+static void make_names(struct bench *bench)
 {
     uint64_t half = given.events * RUNS / 2 + 1;
-    uint64_t large = half / LARGE + 1;
-    uint64_t small = half / SMALL + 1;
+    uint64_t count;
 
-    if (i % 2 == 0) {
-        (void)snprintf(entity, NAME_SIZE, "large:%llu", (unsigned long long)(i / 2 % large));
-    } else {
-        (void)snprintf(entity, NAME_SIZE, "small:%llu", (unsigned long long)(i / 2 % small));
+    bench->large = half / LARGE + 1;
+    bench->small = half / SMALL + 1;
+    count = bench->large + bench->small + SCOPES;
+    bench->names = memory_resize(NULL, count * sizeof *bench->names);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t number = i < bench->large                  ? i
+                          : i < bench->large + bench->small ? i - bench->large
+                                                            : i - bench->large - bench->small;
+
+        (void)snprintf(bench->names[i], NAME_SIZE, "%s:%llu",
+                       i < bench->large                  ? "large"
+                       : i < bench->large + bench->small ? "small"
+                                                         : "scope",
+                       (unsigned long long)number);
     }
-    (void)snprintf(scope, NAME_SIZE, "scope:%llu", (unsigned long long)(i % SCOPES));
+}
+
+/* Where event i is put. */
+static bp_coordinate place_of(const struct bench *bench, uint64_t i)
+{
+    uint64_t entity = i % 2 == 0 ? i / 2 % bench->large : bench->large + i / 2 % bench->small;
+
+    return bp_at(bench->names[entity], bench->names[bench->large + bench->small + i % SCOPES]);
 }
 
 static bp_status append_one(struct bench *bench, uint64_t i, bp_receipt *receipt, bp_error *error)
 {
-    char entity[NAME_SIZE];
-    char scope[NAME_SIZE];
-
-    name_event(i, entity, scope);
-    return bp_append(bench->store, bp_at(entity, scope), bp_kind(2, (unsigned)(i % KINDS)),
+    return bp_append(bench->store, place_of(bench, i), bp_kind(2, (unsigned)(i % KINDS)),
                      bp_raw(bench->payload, sizeof bench->payload), NULL, receipt, error);
 }
 
@@ -115,7 +130,6 @@ static uint64_t append_singly(struct bench *bench)
 
 static uint64_t append_batches(struct bench *bench)
 {
-    static char names[BATCH][2][NAME_SIZE];
     bp_batch_item items[BATCH];
     bp_error error = {0};
     uint64_t done = 0;
@@ -123,8 +137,7 @@ static uint64_t append_batches(struct bench *bench)
 
     while (done < given.events && good) {
         for (size_t i = 0; i < BATCH; i++) {
-            name_event(bench->made + i, names[i][0], names[i][1]);
-            items[i] = (bp_batch_item){bp_at(names[i][0], names[i][1]), bp_kind(2, (unsigned)(i % KINDS)),
+            items[i] = (bp_batch_item){place_of(bench, bench->made + i), bp_kind(2, (unsigned)(i % KINDS)),
                                        bp_raw(bench->payload, sizeof bench->payload), NULL};
         }
         good = check(bench, bp_append_batch(bench->store, items, BATCH, NULL, NULL, &error), &error);
@@ -254,17 +267,15 @@ static uint64_t drain(struct bench *bench, bp_iterator *iterator)
 
 static uint64_t read_streams(struct bench *bench)
 {
-    uint64_t large = (given.events * RUNS / 2 + 1) / LARGE + 1;
     uint64_t state = 2;
     uint64_t done = 0;
 
     while (done < given.events && bench->code == 0 && interrupted == 0) {
         bp_iterator *iterator = NULL;
         bp_error error = {0};
-        char entity[NAME_SIZE];
+        const char *entity = bench->names[next_random(&state) % bench->large];
         uint64_t read;
 
-        (void)snprintf(entity, sizeof entity, "large:%llu", (unsigned long long)(next_random(&state) % large));
         if (!check(bench, bp_stream(bench->store, entity, NULL, &iterator, &error), &error)) {
             break;
         }
@@ -413,12 +424,14 @@ static int run(size_t count, char **arguments)
     say_where(folder.data);
     memset(bench.payload, 'x', sizeof bench.payload);
     bench.ids = memory_resize(NULL, given.events * RUNS * sizeof *bench.ids);
+    make_names(&bench);
     table_begin(&bench.table, columns, sizeof columns / sizeof columns[0]);
     bench.table.widths[0] = strlen("append, buffered, batches of 100");
     bench.table.widths[1] = bench.table.widths[2] = bench.table.widths[3] = strlen("10,000,000");
     measure_all(&bench, folder.data);
     table_end(&bench.table);
     free(bench.ids);
+    free(bench.names);
     if (nftw(folder.data, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0) {
         say("could not remove all of %s", folder.data);
     }

@@ -58,10 +58,10 @@ static void show_identity(bp_store *store, const bp_event *event)
     text_add_u64(label("clock"), event->clock);
     line_end();
     text_add_time(label("time"), event->time_us);
-    line_end();
+    text_add_string(out(), " UTC\n");
     text_add_time(label("committed"), (int64_t)BP_HLC_MS(event->hlc) * 1000);
     out()->size -= 3;
-    text_add_format(out(), ", counter %u\n", (unsigned)BP_HLC_COUNTER(event->hlc));
+    text_add_format(out(), " UTC, counter %u\n", (unsigned)BP_HLC_COUNTER(event->hlc));
 }
 
 static void show_links(const bp_event *event)
@@ -93,6 +93,19 @@ static void show_links(const bp_event *event)
     }
 }
 
+/* As bytes: tag, size, value. The lines above say what lane, depth, correlation and external mean. */
+static void show_extensions(const bp_event *event)
+{
+    size_t size = event->public_extensions_size;
+
+    if (size > 0) {
+        show_hash("extensions", event->extensions, size);
+    }
+    if (event->private_extensions_size > 0) {
+        show_hash("private", event->extensions + size, event->private_extensions_size);
+    }
+}
+
 static void show_payload(const bp_event *event)
 {
     text_add_payload_type(label("payload type"), event->payload_type);
@@ -113,6 +126,7 @@ static bp_status show_one(bp_store *store, const bp_event *event, bp_error *erro
     show_identity(store, event);
     show_links(event);
     show_payload(event);
+    show_extensions(event);
     if (status == BP_OK) {
         show_hash("previous hash", previous.bytes, sizeof previous.bytes);
     }

@@ -96,7 +96,7 @@ run 0 kinds ./s order.shipped 0x2003
 run 0 query ./s
 silent
 lines 4
-head -n 1 out | grep -qE '^SEQUENCE  TIME +ENTITY@SCOPE  KIND +PAYLOAD$' || fail "head: $(head -n 1 out)"
+head -n 1 out | grep -qE '^SEQUENCE  TIME \(UTC\) +ENTITY@SCOPE  KIND +PAYLOAD$' || fail "head: $(head -n 1 out)"
 shows "order:1@eu"
 shows "order.shipped"
 ! grep -q $'\033' out || fail "colours in a pipe"

@@ -34,7 +34,7 @@ run 0 walk ./s urn:w:b --correlation --json
 is 'sorted(e["entity"][:1] for e in o)' "['a', 'b', 'c', 's']"
 
 run 0 walk ./s urn:w:d
-head -n 1 out | grep -qE '^STEP +SEQUENCE +TIME' || fail "head: $(head -n 1 out)"
+head -n 1 out | grep -qE '^STEP +SEQUENCE +TIME \(UTC\)' || fail "head: $(head -n 1 out)"
 lines 5
 shows "fact.merge"
 run 1 walk ./s urn:w:nothing

@@ -70,7 +70,8 @@ static bpi_segment_entry *entry_of(bpi_catalog *catalog, uint32_t ordinal)
 /* The one before it in the log; NULL for the first. */
 static const bpi_segment_entry *entry_before(const bpi_catalog *catalog, const bpi_segment_entry *entry)
 {
-    while (entry-- != catalog->entries) {
+    while (entry != catalog->entries) {
+        entry--;
         if (entry->state != BPI_SEGMENT_RETIRED) {
             return entry;
         }

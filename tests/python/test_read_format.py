@@ -315,7 +315,7 @@ class Tails(Case):
     def test_history_contradicted(self):
         """Right CRCs and a wrong story: damage wherever it stands."""
         bad = (dict(clock=5), dict(hlc=0), dict(entity=SYSTEM), dict(kind=0x0010), dict(kind=0x0020), dict(kind=0xD003),
-               dict(kind=0), dict(entity=SYSTEM, kind=0x0001), dict(kind=0xDFFF))
+               dict(entity=SYSTEM, kind=0), dict(entity=SYSTEM, kind=0x0001), dict(kind=0xDFFF))
         for fields in bad:
             m = Maker()
             plain(m, 2)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# ctest: timeout=600
+# ctest: labels=campaign
 # import --ack: what was acknowledged is there after a SIGKILL at any moment, whole batches only, and a repeat with
 # ids doubles nothing.
 source "$BATPAK_SOURCE/tests/cli/lib.bash"

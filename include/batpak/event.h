@@ -98,7 +98,7 @@ BP_API bp_place bp_place_of(const bp_event *event);
 BP_API bool bp_place_is_root(bp_place place);
 BP_API bool bp_place_is_ancestor_of(bp_place a, bp_place b); /* same lane and depth, lower clock */
 BP_API bp_order bp_place_compare(bp_place a, bp_place b);    /* by clock within a lane and depth */
-#define BP_PLACE_TEXT_SIZE 64
+#define BP_PLACE_TEXT_SIZE 80
 BP_API void bp_place_print(bp_place place, char text_out[BP_PLACE_TEXT_SIZE]); /* depth:lane:clock@ms.counter */
 
 #ifdef __cplusplus

@@ -54,6 +54,9 @@ void bpi_log_release(bpi_log *log)
     }
     bpi_catalog_free(&log->home, &log->catalog);
     bpi_home_close(&log->home);
+    if (log->forked) {
+        return; /* whoever waits on these is another process; destroying them would wait for it */
+    }
     (void)pthread_mutex_destroy(&log->lock);
     (void)pthread_mutex_destroy(&log->catalog_lock);
     (void)pthread_mutex_destroy(&log->sync_lock);
@@ -110,6 +113,7 @@ static bp_status write_end(bpi_log *log, bp_error *error)
 bp_status bpi_log_close(bpi_log *log, bool write, bp_error *error)
 {
     bp_status status = BP_OK;
+    log->forked = !write;
     if (write) {
         bpi_keeper_stop(log);
         (void)pthread_mutex_lock(&log->lock);

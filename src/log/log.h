@@ -94,6 +94,7 @@ typedef struct bpi_log {
 
     /* the keeper */
     pthread_t keeper;
+    bool forked;         /* released in a forked child */
     bool keeper_started; /* [commit] */
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;

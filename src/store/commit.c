@@ -69,7 +69,7 @@ bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t cou
     for (size_t i = 0; i < count; i++) {
         bpi_staged *staged = &scratch->items[i];
         staged->entity_new = false;
-        staged->entity = bpi_index_find_entity(store->index, staged->input.entity);
+        staged->entity = bpi_index_find_expected(store->index, staged->input.entity, staged->expected);
         if (staged->entity == NULL) {
             staged->entity = bpi_index_add_entity(store->index, staged->input.entity);
             staged->entity_new = staged->entity != NULL;
@@ -320,6 +320,9 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
     bp_status status = look_for_duplicates(store, scratch, count, outcome_out, error);
     if (status != BP_OK || outcome_out->duplicate) {
         return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bpi_index_expect_id(store->index, &scratch->items[i].input.id);
     }
     uint64_t before = store->log.next_sequence;
     status = bpi_log_room(&store->log, scratch->frame.size, error);

@@ -292,6 +292,7 @@ bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, b
         uint8_t *record = scratch->frame.data + staged->offset;
         staged->tail_crc = bpi_record_build(record, &staged->input, seed);
         point_into_record(&staged->input, record);
+        staged->expected = bpi_index_expect_entity(store->index, staged->input.entity);
     }
     return BP_OK;
 }

@@ -142,10 +142,15 @@ run 0 append ./s -e c -s x --buffered --json
 json_lines
 
 # Another process writes.
-"$BATPAK" import ./s >held.out 2>held.err < <(sleep 5) &
-writer=$!
+hold() {
+    "$BATPAK" import ./s >held.out 2>held.err < <(exec sleep 20 2>/dev/null) &
+    writer=$!
+    sleep 0.5
+}
+hold
 for _ in $(seq 100); do
     run_code=0
+    kill -0 "$writer" 2>/dev/null || hold # an append below was there first
     "$BATPAK" append ./s -e l -s x >out 2>err || run_code=$?
     [ "$run_code" -eq 0 ] || break
     sleep 0.02

@@ -122,7 +122,9 @@ static inline void bp_batch_options_init(bp_batch_options *options)
 /*
  * Appends 1..BP_BATCH_MAX events as one commit: all or none. Expectations are judged in order, each seeing the items
  * before it. If any item has an id, the missing ones are derived from the first given and the index; the batch is a
- * duplicate only if all its events match one committed batch, and a mix of known and new ids is BP_ERR_IDEMPOTENCY.
+ * duplicate only if all its events, in their order, are one whole committed batch; a part of one, another order, or a mix of
+ * known and new ids is BP_ERR_IDEMPOTENCY. (One event by itself is a duplicate wherever it was committed.) New kind names
+ * take a place in the commit each, so that events and new names together are at most BP_BATCH_MAX.
  * `receipts_out`: NULL or room for `count`. error->index names the item that was refused.
  */
 BP_API BP_MUST_USE bp_status bp_append_batch(bp_store *store, const bp_batch_item *items, size_t count,

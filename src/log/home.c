@@ -13,6 +13,12 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
 {
     const bp_io *io = home->io;
     int code = io->dir_open(io->context, home->path, create, &home->root);
+    if (code == ENOENT && create) {
+        bpi_error_set(error, BP_ERR_NOT_FOUND, "cannot make a store at %s: the directory above it does not exist",
+                      home->path);
+        bpi_error_hint(error, "make that directory first");
+        return BP_ERR_NOT_FOUND;
+    }
     if (code == ENOENT) {
         bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", home->path);
         bpi_error_hint(error, "batpak init %s", home->path);

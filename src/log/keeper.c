@@ -132,13 +132,13 @@ static void work(bpi_log *log)
     if (log->mapped) {
         populate_ahead(log);
     }
-    (void)pthread_mutex_lock(&log->lock);
-    bool want_next = log->next == NULL && (log->active->end * 2 > log->active->capacity || log->finished_count > 0);
-    (void)pthread_mutex_unlock(&log->lock);
-    if (want_next) {
-        (void)bpi_log_prepare(log, false, NULL);
-    }
     for (bool done = true; done;) {
+        (void)pthread_mutex_lock(&log->lock);
+        bool want_next = log->next == NULL && (log->active->end * 2 > log->active->capacity || log->finished_count > 0);
+        (void)pthread_mutex_unlock(&log->lock);
+        if (want_next) {
+            (void)bpi_log_prepare(log, false, NULL);
+        }
         (void)bpi_log_seal_one(log, false, &done, NULL);
     }
 }

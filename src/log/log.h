@@ -171,6 +171,10 @@ bp_status bpi_log_wait(bpi_log *log, uint64_t lsn, uint64_t bytes, bp_error *err
 bp_status bpi_log_sync(bpi_log *log, bp_error *error);
 /* With the commit lock held: rotation and inline keepers. */
 bp_status bpi_log_sync_locked(bpi_log *log, bp_error *error);
+/* The same for the finished segments alone. */
+bp_status bpi_log_sync_finished(bpi_log *log, bp_error *error);
+/* One finished segment, all before it being durable; `lsn` and `sequence` are where the next one begins. Not locked. */
+bp_status bpi_log_sync_segment(bpi_log *log, bpi_segment *segment, uint64_t lsn, uint64_t sequence, bp_error *error);
 /* Blocks while too many appends wait for a sync. */
 void bpi_log_throttle(bpi_log *log, uint32_t max_count, uint64_t max_bytes);
 

@@ -127,13 +127,13 @@ static bp_status list_next(bpi_log *log, const bpi_segment_entry *entry, bp_hlc 
 bp_status bpi_log_prepare(bpi_log *log, bool locked, bp_error *error)
 {
     lock_commit(log, locked);
-    if (log->next != NULL || (log->maintaining && !locked)) {
+    if (log->next != NULL || log->maintaining) {
         unlock_commit(log, locked);
         return BP_OK;
     }
     uint32_t ordinal = log->active->segment->ordinal + 1;
     bp_hlc last_hlc = log->last_hlc;
-    log->maintaining = !locked || log->maintaining;
+    log->maintaining = !locked;
     unlock_commit(log, locked);
 
     bpi_segment_entry entry;
@@ -213,19 +213,25 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
 {
     *done_out = false;
     lock_commit(log, locked);
-    if (log->finished_count == 0 || (log->maintaining && !locked)) {
+    if (log->finished_count == 0 || log->maintaining) {
         unlock_commit(log, locked);
         return BP_OK;
     }
     bpi_open_segment open = *log->finished[0];
+    const bpi_open_segment *after = log->finished_count > 1 ? log->finished[1] : log->active;
+    uint64_t after_lsn = bpi_lsn(after->segment->ordinal, BPI_SEGMENT_HEADER);
+    uint64_t after_sequence = after->first_sequence;
     (void)bpi_segment_hold(open.segment);
-    log->maintaining = !locked || log->maintaining;
+    log->maintaining = !locked;
     unlock_commit(log, locked);
 
     uint32_t ordinal = open.segment->ordinal;
     bp_status status = BP_OK;
-    if (atomic_load_explicit(&log->durable, memory_order_acquire) < bpi_lsn(ordinal, open.end)) {
-        status = locked ? bpi_log_sync_locked(log, error) : bpi_log_wait(log, bpi_lsn(ordinal, open.end), 0, error);
+    if (atomic_load_explicit(&log->durable, memory_order_acquire) < after_lsn) {
+        status = bpi_log_sync_segment(log, open.segment, after_lsn, after_sequence, error);
+        lock_commit(log, locked);
+        (void)pthread_cond_broadcast(&log->maintained); /* who wants to rotate waits for this sync, not for the seal */
+        unlock_commit(log, locked);
     }
     uint64_t count = 0;
     bp_hash root;

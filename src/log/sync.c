@@ -107,6 +107,14 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
     return BP_OK;
 }
 
+static void make_durable(bpi_log *log, uint64_t lsn, uint64_t sequence)
+{
+    (void)pthread_mutex_lock(&log->sync_lock);
+    raise_durable(log, lsn, sequence);
+    (void)pthread_cond_broadcast(&log->synced);
+    (void)pthread_mutex_unlock(&log->sync_lock);
+}
+
 bp_status bpi_log_sync_locked(bpi_log *log, bp_error *error)
 {
     if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
@@ -116,10 +124,32 @@ bp_status bpi_log_sync_locked(bpi_log *log, bp_error *error)
     gather(log, &work);
     bp_status status = perform(log, &work, error);
     if (status == BP_OK) {
-        (void)pthread_mutex_lock(&log->sync_lock);
-        raise_durable(log, work.lsn, work.sequence);
-        (void)pthread_cond_broadcast(&log->synced);
-        (void)pthread_mutex_unlock(&log->sync_lock);
+        make_durable(log, work.lsn, work.sequence);
+    }
+    return status;
+}
+
+bp_status bpi_log_sync_finished(bpi_log *log, bp_error *error)
+{
+    if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
+        return bpi_log_failed(log, error);
+    }
+    sync_work work;
+    gather(log, &work);
+    bpi_segment_drop(work.segments[--work.count]); /* not the active one */
+    bp_status status = perform(log, &work, error);
+    if (status == BP_OK) {
+        make_durable(log, bpi_lsn(log->active->segment->ordinal, BPI_SEGMENT_HEADER), log->active->first_sequence);
+    }
+    return status;
+}
+
+bp_status bpi_log_sync_segment(bpi_log *log, bpi_segment *segment, uint64_t lsn, uint64_t sequence, bp_error *error)
+{
+    sync_work work = {.segments = {bpi_segment_hold(segment)}, .count = 1};
+    bp_status status = perform(log, &work, error);
+    if (status == BP_OK) {
+        make_durable(log, lsn, sequence);
     }
     return status;
 }

@@ -16,6 +16,9 @@
 #include "base/error.h"
 #include "format/frame.h"
 
+/* The last millisecond of the year 9999: far from the end of the HLC's 48 bits, so that it never wraps. */
+static const int64_t LAST_MS = 253402300799999;
+
 static void name_item(bp_error *error, size_t index, size_t count)
 {
     if (error != NULL && count > 1) {
@@ -154,7 +157,8 @@ static bp_status reserve(bp_store *store, const bpi_scratch *scratch, size_t cou
 
 static bp_hlc next_hlc(bp_hlc last, int64_t now_us)
 {
-    bp_hlc wall = now_us > 0 ? (bp_hlc)(now_us / 1000) << 16 : 0;
+    bool sane = now_us > 0 && now_us / 1000 <= LAST_MS; /* a clock beyond the year 9999 stands still for us */
+    bp_hlc wall = sane ? (bp_hlc)(now_us / 1000) << 16 : 0;
     return wall > last ? wall : last + 1;
 }
 

@@ -15,6 +15,16 @@
 
 enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
 
+/* The file may have grown since it was mapped: reads go as far as it is long now. */
+static void refresh_size(bpi_segment *segment)
+{
+    uint64_t size = 0;
+    if (segment != NULL && segment->io->file_size(segment->io->context, segment->file, &size) == 0) {
+        size = size < segment->map_size ? size : segment->map_size;
+        atomic_store_explicit(&segment->size, size, memory_order_release);
+    }
+}
+
 static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
 {
     bp_store *store = argument;
@@ -30,6 +40,7 @@ static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, u
     status = bpi_segment_wrap(&follower->home, file, entry, bpi_record_seed(&follower->catalog.manifest.store_id),
                               map_size, false, &segment, error);
     if (status == BP_OK) {
+        refresh_size(store->block_segment); /* the one that is left behind: it grew to its end meanwhile */
         uint32_t ended = store->block_segment != NULL ? store->block_segment->ordinal : UINT32_MAX;
         status = bpi_store_load_segment(store, segment, first_sequence, segment->map_size, error);
         if (status == BP_OK && ended != UINT32_MAX) {
@@ -155,14 +166,7 @@ static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
     if (status != BP_OK && status != BP_END) {
         return status;
     }
-    if (store->block_segment != NULL && follower->walk.open) {
-        uint64_t size = 0;
-        if (store->block_segment->ordinal == follower->walk.scanner.ordinal &&
-            follower->home.io->file_size(follower->home.io->context, follower->walk.file, &size) == 0) {
-            size = size < store->block_segment->map_size ? size : store->block_segment->map_size;
-            atomic_store_explicit(&store->block_segment->size, size, memory_order_release);
-        }
-    }
+    refresh_size(store->block_segment);
     bpi_index_publish(store->index, follower->walk.chain.next_sequence);
     atomic_store(&follower->published_lsn, bpi_log_walk_position(&follower->walk));
     return BP_OK;
@@ -217,7 +221,8 @@ static bp_status first_look(bp_store *store, bp_error *error)
     uint64_t stop = 0;
     map_live(follower);
     bp_status status = BP_OK;
-    if (read_word(follower, &word) && word.published != 0) {
+    /* A page that knows less than the manifest was put there from elsewhere: it bounds nothing. */
+    if (read_word(follower, &word) && word.published >= follower->catalog.manifest.durable) {
         stop = word.published;
         note_durable(follower, word.durable);
         if (word.generation != follower->catalog.manifest.generation) {

@@ -8,7 +8,7 @@
 #include "io/process.h"
 #include "store/store.h"
 
-enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, ROW_LEAST = 136 };
+enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136 };
 
 void bp_options_default(bp_options *options, size_t size)
 {
@@ -33,6 +33,27 @@ void bp_options_default(bp_options *options, size_t size)
 static bp_status out_of_range(const char *field, const char *range, bp_error *error)
 {
     return bpi_error_set(error, BP_ERR_ARGUMENT, "option %s is out of range: %s", field, range);
+}
+
+/* A table that was not filled in would be a call to nowhere. */
+static bp_status check_tables(const bp_options *o, bp_error *error)
+{
+    if (o->io->size != sizeof *o->io) {
+        return out_of_range("io", "a table whose size is set", error);
+    }
+    if (o->clock->size != sizeof *o->clock) {
+        return out_of_range("clock", "a table whose size is set", error);
+    }
+    if (o->random->size != sizeof *o->random) {
+        return out_of_range("random", "a table whose size is set", error);
+    }
+    if (o->allocator->size != sizeof *o->allocator) {
+        return out_of_range("allocator", "a table whose size is set", error);
+    }
+    if (o->log != NULL && (o->log->size != sizeof *o->log || o->log->write == NULL)) {
+        return out_of_range("log", "a table whose size and function are set", error);
+    }
+    return BP_OK;
 }
 
 static bp_status check_options(const bp_options *o, bp_error *error)
@@ -65,10 +86,10 @@ static bp_status check_options(const bp_options *o, bp_error *error)
     if ((unsigned)o->keeper > BP_KEEPER_INLINE) {
         return out_of_range("keeper", "a bp_keeper_mode", error);
     }
-    if (o->keeper_stack_size < STACK_LEAST) {
-        return out_of_range("keeper_stack_size", "65536 or more", error);
+    if (o->keeper_stack_size < STACK_LEAST || o->keeper_stack_size > STACK_MOST) {
+        return out_of_range("keeper_stack_size", "65536 to 1073741824", error);
     }
-    return BP_OK;
+    return check_tables(o, error);
 }
 
 static bp_status take_options(const bp_options *given, bp_options *options, bp_error *error)
@@ -272,10 +293,12 @@ static void seal_blocks(bp_store *store)
 
 bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
 {
-    if (store_out == NULL || path == NULL || path[0] == '\0') {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_open needs a path and a place for the store");
+    if (store_out != NULL) {
+        *store_out = NULL;
     }
-    *store_out = NULL;
+    if (store_out == NULL || path == NULL || path[0] == '\0') {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "the path of the store is empty, or there is no place for it");
+    }
     bp_options all;
     bp_store *store = NULL;
     bp_status status = take_options(options, &all, error);
@@ -301,10 +324,12 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
 
 bp_status bp_open_reader(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
 {
-    if (store_out == NULL || path == NULL || path[0] == '\0') {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_open_reader needs a path and a place for the store");
+    if (store_out != NULL) {
+        *store_out = NULL;
     }
-    *store_out = NULL;
+    if (store_out == NULL || path == NULL || path[0] == '\0') {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "the path of the store is empty, or there is no place for it");
+    }
     bp_options all;
     bp_store *store = NULL;
     bp_status status = take_options(options, &all, error);

@@ -241,7 +241,8 @@ static bp_status take_picture(verifying *v, bp_error *error)
         }
         bool believed = status == BP_OK && bpi_read_live(&v->home, &v->catalog.manifest.store_id, &word);
         if (status == BP_OK && (!believed || word.generation == v->catalog.manifest.generation || tries >= 20)) {
-            v->stop = believed && word.published != 0 ? word.published : UINT64_MAX;
+            bool bounds = believed && word.published != 0 && word.published >= v->catalog.manifest.durable;
+            v->stop = bounds ? word.published : UINT64_MAX;
             v->vouched = v->catalog.manifest.durable;
             if (believed) {
                 v->vouched = word.published > v->vouched ? word.published : v->vouched;
@@ -313,7 +314,9 @@ static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
     bp_status status = bpi_home_open(&v->home, path, false, error);
     if (status == BP_OK) {
         status = take_picture(v, error);
-        if (status == BP_ERR_NOT_FOUND) {
+        if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&v->home, NULL, false, error) == BP_ERR_CORRUPT) {
+            status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
+        } else if (status == BP_ERR_NOT_FOUND) {
             bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
             bpi_error_hint(error, "batpak init %s", path);
         }

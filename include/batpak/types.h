@@ -152,7 +152,7 @@ BP_API bool bp_kind_is_effect(bp_kind_code kind);
 /* May a caller append it? DATA, the named effects, and all of categories 1..C, E and F. */
 BP_API bool bp_kind_is_open(bp_kind_code kind);
 
-/* The entity and scope of what the library writes for itself; closed to callers. */
+/* The entity and scope of what the library writes for itself; the entity is closed to callers. */
 #define BP_SYSTEM_ENTITY "batpak:system"
 #define BP_SYSTEM_SCOPE "batpak:system"
 

@@ -52,10 +52,6 @@ static bp_status check_place(const bp_batch_item *item, bp_kind_code kind, bp_er
         bpi_error_set(error, BP_ERR_KIND, "entity %s is the library's own", BP_SYSTEM_ENTITY);
         return BP_ERR_KIND;
     }
-    if (bp_text_equal(item->at.scope, bp_text_of(BP_SYSTEM_SCOPE))) {
-        bpi_error_set(error, BP_ERR_KIND, "scope %s is the library's own", BP_SYSTEM_SCOPE);
-        return BP_ERR_KIND;
-    }
     return BP_OK;
 }
 

@@ -21,8 +21,7 @@ bp_status bpi_error_wrap(bp_error *error, bp_status status, const char *format, 
 
 /* Where and what to try; file and hint are formatted. */
 void bpi_error_file(bp_error *error, const char *format, ...) BPI_PRINTF(2, 3);
-void bpi_error_at(bp_error *error, uint64_t offset, const char *format, ...)
-    BPI_PRINTF(3, 4); /* file and offset */
+void bpi_error_at(bp_error *error, uint64_t offset, const char *format, ...) BPI_PRINTF(3, 4); /* file and offset */
 void bpi_error_hint(bp_error *error, const char *format, ...) BPI_PRINTF(2, 3);
 void bpi_error_entity(bp_error *error, bp_text entity);
 

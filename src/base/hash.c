@@ -66,8 +66,7 @@ static void hasher_begin(blake3_hasher *hasher, const uint32_t key[8], uint8_t m
 }
 
 /* One chunk of 0..1024 bytes, of any size, as the root. */
-static void hash_chunk(const uint32_t key[8], uint8_t mode, const uint8_t *input, size_t size,
-                       uint32_t words_out[8])
+static void hash_chunk(const uint32_t key[8], uint8_t mode, const uint8_t *input, size_t size, uint32_t words_out[8])
 {
     uint8_t start = CHUNK_START;
     uint8_t last[BPI_HASH_BLOCK] = {0};
@@ -119,8 +118,7 @@ static const uint32_t *key_of(bpi_hash_context context)
 }
 
 /* `blocks` compressions from the key on; the last one with `end` in its flags. blocks > 0. */
-static void compress_blocks(const uint32_t key[8], const uint8_t *input, size_t blocks, uint8_t end,
-                            uint32_t words[8])
+static void compress_blocks(const uint32_t key[8], const uint8_t *input, size_t blocks, uint8_t end, uint32_t words[8])
 {
     uint8_t flags = DERIVE_KEY_MATERIAL | CHUNK_START;
     memcpy(words, key, 32);
@@ -133,8 +131,7 @@ static void compress_blocks(const uint32_t key[8], const uint8_t *input, size_t 
 }
 
 /* A tree: `input`, then one more block when `last` is there. */
-static void hash_long(const uint32_t key[8], const uint8_t *input, size_t size, const uint8_t *last,
-                      bp_hash *hash_out)
+static void hash_long(const uint32_t key[8], const uint8_t *input, size_t size, const uint8_t *last, bp_hash *hash_out)
 {
     blake3_hasher hasher;
     hasher_begin(&hasher, key, DERIVE_KEY_MATERIAL);
@@ -229,15 +226,14 @@ void bpi_hash_many(bpi_hash_context context, const uint8_t *const *inputs, const
     }
 }
 
-void bpi_hash_prefix_begin(bpi_hash_context context, const void *prefix, size_t size,
-                           bpi_hash_prefix *state_out)
+void bpi_hash_prefix_begin(bpi_hash_context context, const void *prefix, size_t size, bpi_hash_prefix *state_out)
 {
     BPI_DEBUG_ASSERT(size > 0 && size <= BPI_HASH_PREFIX_MAX && size % BPI_HASH_BLOCK == 0);
     compress_blocks(key_of(context), prefix, size / BPI_HASH_BLOCK, 0, state_out->words);
 }
 
-void bpi_hash_prefix_many(bpi_hash_context context, const uint8_t *const *prefixes, const size_t *sizes,
-                          size_t count, bpi_hash_prefix *states_out)
+void bpi_hash_prefix_many(bpi_hash_context context, const uint8_t *const *prefixes, const size_t *sizes, size_t count,
+                          bpi_hash_prefix *states_out)
 {
     const uint32_t *key = key_of(context);
     for (size_t done = 0; done < count;) {
@@ -261,8 +257,7 @@ void bpi_hash_prefix_end(bpi_hash_context context, const bpi_hash_prefix *state,
     words_to_bytes(end.words, hash_out->bytes);
 }
 
-void bpi_hash_two(bpi_hash_context context, const void *prefix, size_t size, const uint8_t last[64],
-                  bp_hash *hash_out)
+void bpi_hash_two(bpi_hash_context context, const void *prefix, size_t size, const uint8_t last[64], bp_hash *hash_out)
 {
     if (size == 0) {
         bpi_hash(context, last, BPI_HASH_BLOCK, hash_out);
@@ -290,8 +285,7 @@ void bpi_hash_derive_two(const char *prefix, size_t prefix_size, const char *con
     words_to_bytes(words, hash_out->bytes);
 }
 
-void bpi_hash_derive(const char *context, size_t context_size, const void *data, size_t size,
-                     bp_hash *hash_out)
+void bpi_hash_derive(const char *context, size_t context_size, const void *data, size_t size, bp_hash *hash_out)
 {
     bpi_hash_derive_two("", 0, context, context_size, data, size, hash_out);
 }
@@ -311,8 +305,7 @@ void bpi_hash_stream_add(bpi_hash_stream *stream, const void *data, size_t size)
 
 void bpi_hash_stream_end(const bpi_hash_stream *stream, bp_hash *hash_out)
 {
-    blake3_hasher_finalize((const blake3_hasher *)(const void *)stream->state, hash_out->bytes,
-                           sizeof hash_out->bytes);
+    blake3_hasher_finalize((const blake3_hasher *)(const void *)stream->state, hash_out->bytes, sizeof hash_out->bytes);
 }
 
 void bpi_hash_plain(const void *data, size_t size, bp_hash *hash_out)

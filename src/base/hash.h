@@ -35,20 +35,17 @@ void bpi_hash_many(bpi_hash_context context, const uint8_t *const *inputs, const
                    bp_hash *hashes_out);
 
 /* 64 <= size <= BPI_HASH_PREFIX_MAX. */
-void bpi_hash_prefix_begin(bpi_hash_context context, const void *prefix, size_t size,
-                           bpi_hash_prefix *state_out);
-void bpi_hash_prefix_many(bpi_hash_context context, const uint8_t *const *prefixes, const size_t *sizes,
-                          size_t count, bpi_hash_prefix *states_out);
+void bpi_hash_prefix_begin(bpi_hash_context context, const void *prefix, size_t size, bpi_hash_prefix *state_out);
+void bpi_hash_prefix_many(bpi_hash_context context, const uint8_t *const *prefixes, const size_t *sizes, size_t count,
+                          bpi_hash_prefix *states_out);
 void bpi_hash_prefix_end(bpi_hash_context context, const bpi_hash_prefix *state, const uint8_t last[64],
                          bp_hash *hash_out);
 
 /* For longer prefixes: prefix (any multiple of 64) then last, in one go. */
-void bpi_hash_two(bpi_hash_context context, const void *prefix, size_t size, const uint8_t last[64],
-                  bp_hash *hash_out);
+void bpi_hash_two(bpi_hash_context context, const void *prefix, size_t size, const uint8_t last[64], bp_hash *hash_out);
 
 /* BLAKE3 with a caller's derive-key context of any length: hash of `data`, any size, under `context`. */
-void bpi_hash_derive(const char *context, size_t context_size, const void *data, size_t size,
-                     bp_hash *hash_out);
+void bpi_hash_derive(const char *context, size_t context_size, const void *data, size_t size, bp_hash *hash_out);
 /* The same with the context in two parts, so that bp_id_from joins nothing. */
 void bpi_hash_derive_two(const char *prefix, size_t prefix_size, const char *context, size_t context_size,
                          const void *data, size_t size, bp_hash *hash_out);

@@ -53,8 +53,7 @@ static const status_words unknown_words = {"BP_ERR_?", "unknown status"};
 static const status_words *words_of(bp_status status)
 {
     size_t index = (size_t)status;
-    return index < sizeof(words) / sizeof(words[0]) && words[index].name != NULL ? &words[index]
-                                                                                 : &unknown_words;
+    return index < sizeof(words) / sizeof(words[0]) && words[index].name != NULL ? &words[index] : &unknown_words;
 }
 
 const char *bp_status_name(bp_status status)
@@ -80,8 +79,7 @@ static void line_put(line *out, const char *format, ...)
     size_t used = out->length < out->size ? out->length : out->size;
     va_list arguments;
     va_start(arguments, format);
-    int more =
-        vsnprintf(out->buffer == NULL ? NULL : out->buffer + used, out->size - used, format, arguments);
+    int more = vsnprintf(out->buffer == NULL ? NULL : out->buffer + used, out->size - used, format, arguments);
     va_end(arguments);
     out->length += more > 0 ? (size_t)more : 0;
 }

@@ -118,13 +118,11 @@ bp_status bpi_name_check(bp_text name, const char *what, size_t max, bp_error *e
     case NAME_EMPTY:
         return bpi_error_set(error, BP_ERR_NAME, "%s is empty", what);
     case NAME_LONG:
-        return bpi_error_set(error, BP_ERR_NAME, "%s has %zu bytes, at most %zu are allowed", what, name.size,
-                             max);
+        return bpi_error_set(error, BP_ERR_NAME, "%s has %zu bytes, at most %zu are allowed", what, name.size, max);
     case NAME_CONTROL:
         return bpi_error_set(error, BP_ERR_NAME, "%s has a control character at byte %zu", what, at);
     case NAME_NOT_UTF8:
     default:
-        return bpi_error_set(error, BP_ERR_NAME, "%s is not UTF-8 at byte %zu (0x%02x)", what, at,
-                             (unsigned)bytes[at]);
+        return bpi_error_set(error, BP_ERR_NAME, "%s is not UTF-8 at byte %zu (0x%02x)", what, at, (unsigned)bytes[at]);
     }
 }

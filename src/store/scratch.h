@@ -33,7 +33,7 @@ typedef struct bpi_staged {
     uint32_t given_causes; /* the first so many causes have to exist; the rest are of this batch */
     uint32_t lane;
     int64_t time_us;
-    uint32_t expected;       /* what the index was told of the entity ahead */
+    uint32_t expected; /* what the index was told of the entity ahead */
     /* by the commit */
     bpi_entity *entity;
     bool entity_new;

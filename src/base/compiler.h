@@ -37,6 +37,34 @@ static inline uint64_t bpi_multiply(uint64_t a, uint64_t b, uint64_t *high_out)
 #endif
 }
 
+/* The number of the lowest set bit; `bits` is not 0. */
+static inline unsigned bpi_lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(bits);
+#else
+    unsigned number = 0;
+    while ((bits >> number & 1) == 0) {
+        number++;
+    }
+    return number;
+#endif
+}
+
+/* The number of the highest set bit; `bits` is not 0. */
+static inline unsigned bpi_highest_bit(uint64_t bits)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return 63 - (unsigned)__builtin_clzll(bits);
+#else
+    unsigned number = 63;
+    while ((bits >> number & 1) == 0) {
+        number--;
+    }
+    return number;
+#endif
+}
+
 /* An inner loop's hint that it is waiting for another processor. */
 static inline void bpi_cpu_relax(void)
 {

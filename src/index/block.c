@@ -150,7 +150,7 @@ bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprin
         if (row < end) {
             /* Whoever asks for an id reads the event. */
             bpi_block_prefetch(block, row, end);
-            BPI_PREFETCH(bpi_rows_at(block->rows, row, BPI_ROW_BITS, 1));
+            BPI_PREFETCH(bpi_rows_firsts(block->rows, row));
             if (confirms(block, row, id)) {
                 *row_out = row;
                 return true;

@@ -7,15 +7,7 @@
 
 #include <string.h>
 
-/* Number of the lowest set bit, by a de Bruijn sequence, which compilers turn into one instruction. */
-static unsigned lowest(uint64_t bits)
-{
-    static const uint8_t numbers[64] = {0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28,
-                                        62, 5,  39, 46, 44, 42, 22, 9,  24, 35, 59, 56, 49, 18, 29, 11,
-                                        63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21, 23, 58, 17, 10,
-                                        51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12};
-    return numbers[((bits & (~bits + 1)) * UINT64_C(0x022fdd63cc95386d)) >> 58];
-}
+#include "base/compiler.h"
 
 /* Adds the rows of a mask, 64 at most, in the scan's direction. */
 static void add_mask(bpi_scan *scan, uint32_t start, uint64_t mask)
@@ -28,7 +20,7 @@ static void add_mask(bpi_scan *scan, uint32_t start, uint64_t mask)
         scan->count += 64;
     } else {
         while (mask != 0) {
-            scan->batch[scan->count++] = start + lowest(mask);
+            scan->batch[scan->count++] = start + bpi_lowest_bit(mask);
             mask &= mask - 1;
         }
     }
@@ -116,7 +108,7 @@ static void draw_bits(bpi_scan *scan)
     while (scan->count < scan->target && step(scan, &start, &mask)) {
         mask &= scan->bits[start >> 6];
         for (uint64_t rest = scan->tests == 0 ? 0 : mask; rest != 0; rest &= rest - 1) {
-            if (!bpi_match_row(&scan->query, scan->tests, scan->at->rows, start + lowest(rest))) {
+            if (!bpi_match_row(&scan->query, scan->tests, scan->at->rows, start + bpi_lowest_bit(rest))) {
                 mask &= ~(rest & (~rest + 1));
             }
         }

@@ -5,7 +5,10 @@
  */
 #include "index/rows.h"
 
+#include <string.h>
+
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "base/memory.h"
 
 static size_t size_of(uint32_t capacity)
@@ -50,7 +53,7 @@ void bpi_rows_drop(bpi_rows *rows)
         return;
     }
     for (uint32_t i = 0; i < rows->allocated; i++) {
-        bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_SIZE);
+        bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_ROOM);
     }
     bpi_release(rows->allocator, rows->zones, rows->capacity * sizeof rows->zones[0]);
     bpi_release(rows->allocator, rows->places, rows->place_count * sizeof(uint32_t));
@@ -63,19 +66,20 @@ bool bpi_rows_reserve(bpi_rows *rows, size_t count)
         return false;
     }
     while ((size_t)rows->allocated * BPI_CHUNK_ROWS < count) {
-        uint8_t *chunk = bpi_allocate(rows->allocator, BPI_CHUNK_SIZE);
+        uint8_t *chunk = bpi_allocate(rows->allocator, BPI_CHUNK_ROOM);
         if (chunk == NULL) {
             return false;
         }
+        memset(chunk + BPI_CHUNK_SIZE, 0, BPI_CHUNK_ROOM - BPI_CHUNK_SIZE);
         rows->chunks[rows->allocated++] = chunk;
     }
     return true;
 }
 
-void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields)
+static void put_fields(bpi_rows *rows, uint32_t place, const bpi_fields *fields)
 {
-    uint8_t *chunk = rows->chunks[row >> BPI_CHUNK_SHIFT];
-    uint32_t at = row & (BPI_CHUNK_ROWS - 1);
+    uint8_t *chunk = rows->chunks[place >> BPI_CHUNK_SHIFT];
+    uint32_t at = place & (BPI_CHUNK_ROWS - 1);
     unsigned shift = rows->shift;
     BPI_ASSERT(fields->distance < BPI_DISTANCE_END);
     *(uint64_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_HLC, 8)) = fields->hlc;
@@ -90,6 +94,46 @@ void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields)
     *(uint16_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_KIND, 2)) = fields->kind;
     chunk[bpi_layout_at(shift, at, BPI_ROW_BITS, 1)] = fields->bits;
     chunk[bpi_layout_at(shift, at, BPI_ROW_FAR, 1)] = (uint8_t)(fields->distance >> 32);
+}
+
+static void put_first(bpi_rows *rows, uint32_t row, uint8_t bits)
+{
+    if (bits & BPI_ROW_FIRST) {
+        _Atomic uint64_t *word = bpi_rows_firsts(rows, row);
+        uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+        atomic_store_explicit(word, before | UINT64_C(1) << (row & 63), memory_order_relaxed); /* one writer */
+    }
+}
+
+void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields)
+{
+    put_fields(rows, row, fields);
+    put_first(rows, row, fields->bits);
+}
+
+uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row)
+{
+    uint32_t start = row & ~UINT32_C(63);
+    uint64_t word = atomic_load_explicit(bpi_rows_firsts(rows, row), memory_order_relaxed);
+    word &= UINT64_MAX >> (63 - (row & 63));
+    while (word == 0 && start > 0) {
+        start -= 64;
+        word = atomic_load_explicit(bpi_rows_firsts(rows, start), memory_order_relaxed);
+    }
+    return word == 0 ? 0 : start + bpi_highest_bit(word);
+}
+
+uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end)
+{
+    uint32_t start = row & ~UINT32_C(63);
+    uint64_t word = atomic_load_explicit(bpi_rows_firsts(rows, row), memory_order_relaxed);
+    word &= ~(UINT64_MAX >> (63 - (row & 63)));
+    while (word == 0 && end - start > 64) {
+        start += 64;
+        word = atomic_load_explicit(bpi_rows_firsts(rows, start), memory_order_relaxed);
+    }
+    uint32_t next = word == 0 ? end : start + bpi_lowest_bit(word);
+    return next < end ? next : end;
 }
 
 void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
@@ -128,7 +172,8 @@ bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *or
         bpi_fields fields;
         uint32_t row = order == NULL ? place : order[place];
         bpi_rows_get(rows, row, &fields);
-        bpi_rows_put(copy, place, &fields);
+        put_fields(copy, place, &fields);
+        put_first(copy, row, fields.bits);
         bpi_rows_widen(copy, row, fields.time_us);
         if (order != NULL) {
             copy->places[row] = place;

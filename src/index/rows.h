@@ -3,6 +3,10 @@
  *
  * One writer fills rows in ascending order; what it has filled is read by others once they were told so with acquire
  * order (the published sequence). Rows are shared by a block and what it becomes when it is sealed.
+ *
+ * Behind the rows of a chunk lies a bitmap of those, by number, that are the first of their commit (BPI_ROW_FIRST once
+ * more), so that the ends of a large commit are found 64 rows at a time. A word of it has bits of rows that are read and
+ * of rows that are being written: a reader looks at no bit beyond what it was told of.
  */
 #ifndef BPI_INDEX_ROWS_H
 #define BPI_INDEX_ROWS_H
@@ -13,11 +17,15 @@
 
 #include "index/layout.h"
 
+_Static_assert(sizeof(_Atomic uint64_t) == 8 && BPI_CHUNK_SIZE % 8 == 0, "the bitmap's words follow the rows");
+
 /* Between which times the rows of a chunk (by number, not by place) lie. Never narrower than what may be read. */
 typedef struct bpi_zone {
     _Atomic int64_t least;
     _Atomic int64_t greatest;
 } bpi_zone;
+
+enum { BPI_FIRSTS_WORDS = BPI_CHUNK_ROWS / 64, BPI_CHUNK_ROOM = BPI_CHUNK_SIZE + BPI_FIRSTS_WORDS * 8 };
 
 typedef struct bpi_rows {
     const bp_allocator *allocator;
@@ -27,8 +35,8 @@ typedef struct bpi_rows {
     uint32_t capacity;  /* chunks there may be */
     uint32_t *places;   /* grouped rows: where row i lies; NULL: at i */
     uint32_t place_count;
-    bpi_zone *zones; /* one for each chunk there may be */
-    uint8_t *chunks[];
+    bpi_zone *zones;   /* one for each chunk there may be */
+    uint8_t *chunks[]; /* BPI_CHUNK_ROOM bytes each */
 } bpi_rows;
 
 /* What is stored of an event: the fields as layout.h has them. */
@@ -53,6 +61,11 @@ void bpi_rows_drop(bpi_rows *rows);
 bool bpi_rows_reserve(bpi_rows *rows, size_t count);
 void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields);
 void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
+
+/* The first row of the commit of `row`. */
+uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row);
+/* One past the last row of the commit of `row`, or `end` where it goes on beyond; row < end. */
+uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end);
 
 /* The rows [0, count) once more, rearranged: row order[i] lies at place i. `order` NULL: as they come. NULL: no memory. */
 bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order);
@@ -82,6 +95,13 @@ static inline const void *bpi_rows_at(const bpi_rows *rows, uint32_t row, unsign
     uint32_t place = rows->places == NULL ? row : rows->places[row];
     return rows->chunks[place >> BPI_CHUNK_SHIFT] +
            bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size);
+}
+
+/* The word of the bitmap with the bit of a row, which is its bit row % 64. */
+static inline _Atomic uint64_t *bpi_rows_firsts(const bpi_rows *rows, uint32_t row)
+{
+    _Atomic uint64_t *words = (_Atomic uint64_t *)(void *)(rows->chunks[row >> BPI_CHUNK_SHIFT] + BPI_CHUNK_SIZE);
+    return &words[(row & (BPI_CHUNK_ROWS - 1)) >> 6];
 }
 
 static inline uint64_t bpi_row_u64(const bpi_rows *rows, uint32_t row, unsigned offset)

@@ -270,7 +270,7 @@ static bool refill(bpi_scan *scan, bool records)
     for (uint32_t i = 0; records && i < scan->count; i++) {
         const bpi_rows *rows = block_of(scan, i)->rows;
         BPI_PREFETCH(bpi_rows_at(rows, scan->batch[i], BPI_ROW_OFFSET, 4));
-        BPI_PREFETCH(bpi_rows_at(rows, scan->batch[i], BPI_ROW_BITS, 1));
+        BPI_PREFETCH(bpi_rows_firsts(rows, scan->batch[i]));
     }
     for (uint32_t i = 0; records && i < scan->count && i < PREFETCH_AHEAD; i++) {
         prefetch(scan, i);

@@ -12,15 +12,11 @@
 
 void bpi_commit_of(const bpi_block *block, uint32_t row, uint32_t end, bpi_commit *commit_out)
 {
-    uint32_t first = row;
-    uint32_t behind = row + 1;
-    while (first > 0 && (bpi_row_u8(block->rows, first, BPI_ROW_BITS) & BPI_ROW_FIRST) == 0) {
-        first--;
-    }
-    while (behind < end && (bpi_row_u8(block->rows, behind, BPI_ROW_BITS) & BPI_ROW_FIRST) == 0) {
-        behind++;
-    }
-    *commit_out = (bpi_commit){.block = block, .first = first, .end = behind};
+    *commit_out = (bpi_commit){
+        .block = block,
+        .first = bpi_rows_commit_first(block->rows, row),
+        .end = bpi_rows_commit_end(block->rows, row, end),
+    };
 }
 
 /* The block and row of a sequence, and how many rows of the block are in the view; NULL when it is not in the view. */

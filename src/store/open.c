@@ -349,14 +349,30 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     return BP_OK;
 }
 
+static void tell_closing(bp_store *store)
+{
+    const bpi_before_append *before = bpi_store_set_before(store, NULL);
+    const bpi_after_publish *after = bpi_store_set_after(store, NULL);
+    if (before != NULL) {
+        before->closing(before->context);
+    }
+    if (after != NULL) {
+        after->closing(after->context);
+    }
+}
+
 bp_status bp_close(bp_store *store, bp_error *error)
 {
     if (store == NULL) {
         return BP_OK;
     }
-    atomic_store(&store->closing, true);
+    if (bpi_hook_inside(store)) {
+        return bpi_error_set(error, BP_ERR_REENTRANT, "a hook cannot close its store; it stays open");
+    }
     bool forked = store->fork_generation != bpi_fork_generation();
     bp_status status = BP_OK;
+    tell_closing(store);
+    atomic_store(&store->closing, true);
     if (store->reader) {
         bpi_follower_close(store);
     } else {
@@ -384,6 +400,11 @@ bp_status bpi_store_check(const bp_store *store, bp_error *error)
     }
     if (atomic_load_explicit(&store->closing, memory_order_relaxed)) {
         return bpi_error_set(error, BP_ERR_CLOSED, "the store is being closed");
+    }
+    if (BPI_UNLIKELY(bpi_hook_inside(store))) {
+        bpi_error_set(error, BP_ERR_REENTRANT, "a hook called back into its store");
+        bpi_error_hint(error, "a gate sees the store through what it is given, nothing else");
+        return BP_ERR_REENTRANT;
     }
     return BP_OK;
 }

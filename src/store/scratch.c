@@ -18,6 +18,7 @@ static bpi_scratch *scratch_new(const bp_allocator *allocator, size_t slot)
         bpi_buffer_init(&scratch->frame, allocator);
         bpi_buffer_init(&scratch->arena, allocator);
         bpi_buffer_init(&scratch->hashing, allocator);
+        bpi_buffer_init(&scratch->names, allocator);
     }
     return scratch;
 }
@@ -30,6 +31,7 @@ void bpi_scratch_free(bpi_scratch *scratch)
     bpi_buffer_fini(&scratch->frame);
     bpi_buffer_fini(&scratch->arena);
     bpi_buffer_fini(&scratch->hashing);
+    bpi_buffer_fini(&scratch->names);
     bpi_release(scratch->allocator, scratch->items, scratch->capacity * sizeof *scratch->items);
     memset(scratch->random, 0, sizeof scratch->random);
     bpi_release(scratch->allocator, scratch, sizeof *scratch);

@@ -48,6 +48,8 @@ typedef struct bpi_scratch {
     bpi_buffer frame;   /* 64 bytes for the header, then the records */
     bpi_buffer arena;   /* causes and extensions of all items */
     bpi_buffer hashing; /* hash inputs of one step */
+    bpi_buffer names;   /* what a hook wants on record with an item */
+    uint64_t rules;     /* the state of the rules it went by */
     bpi_staged *items;
     size_t capacity;
     uint8_t random[BPI_RANDOM_POOL];

@@ -13,6 +13,7 @@
 #include "io/lock.h"
 #include "log/log.h"
 #include "store/heap.h"
+#include "store/hooks.h"
 #include "store/kinds.h"
 #include "store/scratch.h"
 
@@ -58,8 +59,11 @@ struct bp_store {
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];
-    uint64_t revive_times[8]; /* [commit] steady clock of the last recoveries in this process */
-    uint32_t revive_count;    /* [commit] attempts so far */
+    uint64_t revive_times[8];                  /* [commit] steady clock of the last recoveries in this process */
+    uint32_t revive_count;                     /* [commit] attempts so far */
+    _Atomic(const bpi_before_append *) before; /* NULL: none; store/hooks.h */
+    _Atomic(const bpi_after_publish *) after;
+    _Atomic bool hooked; /* a thread is inside of a hook */
 };
 
 /* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */

@@ -1,0 +1,69 @@
+/*
+ * hooks.h: what the layers above take part in, without the store knowing their names.
+ *
+ * Two tables. *Before append* may refuse: it sees every append of the handle before anything is written. *After publish*
+ * may not fail: it is told how far readers can see. Either is set or taken out with the commit lock held, so that none is
+ * called any more once its removal has returned. A table is called by one thread at a time where "locked" is said.
+ *
+ * Nothing called here may use the store: its public functions answer BP_ERR_REENTRANT to the thread that is inside
+ * `judge`, which the store marks, and a deadlock would be the answer to others.
+ */
+#ifndef BPI_STORE_HOOKS_H
+#define BPI_STORE_HOOKS_H
+
+#include "store/scratch.h"
+
+/* What an append was asked to be, once it has been refused. */
+typedef struct bpi_refusal {
+    const bpi_scratch *scratch; /* staged items; their names and payloads lie in its frame */
+    size_t count;
+    int64_t now_us;
+} bpi_refusal;
+
+typedef struct bpi_before_append {
+    void *context;
+    /*
+     * Not locked, for each item while it is staged, in order: what is to be put on record with it is appended to
+     * `names` (size, name; size, name; ...). Returns a number for the state of the rules it went by.
+     */
+    bool (*names)(void *context, const bpi_staged *staged, bpi_buffer *names, uint64_t *rules_out);
+    /*
+     * Locked, behind duplicates, causes, expectations and guards, before anything is written; entities are resolved, heads
+     * are as they were before this append. *stale_out: the rules are other than those of `scratch->rules`; the append is
+     * staged anew. Any status but BP_OK refuses, with `error` filled in.
+     */
+    bp_status (*judge)(void *context, const bpi_scratch *scratch, size_t count, int64_t now_us, bool *stale_out,
+                       bp_error *error);
+    /* Not locked, after `judge` has refused with BP_ERR_DENIED and before the caller is answered. */
+    void (*refused)(void *context, const bpi_refusal *refusal);
+    /* Not locked: bp_close has begun; no append is under way. The store can still be written, but not in a forked child. */
+    void (*closing)(void *context);
+} bpi_before_append;
+
+typedef struct bpi_after_publish {
+    void *context;
+    /* Locked, after every publication by an append: events below this sequence can be read. Must be short, must not
+     * block. A reader's handle publishes nothing itself. */
+    void (*published)(void *context, uint64_t sequence);
+    /* Not locked: bp_close has begun; not called again afterwards. */
+    void (*closing)(void *context);
+} bpi_after_publish;
+
+/*
+ * Sets a table, which lives until it is replaced (NULL: taken out) or `closing` has been called; takes the commit lock.
+ * The table set before is returned, so that a layer finds its own again.
+ */
+const bpi_before_append *bpi_store_set_before(bp_store *store, const bpi_before_append *table);
+const bpi_after_publish *bpi_store_set_after(bp_store *store, const bpi_after_publish *table);
+
+/* Marks the thread as being inside of a hook of the store, as bpi_store_check sees it. Frames nest. */
+typedef struct bpi_hook_frame {
+    const bp_store *store;
+    struct bpi_hook_frame *outer;
+} bpi_hook_frame;
+void bpi_hook_enter(bpi_hook_frame *frame, bp_store *store);
+void bpi_hook_leave(bpi_hook_frame *frame, bp_store *store);
+/* Is this thread inside of a hook of the store? Cheap when nobody is. */
+bool bpi_hook_inside(const bp_store *store);
+
+#endif

@@ -87,8 +87,9 @@ static void fill_ahead(bpi_log *log)
     int code = log->mapped ? log->home.io->file_allocate(log->home.io->context, segment->file, to)
                            : fill_zeros(log, segment, from, to);
     (void)pthread_mutex_lock(&log->lock);
-    if (code == 0 && log->active == active && active->allocated == from) {
-        active->allocated = to;
+    /* By its segment, which is held: another one's bookkeeping may lie where the first one's lay by now. */
+    if (code == 0 && log->active->segment == segment && log->active->allocated == from) {
+        log->active->allocated = to;
         atomic_store_explicit(&segment->size, to, memory_order_release);
     }
     log->filling = false;
@@ -115,8 +116,8 @@ static void populate_ahead(bpi_log *log)
     if (to > from) {
         log->home.io->map_populate(log->home.io->context, segment->file, segment->writable, from, (size_t)(to - from));
         (void)pthread_mutex_lock(&log->lock);
-        if (log->active == active && active->segment == segment) {
-            active->populated = to;
+        if (log->active->segment == segment) {
+            log->active->populated = to;
         }
         (void)pthread_mutex_unlock(&log->lock);
     }

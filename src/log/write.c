@@ -208,15 +208,9 @@ static bp_status have_next(bpi_log *log, bp_error *error)
     return BP_OK;
 }
 
-/* Ends the active segment; afterwards nothing can fail. */
+/* Ends the active segment, which has room for it; afterwards nothing can fail. */
 static bp_status put_pad(bpi_log *log, bp_error *error)
 {
-    while (log->active->end + BPI_FRAME_HEADER > log->active->allocated) {
-        bp_status status = extend(log, BPI_FRAME_HEADER, error);
-        if (status != BP_OK) {
-            return status;
-        }
-    }
     uint8_t pad[BPI_FRAME_HEADER];
     return bpi_log_write(log, pad, sizeof pad, BP_FRAME_PAD, 0, 0, log->last_hlc, error);
 }
@@ -235,24 +229,41 @@ static void switch_to_next(bpi_log *log, uint64_t capacity)
     atomic_store_explicit(&log->written, bpi_log_next_lsn(log), memory_order_release);
 }
 
-bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error)
+/* Is there all that a rotation needs? If not, does or awaits one thing of it; others may write and rotate meanwhile. */
+static bp_status step_towards_rotation(bpi_log *log, bool *ready_out, bp_error *error)
 {
-    const bpi_open_segment *before = log->active;
-    bp_status status = have_next(log, error);
-    while (status == BP_OK && log->active == before && !settled_before(log)) {
+    const bpi_open_segment *active = log->active;
+    *ready_out = false;
+    if (log->next == NULL || log->finished_count >= BPI_OPEN_SEGMENTS - 1) {
+        return have_next(log, error);
+    }
+    if (!settled_before(log)) {
         if (log->maintaining && !atomic_load_explicit(&log->failed, memory_order_acquire)) {
             (void)pthread_cond_wait(&log->maintained, &log->lock); /* the keeper syncs that very segment */
-        } else {
-            status = bpi_log_sync_finished(log, error);
+            return BP_OK;
         }
-        status = status == BP_OK ? have_next(log, error) : status;
+        return bpi_log_sync_finished(log, error);
     }
-    if (status != BP_OK || log->active != before) {
-        return status; /* while this waited, somebody else rotated */
+    if (!active->finished && active->end + BPI_FRAME_HEADER > active->allocated) {
+        return extend(log, BPI_FRAME_HEADER, error);
     }
+    *ready_out = true;
+    return BP_OK;
+}
+
+bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error)
+{
+    uint32_t ordinal = log->active->segment->ordinal;
+    for (bool ready = false; !ready;) {
+        bp_status status = step_towards_rotation(log, &ready, error);
+        if (status != BP_OK || log->active->segment->ordinal != ordinal) {
+            return status; /* while this waited, somebody else rotated */
+        }
+    }
+    bp_status status = BP_OK;
     uint64_t capacity = BPI_SEGMENT_HEADER + needed + BPI_FRAME_HEADER;
     capacity = bpi_round_up(capacity < log->segment_size ? log->segment_size : capacity, 4096);
-    if (status == BP_OK && capacity > log->next->segment->map_size) {
+    if (capacity > log->next->segment->map_size) {
         status = bpi_segment_remap(log->next->segment, (size_t)capacity, error);
     }
     if (status == BP_OK && !log->active->finished) {

@@ -7,6 +7,7 @@
  *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
+ *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -24,6 +25,7 @@
 #include <batpak/event.h>
 #include <batpak/io.h>
 #include <batpak/kinds.h>
+#include <batpak/output.h>
 #include <batpak/query.h>
 #include <batpak/region.h>
 #include <batpak/stats.h>
@@ -31,6 +33,7 @@
 #include <batpak/store.h>
 #include <batpak/tools.h>
 #include <batpak/types.h>
+#include <batpak/upcast.h>
 #include <batpak/verify.h>
 #include <batpak/walk.h>
 

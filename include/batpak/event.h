@@ -58,6 +58,7 @@ typedef struct bp_event {
     uint64_t position;    /* LSN: segment ordinal << 32 | byte offset of the record */
     uint64_t batch;       /* sequence of the first event of its commit */
     uint32_t batch_count; /* events in its commit; 1 for a single append */
+    bool converted;       /* payload, its type and version are not the stored ones: upcast.h */
 } bp_event;
 
 /* Its own time against `now`, microseconds, never negative. */

@@ -23,6 +23,9 @@ typedef struct bp_query_options {
     uint64_t limit; /* at most so many; 0 = all */
     bool resume;    /* go on behind `resume_after` (in the query's direction), which was the last one seen */
     uint64_t resume_after;
+    const bp_kind_code *kinds; /* only these, beside what the region says; found by the index. Copied */
+    size_t kind_count;         /* 0 = all kinds */
+    bool stored;               /* payloads as stored, whatever converters are registered */
 } bp_query_options;
 
 BP_API void bp_query_options_default(bp_query_options *options, size_t size);

@@ -86,6 +86,12 @@ BP_API const char *bp_status_text(bp_status status);
  */
 BP_API size_t bp_error_format(const bp_error *error, char *buffer, size_t size);
 
+/*
+ * Fills in an error from a function that a caller wrote (a converter, a projection, a gate): resets it, sets status and
+ * message (printf's, cut when too long), returns the status. NULL error: only returns it. Any thread.
+ */
+BP_API bp_status bp_error_set(bp_error *error, bp_status status, const char *format, ...) BP_PRINTF(3, 4);
+
 /* Prints that line to a stream and returns 1, so that `return bp_print_error(stderr, &error);` ends a main(). */
 BP_API int bp_print_error(FILE *stream, const bp_error *error);
 

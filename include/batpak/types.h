@@ -11,9 +11,11 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define BP_API __attribute__((visibility("default")))
 #define BP_MUST_USE __attribute__((warn_unused_result))
+#define BP_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define BP_API
 #define BP_MUST_USE
+#define BP_PRINTF(text, first)
 #endif
 
 #ifdef __cplusplus

@@ -62,6 +62,20 @@ bp_status bpi_error_set(bp_error *error, bp_status status, const char *format, .
     return status;
 }
 
+bp_status bp_error_set(bp_error *error, bp_status status, const char *format, ...)
+{
+    if (error == NULL) {
+        return status;
+    }
+    char message[BP_ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    format_cut(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    set_message(error, status, 0, message);
+    return status;
+}
+
 static bp_status status_of_system(int os_error)
 {
     switch (os_error) {

@@ -118,6 +118,35 @@ static bool in_set(const bpi_query *query, uint32_t entity)
     return entity < query->set_end && (query->set[entity >> 6] >> (entity & 63) & 1) != 0;
 }
 
+static bool in_kinds(const bpi_query *query, uint16_t kind)
+{
+    uint32_t low = 0;
+    uint32_t high = query->kind_count;
+    if ((query->kind_marks >> (kind & 63) & 1) == 0) {
+        return false;
+    }
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (query->kinds[middle] <= kind) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return query->kinds[low] == kind;
+}
+
+static uint64_t within_kinds(const bpi_query *query, const bpi_rows *rows, uint32_t start)
+{
+    uint16_t room[STEP];
+    uint8_t hit[STEP];
+    const uint16_t *values = column16(rows, start, room);
+    for (unsigned i = 0; i < STEP; i++) {
+        hit[i] = in_kinds(query, values[i]);
+    }
+    return mask_of(hit);
+}
+
 static uint64_t within_set(const bpi_query *query, const bpi_rows *rows, uint32_t start)
 {
     uint32_t room[STEP];
@@ -156,6 +185,8 @@ static uint64_t test_rows(const bpi_query *query, uint32_t test, const bpi_rows 
         return equal32(rows, start, BPI_ROW_SCOPE, query->scope);
     case BP_REGION_KIND:
         return equal16(rows, start, 0xffffu, query->kind);
+    case BPI_TEST_KINDS:
+        return within_kinds(query, rows, start);
     case BP_REGION_CATEGORY:
         return equal16(rows, start, 0xf000u, query->category);
     case BP_REGION_CLOCK:
@@ -203,6 +234,8 @@ static bool test_row(const bpi_query *query, uint32_t test, const bpi_rows *rows
         return bpi_row_u32(rows, row, BPI_ROW_SCOPE) == query->scope;
     case BP_REGION_KIND:
         return bpi_row_kind(rows, row) == query->kind;
+    case BPI_TEST_KINDS:
+        return in_kinds(query, bpi_row_kind(rows, row));
     case BP_REGION_CATEGORY:
         return (bpi_row_kind(rows, row) & 0xf000u) == query->category;
     case BP_REGION_CLOCK: {

@@ -11,14 +11,14 @@
 
 #include "index/rows.h"
 
-/* A test beside those of BP_REGION_...: not of the system's entity. */
-enum { BPI_TEST_NO_SYSTEM = 1 << 30 };
+/* Tests beside those of BP_REGION_...: not of the system's entity; one of several kinds. */
+enum { BPI_TEST_NO_SYSTEM = 1 << 30, BPI_TEST_KINDS = 1 << 29 };
 
 /* Tests that look at columns. */
 enum {
     BPI_TEST_COLUMNS = BP_REGION_ENTITY | BP_REGION_PREFIX | BP_REGION_SCOPE | BP_REGION_KIND | BP_REGION_CATEGORY |
                        BP_REGION_CLOCK | BP_REGION_TIME | BP_REGION_CORRELATION | BP_REGION_CAUSE | BP_REGION_LANE |
-                       BPI_TEST_NO_SYSTEM
+                       BPI_TEST_NO_SYSTEM | BPI_TEST_KINDS
 };
 
 typedef struct bpi_query {
@@ -28,7 +28,10 @@ typedef struct bpi_query {
     uint32_t set_end;
     uint32_t scope;
     uint16_t kind;
-    uint16_t category; /* in its place: the top four bits of a kind */
+    uint16_t *kinds; /* BPI_TEST_KINDS: sorted */
+    uint32_t kind_count;
+    uint64_t kind_marks; /* a bit for what each of them is modulo 64 */
+    uint16_t category;   /* in its place: the top four bits of a kind */
     uint32_t lane;
     uint64_t clock_min, clock_max;
     uint32_t clock_low, clock_high; /* the same as a row has them */

@@ -6,6 +6,7 @@
  */
 #include "index/scan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -166,6 +167,41 @@ static void set_query(bpi_query *query, const bp_region *region, uint64_t key)
                             (region->clock_min > BPI_CLOCK_BIG || region->clock_max != UINT64_MAX);
 }
 
+static int compare_kinds(const void *a, const void *b)
+{
+    const uint16_t *left = a;
+    const uint16_t *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+/* One kind is the region's own test unless it has one; several are sorted to be searched. False: no memory. */
+static bool set_kinds(bpi_scan *scan, const bp_query_options *options)
+{
+    bpi_query *query = &scan->query;
+    if (options == NULL || options->kind_count == 0) {
+        return true;
+    }
+    if (options->kind_count == 1 && (query->tests & BP_REGION_KIND) == 0) {
+        query->tests |= BP_REGION_KIND;
+        query->kind = options->kinds[0];
+        return true;
+    }
+    if (options->kind_count <= UINT32_MAX) {
+        query->kinds = bpi_allocate_array(scan->allocator, options->kind_count, sizeof query->kinds[0]);
+    }
+    if (query->kinds == NULL) {
+        return false;
+    }
+    query->kind_count = (uint32_t)options->kind_count;
+    query->tests |= BPI_TEST_KINDS;
+    memcpy(query->kinds, options->kinds, options->kind_count * sizeof query->kinds[0]);
+    qsort(query->kinds, query->kind_count, sizeof query->kinds[0], compare_kinds);
+    for (uint32_t i = 0; i < query->kind_count; i++) {
+        query->kind_marks |= UINT64_C(1) << (query->kinds[i] & 63);
+    }
+    return true;
+}
+
 bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
                          bp_error *error)
 {
@@ -186,14 +222,15 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
     scan->target = scan->left < FIRST_TARGET ? (uint32_t)scan->left : FIRST_TARGET;
     set_query(&scan->query, region, of->key);
     set_range(scan, region, options);
-    bp_status status = BP_OK;
+    bp_status status =
+        set_kinds(scan, options) ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the kinds of a query");
     if (!scan->ended && (region->fields & BP_REGION_SCOPE)) {
         const bpi_entity *scope = bpi_names_read(&of->scopes, region->scope);
         scan->ended = scope == NULL;
         scan->query.scope = scope == NULL ? 0 : scope->number;
         scan->query.tests |= BP_REGION_SCOPE;
     }
-    if (!scan->ended && (region->fields & BP_REGION_ENTITY)) {
+    if (status == BP_OK && !scan->ended && (region->fields & BP_REGION_ENTITY)) {
         status = resolve_entity(scan, of, region, error);
     }
     if (status != BP_OK) {
@@ -212,6 +249,7 @@ void bpi_scan_end(bpi_scan *scan)
     bpi_view *view = scan->view;
     const bpi_query *query = &scan->query;
     bpi_release(scan->allocator, query->set, ((size_t)query->set_end + 63) / 64 * sizeof(uint64_t));
+    bpi_release(scan->allocator, query->kinds, query->kind_count * sizeof query->kinds[0]);
     bpi_release(scan->allocator, scan->bits, scan->bit_words * sizeof(uint64_t));
     bpi_release(scan->allocator, scan->list, scan->list_capacity * sizeof(uint64_t));
     bpi_release(scan->allocator, scan, sizeof *scan);

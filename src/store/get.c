@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/handout.h"
 #include "store/read.h"
 
 /* What bp_event_release gets back: the event lies first. */
@@ -14,6 +15,7 @@ typedef struct got {
     bp_event event;
     const bp_allocator *allocator;
     bpi_view *view;
+    bpi_handout handout;
 } got;
 
 void bp_event_release(const bp_event *event)
@@ -24,6 +26,7 @@ void bp_event_release(const bp_event *event)
     } handed = {.event = event};
     if (event != NULL) {
         got *whole = handed.whole;
+        bpi_handout_end(&whole->handout);
         bpi_view_drop(whole->view);
         bpi_release(whole->allocator, whole, sizeof *whole);
     }
@@ -39,8 +42,13 @@ static bp_status hand_out(bp_store *store, bpi_view *view, uint64_t sequence, co
         bpi_view_drop(view);
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for an event");
     }
+    bpi_handout_begin(&whole->handout, store, false);
     bp_status status = bpi_view_event(view, sequence, &whole->event, error);
+    if (status == BP_OK) {
+        status = bpi_handout_event(&whole->handout, &whole->event, error);
+    }
     if (status != BP_OK) {
+        bpi_handout_end(&whole->handout);
         bpi_release(allocator, whole, sizeof *whole);
         bpi_view_drop(view);
         return status;

@@ -116,6 +116,7 @@ static void store_free(bp_store *store)
     bpi_heap *heap = store->heap;
     bpi_index_free(store->index);
     bpi_kinds_fini(&store->kinds);
+    bpi_upcast_slot_fini(&store->upcasts);
     for (size_t i = 0; i < BPI_SCRATCHES; i++) {
         bpi_scratch_free(store->scratches[i]);
     }

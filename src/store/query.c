@@ -3,15 +3,18 @@
  *
  * Holds: an iterator pins what it reads; the store may be closed before it.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/handout.h"
 #include "store/read.h"
 
 struct bp_iterator {
     const bp_allocator *allocator;
     bpi_scan *scan;
+    bpi_handout handout;
     bp_event event; /* the one handed out last */
 };
 
@@ -40,9 +43,9 @@ bp_status bpi_options_take(const void *options, size_t least, void *ours, size_t
     return BP_OK;
 }
 
-/* Begins a scan of a caller's region. */
+/* Begins a scan of a caller's region. stored_out may be NULL. */
 static bp_status begin(bp_store *store, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
-                       bp_error *error)
+                       bool *stored_out, bp_error *error)
 {
     bp_region taken_region;
     bp_query_options taken_options;
@@ -55,11 +58,17 @@ static bp_status begin(bp_store *store, const bp_region *region, const bp_query_
     }
     bp_status status = bpi_region_take(region, &taken_region, error);
     if (status == BP_OK) {
-        status = bpi_options_take(options, sizeof taken_options, &taken_options, sizeof taken_options,
+        status = bpi_options_take(options, offsetof(bp_query_options, kinds), &taken_options, sizeof taken_options,
                                   "bp_query_options", error);
+    }
+    if (status == BP_OK && taken_options.kinds == NULL && taken_options.kind_count > 0) {
+        status = bpi_error_set(error, BP_ERR_ARGUMENT, "bp_query_options: kinds is NULL");
     }
     if (status != BP_OK) {
         return status;
+    }
+    if (stored_out != NULL) {
+        *stored_out = taken_options.stored;
     }
     bpi_view *view = bpi_view_pin(index);
     if (view == NULL) {
@@ -78,7 +87,8 @@ bp_status bp_query(bp_store *store, const bp_region *region, const bp_query_opti
         return bpi_error_set(error, BP_ERR_ARGUMENT, "iterator_out is NULL");
     }
     *iterator_out = NULL;
-    bp_status status = begin(store, region, options, &scan, error);
+    bool stored = false;
+    bp_status status = begin(store, region, options, &scan, &stored, error);
     if (status != BP_OK) {
         return status;
     }
@@ -90,6 +100,7 @@ bp_status bp_query(bp_store *store, const bp_region *region, const bp_query_opti
     }
     iterator->allocator = allocator;
     iterator->scan = scan;
+    bpi_handout_begin(&iterator->handout, store, stored);
     *iterator_out = iterator;
     return BP_OK;
 }
@@ -114,6 +125,9 @@ bp_status bp_next(bp_iterator *iterator, const bp_event **event_out, bp_error *e
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", iterator == NULL ? "iterator" : "event_out");
     }
     bp_status status = bpi_scan_next(iterator->scan, &sequence, &iterator->event, error);
+    if (status == BP_OK) {
+        status = bpi_handout_event(&iterator->handout, &iterator->event, error);
+    }
     *event_out = status == BP_OK ? &iterator->event : NULL;
     return status;
 }
@@ -130,6 +144,7 @@ void bp_iterator_close(bp_iterator *iterator)
 {
     if (iterator != NULL) {
         bpi_scan_end(iterator->scan);
+        bpi_handout_end(&iterator->handout);
         bpi_release(iterator->allocator, iterator, sizeof *iterator);
     }
 }
@@ -141,7 +156,7 @@ bp_status bp_count(bp_store *store, const bp_region *region, uint64_t *count_out
         return bpi_error_set(error, BP_ERR_ARGUMENT, "count_out is NULL");
     }
     *count_out = 0;
-    bp_status status = begin(store, region, NULL, &scan, error);
+    bp_status status = begin(store, region, NULL, &scan, NULL, error);
     if (status == BP_OK) {
         status = bpi_scan_count(scan, count_out, error);
         bpi_scan_end(scan);

@@ -12,6 +12,7 @@
 #include "index/index.h"
 #include "io/lock.h"
 #include "log/log.h"
+#include "store/handout.h"
 #include "store/heap.h"
 #include "store/hooks.h"
 #include "store/kinds.h"
@@ -54,6 +55,7 @@ struct bp_store {
     bpi_index *index;
     bpi_kinds kinds;
     bpi_counters counters;
+    bpi_upcast_slot upcasts;
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */

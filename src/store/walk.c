@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/handout.h"
 #include "store/read.h"
 #include "store/visited.h"
 
@@ -24,7 +25,9 @@ struct bp_walk {
     bpi_view *view;
     bp_walk_options options;
     bp_walk_stop reason;
-    bp_event event; /* the one handed out */
+    bp_event event;       /* the one at hand, as stored */
+    bp_event shown_event; /* the one handed out */
+    bpi_handout handout;
     uint64_t start; /* its sequence */
     uint64_t shown;
     bpi_visited found; /* CAUSES, EFFECTS; those below `shown` were handed out */
@@ -77,6 +80,7 @@ void bp_walk_end(bp_walk *walk)
     }
     bpi_visited_fini(&walk->found);
     bpi_scan_end(walk->scan);
+    bpi_handout_end(&walk->handout);
     bpi_view_drop(walk->view);
     bpi_release(walk->allocator, walk, sizeof *walk);
 }
@@ -164,6 +168,7 @@ bp_status bp_walk_begin(bp_store *store, const bp_id *id, const bp_walk_options 
     walk->allocator = allocator;
     walk->options = taken;
     bpi_visited_init(&walk->found, allocator);
+    bpi_handout_begin(&walk->handout, store, false);
     walk->view = bpi_view_pin(index);
     status = walk->view == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view")
                                 : find_start(walk, id, error);
@@ -363,7 +368,11 @@ bp_status bp_walk_next(bp_walk *walk, const bp_event **event_out, uint32_t *dept
         status = graph_next(walk, &depth, error);
     }
     if (status == BP_OK) {
-        *event_out = &walk->event;
+        walk->shown_event = walk->event;
+        status = bpi_handout_event(&walk->handout, &walk->shown_event, error);
+    }
+    if (status == BP_OK) {
+        *event_out = &walk->shown_event;
         if (depth_out != NULL) {
             *depth_out = depth;
         }

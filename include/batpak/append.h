@@ -13,7 +13,9 @@
  *   BP_ERR_NAME      an entity or scope that is empty, too long, not UTF-8, holds control characters
  *   BP_ERR_KIND      a reserved kind, or BP_SYSTEM_ENTITY as entity; a kind name that is none
  *   BP_ERR_TOO_LARGE payload, batch, frame or causes beyond the limits of types.h
- *   BP_ERR_CONFLICT  the expectation does not hold; error->expected, error->actual, error->entity, error->index
+ *   BP_ERR_CONFLICT  the expectation does not hold; error->expected, error->actual, error->entity, error->index. Or a guard
+ *                    does not: error->has_sequence is set, and sequence, id and entity are those of the event that came
+ *   BP_ERR_DIVERGED  a guard's position comes from another history
  *   BP_ERR_IDEMPOTENCY, BP_ERR_CAUSE
  *   BP_ERR_NO_SPACE  no room for it
  *   BP_ERR_IO, BP_ERR_FAILED  a write or a sync failed: the outcome is unknown until the store is reopened (or recovered
@@ -24,6 +26,7 @@
 #define BATPAK_APPEND_H
 
 #include <batpak/event.h>
+#include <batpak/guard.h>
 #include <batpak/store.h>
 
 #ifdef __cplusplus
@@ -66,6 +69,8 @@ typedef struct bp_append_options {
     const char *kind_name;
     bool strict_kind;
     bp_durability durability; /* default: as the store says; of a batch: as bp_batch_options says */
+    const bp_guard *guards; /* nothing may have come into these regions; all guards of all items of a batch must hold */
+    size_t guard_count;
 } bp_append_options;
 
 BP_API void bp_append_options_default(bp_append_options *options, size_t size);

@@ -8,6 +8,7 @@
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
+ *   guard.h    appending only if nothing came between
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -23,6 +24,7 @@
 
 #include <batpak/append.h>
 #include <batpak/event.h>
+#include <batpak/guard.h>
 #include <batpak/io.h>
 #include <batpak/kinds.h>
 #include <batpak/output.h>

@@ -68,6 +68,13 @@ BP_API BP_MUST_USE bp_status bp_next(bp_iterator *iterator, const bp_event **eve
 /* The same without reading the record: only the sequence. A positive answer by correlation or cause is confirmed. */
 BP_API BP_MUST_USE bp_status bp_next_sequence(bp_iterator *iterator, uint64_t *sequence_out, bp_error *error);
 
+/*
+ * The position of the state this iterator sees, wherever it stands: what a guard or a later resumption takes. Reads one
+ * record. BP_ERR_CORRUPT: that record is damaged.
+ */
+BP_API BP_MUST_USE bp_status bp_iterator_position(const bp_iterator *iterator, bp_position *position_out,
+                                                  bp_error *error);
+
 /* NULL is allowed. */
 BP_API void bp_iterator_close(bp_iterator *iterator);
 

@@ -151,5 +151,7 @@ bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_
 /* How many rows a scan that has just begun would yield. Records are only read where a hash has to be confirmed. */
 bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error);
 void bpi_scan_end(bpi_scan *scan);
+/* What it looks at; held by the scan. */
+const bpi_view *bpi_scan_view(const bpi_scan *scan);
 
 #endif

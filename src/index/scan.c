@@ -241,6 +241,11 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
     return BP_OK;
 }
 
+const bpi_view *bpi_scan_view(const bpi_scan *scan)
+{
+    return scan->view;
+}
+
 void bpi_scan_end(bpi_scan *scan)
 {
     if (scan == NULL) {

@@ -63,7 +63,8 @@ static void count_outcome(bp_store *store, bp_status status, const bpi_outcome *
 static bp_status wait_for(bp_store *store, bp_durability durability, bp_status status, const bpi_outcome *outcome,
                           size_t bytes, bp_error *error)
 {
-    bool refusal = status == BP_ERR_CONFLICT || status == BP_ERR_IDEMPOTENCY || status == BP_ERR_CAUSE;
+    bool refusal = status == BP_ERR_CONFLICT || status == BP_ERR_IDEMPOTENCY || status == BP_ERR_CAUSE ||
+                   status == BP_ERR_DIVERGED || status == BP_ERR_DENIED;
     if (durability == BP_DURABLE && (status == BP_OK || refusal)) {
         bp_error waiting = {0};
         bp_status waited = bpi_log_wait(&store->log, outcome->lsn, bytes, &waiting);

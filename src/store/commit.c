@@ -354,6 +354,9 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
         return status;
     }
     status = check_expectations(scratch, count, error);
+    if (status == BP_OK && BPI_UNLIKELY(scratch->guarded)) {
+        status = bpi_guards_check(store, scratch, count, error);
+    }
     if (status == BP_OK) {
         status = bpi_commit_write(store, scratch, count, now_us, false, outcome_out, error);
     }

@@ -30,6 +30,12 @@ bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, 
 bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,
                               bp_error *error);
 
+/* Do the guards of all items hold (store/guard.c)? BP_ERR_CONFLICT, BP_ERR_DIVERGED, BP_ERR_CORRUPT. */
+bp_status bpi_guards_check(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error);
+
+/* Reads the record of any event that is written, published or not; good while the commit lock is held. */
+bp_status bpi_commit_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error);
+
 /* Finds the entity of each item, adding what is new; undone by bpi_entities_undo in reverse. */
 bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
 void bpi_entities_undo(bp_store *store, bpi_scratch *scratch, size_t count);

@@ -27,7 +27,7 @@ static bp_status taken(const bp_id *id, const char *why, size_t index, size_t co
     return BP_ERR_IDEMPOTENCY;
 }
 
-static bp_status read_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error)
+bp_status bpi_commit_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error)
 {
     bpi_segment *segment = NULL;
     uint32_t offset = 0;
@@ -40,7 +40,7 @@ static bp_status read_event(bp_store *store, uint64_t sequence, bp_event *event_
                                                  event_out, &length);
     }
     if (fault != NULL) {
-        bpi_error_set(error, BP_ERR_CORRUPT, "the event with the given id cannot be read: %s", fault);
+        bpi_error_set(error, BP_ERR_CORRUPT, "event %llu cannot be read: %s", (unsigned long long)sequence, fault);
         bpi_error_at(error, offset, "log segment %u", segment == NULL ? 0 : (unsigned)segment->ordinal);
         return BP_ERR_CORRUPT;
     }
@@ -94,7 +94,7 @@ static bp_status compare_item(bp_store *store, bpi_scratch *scratch, size_t i, s
         return taken(&staged->input.id, "belongs to another request", i, count, error);
     }
     bp_event event;
-    bp_status status = read_event(store, sequence, &event, error);
+    bp_status status = bpi_commit_event(store, sequence, &event, error);
     if (status != BP_OK) {
         return status;
     }

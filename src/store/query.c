@@ -15,6 +15,7 @@ struct bp_iterator {
     const bp_allocator *allocator;
     bpi_scan *scan;
     bpi_handout handout;
+    uint32_t epoch; /* of the store when the query began */
     bp_event event; /* the one handed out last */
 };
 
@@ -101,6 +102,7 @@ bp_status bp_query(bp_store *store, const bp_region *region, const bp_query_opti
     iterator->allocator = allocator;
     iterator->scan = scan;
     bpi_handout_begin(&iterator->handout, store, stored);
+    iterator->epoch = bp_store_frontiers(store).epoch;
     *iterator_out = iterator;
     return BP_OK;
 }
@@ -138,6 +140,14 @@ bp_status bp_next_sequence(bp_iterator *iterator, uint64_t *sequence_out, bp_err
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", iterator == NULL ? "iterator" : "sequence_out");
     }
     return bpi_scan_next(iterator->scan, sequence_out, NULL, error);
+}
+
+bp_status bp_iterator_position(const bp_iterator *iterator, bp_position *position_out, bp_error *error)
+{
+    if (iterator == NULL || position_out == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", iterator == NULL ? "iterator" : "position_out");
+    }
+    return bpi_view_position(bpi_scan_view(iterator->scan), iterator->epoch, position_out, error);
 }
 
 void bp_iterator_close(bp_iterator *iterator)

@@ -18,6 +18,9 @@ const bp_allocator *bpi_store_allocator(const bp_store *store);
 /* The kind of a number, a constant's name, or (with a store) a name of its table. BP_ERR_KIND. */
 bp_status bpi_store_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out, bp_error *error);
 
+/* The position behind the newest event of a view. */
+bp_status bpi_view_position(const bpi_view *view, uint32_t epoch, bp_position *position_out, bp_error *error);
+
 /* Copies a caller's region, whatever its size; NULL is everything but system events. BP_ERR_ARGUMENT: it is none. */
 bp_status bpi_region_take(const bp_region *region, bp_region *region_out, bp_error *error);
 

@@ -33,7 +33,9 @@ typedef struct bpi_staged {
     uint32_t given_causes; /* the first so many causes have to exist; the rest are of this batch */
     uint32_t lane;
     int64_t time_us;
-    uint32_t expected; /* what the index was told of the entity ahead */
+    uint32_t expected;      /* what the index was told of the entity ahead */
+    const bp_guard *guards; /* the caller's */
+    size_t guard_count;
     /* by the commit */
     bpi_entity *entity;
     bool entity_new;
@@ -50,6 +52,7 @@ typedef struct bpi_scratch {
     bpi_buffer hashing; /* hash inputs of one step */
     bpi_buffer names;   /* what a hook wants on record with an item */
     uint64_t rules;     /* the state of the rules it went by */
+    bool guarded;       /* an item has guards */
     bpi_staged *items;
     size_t capacity;
     uint8_t random[BPI_RANDOM_POOL];

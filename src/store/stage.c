@@ -186,6 +186,9 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     if (status == BP_OK) {
         status = check_options(options, index - lead, error);
     }
+    if (status == BP_OK && options->guard_count != 0) {
+        status = bpi_guards_stage(options, scratch, staged, error);
+    }
     if (status == BP_OK) {
         status = put_identity(store, scratch, staged, options, first_given, request, error);
     }
@@ -245,6 +248,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
 {
     scratch->frame.size = 0;
     scratch->arena.size = 0;
+    scratch->guarded = false;
     if (!bpi_scratch_items(scratch, request->count)) {
         return no_memory(error);
     }

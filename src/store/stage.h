@@ -19,6 +19,9 @@ typedef struct bpi_request {
 /* Stages all items into the scratch: frame, items. error->index is set in batches. */
 bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *request, bp_error *error);
 
+/* Judges the guards of one item's options and keeps them for the commit (store/guard.c). BP_ERR_ARGUMENT. */
+bp_status bpi_guards_stage(const bp_append_options *options, bpi_scratch *scratch, bpi_staged *staged, bp_error *error);
+
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
 bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
 

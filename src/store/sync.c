@@ -134,6 +134,21 @@ bp_status bp_seal(bp_store *store, bp_error *error)
     return status;
 }
 
+bp_status bpi_view_position(const bpi_view *view, uint32_t epoch, bp_position *position_out, bp_error *error)
+{
+    bp_event event;
+    uint64_t end = bpi_view_end(view);
+    memset(position_out, 0, sizeof *position_out);
+    if (end == 0) {
+        return BP_OK;
+    }
+    bp_status status = bpi_view_event(view, end - 1, &event, error);
+    if (status == BP_OK) {
+        *position_out = (bp_position){.next = end, .epoch = epoch, .event_hash = event.event_hash};
+    }
+    return status;
+}
+
 bp_status bp_store_position(bp_store *store, bp_position *position_out, bp_error *error)
 {
     if (position_out == NULL) {
@@ -150,17 +165,7 @@ bp_status bp_store_position(bp_store *store, bp_position *position_out, bp_error
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
     }
-    bp_status status = BP_OK;
-    uint64_t end = bpi_view_end(view);
-    if (end > 0) {
-        bp_event event;
-        status = bpi_view_event(view, end - 1, &event, error);
-        if (status == BP_OK) {
-            position_out->next = end;
-            position_out->epoch = bp_store_frontiers(store).epoch;
-            position_out->event_hash = event.event_hash;
-        }
-    }
+    bp_status status = bpi_view_position(view, bp_store_frontiers(store).epoch, position_out, error);
     bpi_view_drop(view);
     return status;
 }

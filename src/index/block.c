@@ -41,6 +41,7 @@ bpi_block *bpi_block_new(const bp_allocator *allocator, bpi_segment *segment, ui
     block->key = key;
     block->rows = rows;
     bpi_table_init(&block->ids, allocator);
+    bpi_causes_init(&block->causes, allocator, (size_t)rows->capacity * BPI_CHUNK_ROWS);
     atomic_init(&block->system, 0);
     return block;
 }
@@ -57,6 +58,7 @@ void bpi_block_drop(bpi_block *block)
         return;
     }
     bpi_postings_free(block->postings);
+    bpi_causes_fini(&block->causes);
     bpi_table_fini(&block->ids);
     bpi_rows_drop(block->rows);
     bpi_segment_drop(block->segment);

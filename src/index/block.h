@@ -8,6 +8,7 @@
 #ifndef BPI_INDEX_BLOCK_H
 #define BPI_INDEX_BLOCK_H
 
+#include "index/causes.h"
 #include "index/index.h"
 #include "index/postings.h"
 #include "index/rows.h"
@@ -21,6 +22,7 @@ struct bpi_block {
     uint64_t key;   /* of the id table */
     bpi_rows *rows;
     bpi_table ids;
+    bpi_causes causes;       /* while it has no postings */
     _Atomic uint32_t system; /* rows of the system's entity so far */
     bpi_postings *postings;  /* NULL: not sealed, or no memory for them */
     bool sealed;

@@ -231,19 +231,17 @@ bool bpi_index_reserve(bpi_index *index, size_t rows)
 
 /* ---- rows ---- */
 
-static uint32_t cause_field(const bpi_index *index, const bpi_row *row)
+/* Puts the row into the chains of its causes; returns what its field keeps of them. */
+static uint32_t add_causes(const bpi_index *index, bpi_block *block, uint32_t number, const bpi_row *row)
 {
-    if (row->cause_count == 0) {
-        return 0;
-    }
-    if (row->cause_count == 1) {
-        return bpi_cause_key(bpi_fingerprint(&row->causes[0], index->key));
-    }
+    uint32_t key = 0;
     uint32_t marks = 0;
     for (size_t i = 0; i < row->cause_count; i++) {
-        marks |= bpi_cause_marks(bpi_cause_key(bpi_fingerprint(&row->causes[i], index->key)));
+        key = bpi_cause_key(bpi_fingerprint(&row->causes[i], index->key));
+        marks |= bpi_cause_marks(key);
+        bpi_causes_add(&block->causes, key, number);
     }
-    return marks;
+    return row->cause_count == 1 ? key : marks;
 }
 
 void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row)
@@ -263,7 +261,7 @@ void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row)
         .entity = row->entity,
         .scope = row->scope,
         .correlation = correlated ? bpi_fingerprint(&row->correlation, index->key) : id,
-        .cause = cause_field(index, row),
+        .cause = row->cause_count == 0 ? 0 : add_causes(index, block, number, row),
         .kind = row->kind,
         .bits = (uint8_t)((row->first_of_commit ? BPI_ROW_FIRST : 0) | (row->lane != 0 ? BPI_ROW_LANE : 0) |
                           (row->cause_count > 1 ? BPI_ROW_MANY_CAUSES : 0) | (correlated ? BPI_ROW_CORRELATED : 0) |

@@ -3,7 +3,8 @@
  *
  * The narrowest posting drives and the columns test the rest. Several keys of one posting (a prefix, a category) meet in
  * a bitmap. Reading columns costs a fraction of a nanosecond a row and a posting a few, so that columns win where much
- * is left to test. In blocks without postings an entity's events are found along its chain, if that is short.
+ * is left to test. In blocks without postings an entity's events and a cause's effects are found along their chains, if
+ * these are short.
  *
  * Holds: whatever is chosen, the answer is the same; a source yields each row once, in order.
  */
@@ -18,6 +19,8 @@ enum {
     SPAN_SHARE = 8,      /* with tests left: a posting of at most 1 / 8 of the rows */
     CATEGORY_SHARE = 10, /* a category's rows into a bitmap */
     PREFIX_SHARE = 2,    /* a prefix's: its column test is dear */
+    CAUSE_STEPS = 256,   /* along a cause's chain in any case; beyond that a share of the rows */
+    CAUSE_SHARE = 16,
     LIST_MIN = 64
 };
 
@@ -246,6 +249,52 @@ static void plan_sealed(bpi_scan *scan, uint32_t tests)
     }
 }
 
+/* ---- a cause in a block without postings ---- */
+
+static bool add_row(bpi_scan *scan, uint32_t count, uint32_t row)
+{
+    if (count == scan->found_capacity) {
+        size_t capacity = scan->found_capacity == 0 ? LIST_MIN : scan->found_capacity * 2;
+        uint32_t *found =
+            bpi_resize(scan->allocator, scan->found, scan->found_capacity * sizeof *found, capacity * sizeof *found);
+        if (found == NULL) {
+            return false;
+        }
+        scan->found = found;
+        scan->found_capacity = capacity;
+    }
+    scan->found[count] = row;
+    return true;
+}
+
+/* The rows of the range whose cause it may be, as a span. False: too many steps, or the chains do not know. */
+static bool cause_span(bpi_scan *scan)
+{
+    const bpi_cause_link *link = NULL;
+    if (!bpi_causes_find(&scan->at->causes, scan->query.cause_key, &link)) {
+        return false;
+    }
+    uint32_t steps = CAUSE_STEPS + scan->rows / CAUSE_SHARE;
+    uint32_t count = 0;
+    for (; link != NULL && link->row >= scan->low_row; link = link->older) {
+        if (steps-- == 0) {
+            return false;
+        }
+        bool again = count > 0 && scan->found[count - 1] == link->row; /* it names the cause twice */
+        if (link->key == scan->query.cause_key && link->row < scan->high_row && !again &&
+            !add_row(scan, count++, link->row)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < count / 2; i++) { /* the newest came first */
+        uint32_t row = scan->found[i];
+        scan->found[i] = scan->found[count - 1 - i];
+        scan->found[count - 1 - i] = row;
+    }
+    scan->span = (bpi_span){.rows = scan->found, .stride = 1, .count = count};
+    return true;
+}
+
 void bpi_plan_block(bpi_scan *scan)
 {
     const bpi_block *block = scan->at;
@@ -268,5 +317,8 @@ void bpi_plan_block(bpi_scan *scan)
     } else if ((tests & BP_REGION_ENTITY) && scan->chained && scan->block_index >= scan->chain_block) {
         scan->source = scan->backward ? BPI_SOURCE_CHAIN : BPI_SOURCE_LIST;
         scan->tests = tests & ~(uint32_t)BP_REGION_ENTITY;
+    } else if ((tests & BP_REGION_CAUSE) && cause_span(scan)) {
+        scan->source = scan->span.count == 0 ? BPI_SOURCE_NOTHING : BPI_SOURCE_SPAN;
+        scan->tests = tests & ~(uint32_t)BP_REGION_CAUSE;
     }
 }

@@ -256,6 +256,7 @@ void bpi_scan_end(bpi_scan *scan)
     bpi_release(scan->allocator, query->set, ((size_t)query->set_end + 63) / 64 * sizeof(uint64_t));
     bpi_release(scan->allocator, query->kinds, query->kind_count * sizeof query->kinds[0]);
     bpi_release(scan->allocator, scan->bits, scan->bit_words * sizeof(uint64_t));
+    bpi_release(scan->allocator, scan->found, scan->found_capacity * sizeof(uint32_t));
     bpi_release(scan->allocator, scan->list, scan->list_capacity * sizeof(uint64_t));
     bpi_release(scan->allocator, scan, sizeof *scan);
     bpi_view_drop(view);

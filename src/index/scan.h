@@ -42,6 +42,8 @@ struct bpi_scan {
     uint32_t extra; /* a row beside the span; BPI_TABLE_END: none */
     uint64_t *bits; /* room for bit_words words */
     size_t bit_words;
+    uint32_t *found; /* rows of a cause, for the span; room for found_capacity */
+    size_t found_capacity;
 
     bool chained; /* `chain` (backward) or `list` (forward) is good for blocks from chain_block on */
     size_t chain_block;

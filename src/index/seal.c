@@ -32,6 +32,7 @@ bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t c
         return NULL;
     }
     sealed->postings = postings;
+    bpi_causes_give_up(&sealed->causes);
     sealed->sealed = true;
     if (!bpi_table_reserve_tight(&sealed->ids, count)) {
         bpi_block_drop(sealed);
@@ -182,6 +183,7 @@ static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t c
         return NULL;
     }
     bpi_table_copy(&copy->ids, &block->ids, count);
+    bpi_causes_give_up(&copy->causes);
     uint32_t system = 0;
     for (uint32_t row = 0; row < count; row++) {
         system += (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_SYSTEM) != 0;

@@ -9,6 +9,8 @@
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
  *   guard.h    appending only if nothing came between
+ *   position.h branches of the graph                typed_id.h ids the compiler tells apart
+ *   typestate.h states as types, machines as tables
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -28,14 +30,17 @@
 #include <batpak/io.h>
 #include <batpak/kinds.h>
 #include <batpak/output.h>
+#include <batpak/position.h>
 #include <batpak/query.h>
 #include <batpak/region.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>
 #include <batpak/store.h>
 #include <batpak/tools.h>
+#include <batpak/typed_id.h>
 #include <batpak/types.h>
 #include <batpak/upcast.h>
+#include <batpak/typestate.h>
 #include <batpak/verify.h>
 #include <batpak/walk.h>
 

@@ -67,6 +67,18 @@ same "steps behind the payment" "payment.received shipment.sent order.closed" \
     "$(sed -n '/^What/,/^  (/p' causes.out | sed -n 's/^ *\([a-z]*\.[a-z]*\).*/\1/p' | tr '\n' ' ' | sed 's/ $//')"
 same "the whole order" 5 "$(sed -n '/^The whole/,/^  (/p' causes.out | grep -c '\.')"
 
+# doors: a machine's states as types, walked through twice; the same machine as a table.
+doors() { "$examples/doors" ./doors.batpak "$@"; }
+doors door:1 >doors.out
+same "a new door" "door:1 is closed" "$(head -n 1 doors.out)"
+same "its moves" "0 pushed open 1 shut 2 locked" "$(sed -n '2,4p' doors.out | xargs)"
+same "an old state" "the same door once more: BP_ERR_CONFLICT" "$(tail -n 1 doors.out)"
+same "a door from its history" "door:1 is locked" "$(doors door:1 | head -n 1)"
+exits 1 doors door:1 push
+grep -q "'push' of 'door' does not start in the state 'locked'" exits.out || fail "doors: $(cat exits.out)"
+same "a move by name" "door:1 is closed" "$(doors door:1 unlock)"
+exits 1 doors door:1 kick
+
 # reader: sees what another process writes while it looks.
 "$BATPAK" init ./followed.batpak >init.out 2>&1
 "$examples/reader" ./followed.batpak "entity=order:*" 20 >reader.out &

@@ -5,6 +5,7 @@
  *   store.h    opening, options, closing, syncing   append.h   writing events
  *   event.h    what is read back                    region.h   the one predicate
  *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
+ *   cursor.h   going on from a position
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
@@ -25,6 +26,7 @@
 #define BATPAK_BATPAK_H
 
 #include <batpak/append.h>
+#include <batpak/cursor.h>
 #include <batpak/event.h>
 #include <batpak/guard.h>
 #include <batpak/io.h>

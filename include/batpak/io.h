@@ -85,6 +85,15 @@ typedef struct bp_io {
     /* A hint: these pages will be stored to (populate) or are about to be read. May do nothing. */
     void (*map_populate)(void *context, bp_file *file, void *address, uint64_t offset, size_t size);
 
+    /*
+     * Sleeping on the 32-bit word at `offset` of a mapping, between any processes that map the file. map_wait returns 0 when a
+     * map_wake for one of `bits` comes or the word is not `expected`, ETIMEDOUT after timeout_ns, or for no reason.
+     * A read-only mapping will do for waiting. Neither looks at the file's content otherwise.
+     */
+    int (*map_wait)(void *context, bp_file *file, void *address, uint64_t offset, uint32_t expected, uint32_t bits,
+                    uint64_t timeout_ns);
+    void (*map_wake)(void *context, bp_file *file, void *address, uint64_t offset, uint32_t bits);
+
     /* The writer lock, kept until file_close. EAGAIN when another holds it; *holder_out is its pid or 0. */
     int (*file_lock)(void *context, bp_file *file, uint64_t *holder_out);
 } bp_io;

@@ -29,7 +29,12 @@ enum {
     BPI_LIVE_SIZE = 4096,
     BPI_LIVE_OPEN = 1,
     BPI_LIVE_CLOSED = 2,
-    BPI_LIVE_FAILED = 3
+    BPI_LIVE_FAILED = 3,
+    /* What somebody who sleeps waits for; bits of `waiters`, and of the futex. */
+    BPI_WAKE_PUBLISHED = 1,
+    BPI_WAKE_DURABLE = 2,
+    BPI_WAKE_KICK = 4, /* of the futex alone: a stop, a new writer */
+    BPI_WAKE_ALL = 7
 };
 
 /* The same as a structure, for the atomic stores. Little-endian machines only, as everything mapped. */

@@ -134,6 +134,8 @@ bool bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_
 
 /* Reads the record of a sequence below the view's end: location, CRC and all, batch fields included. */
 bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error);
+/* The first sequence of the view whose record lies at or behind that place in the log; the view's end: none. */
+uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset);
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence);
 

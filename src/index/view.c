@@ -50,6 +50,34 @@ bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *even
     return status;
 }
 
+uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset)
+{
+    const bpi_blocks *blocks = view->blocks;
+    size_t i = 0;
+    while (i < blocks->count && blocks->block[i]->segment->ordinal < ordinal) {
+        i++;
+    }
+    if (i == blocks->count) {
+        return view->end;
+    }
+    const bpi_block *block = blocks->block[i];
+    uint32_t low = 0;
+    uint32_t high = block->first < view->end ? bpi_blocks_rows(blocks, i, view->end) : 0;
+    if (block->segment->ordinal > ordinal) {
+        high = 0;
+    }
+    while (low < high) { /* records lie in the order of their sequences */
+        uint32_t middle = low + (high - low) / 2;
+        if (bpi_row_u32(block->rows, middle, BPI_ROW_OFFSET) < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    uint64_t below = block->first + low;
+    return below < view->end ? below : view->end;
+}
+
 uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence)
 {
     uint32_t row = 0;

@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "io/posix.h"
 
 static bpi_fault *enter(void *context)
 {
@@ -480,5 +481,7 @@ const bp_io bpi_fault_table = {
     .map_close = fault_map_close,
     .map_store = fault_map_store,
     .map_populate = fault_map_populate,
+    .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
+    .map_wake = bpi_posix_map_wake,
     .file_lock = fault_file_lock,
 };

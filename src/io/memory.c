@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "io/posix.h"
 #include "io/world.h"
 
 typedef struct memory {
@@ -278,6 +279,8 @@ static const bp_io memory_table = {
     .map_close = memory_map_close,
     .map_store = memory_map_store,
     .map_populate = memory_map_populate,
+    .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
+    .map_wake = bpi_posix_map_wake,
     .file_lock = memory_file_lock,
 };
 

@@ -55,6 +55,11 @@ void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t siz
 void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size);
 void bpi_posix_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size);
 
+/* Good for every mapping in memory: the other worlds use them too. */
+int bpi_posix_map_wait(void *context, bp_file *file, void *address, uint64_t offset, uint32_t expected, uint32_t bits,
+                       uint64_t timeout_ns);
+void bpi_posix_map_wake(void *context, bp_file *file, void *address, uint64_t offset, uint32_t bits);
+
 int bpi_posix_file_lock(void *context, bp_file *handle, uint64_t *holder_out);
 /* Takes a listed file out of the list and closes its descriptor, and the lock with it. */
 void bpi_posix_lock_close(bpi_posix_file *file);

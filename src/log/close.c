@@ -122,6 +122,7 @@ bp_status bpi_log_close(bpi_log *log, bool write, bp_error *error)
         if (log->live != NULL) {
             atomic_store(&log->live->generation, log->catalog.manifest.generation);
             atomic_store(&log->live->state, status == BP_OK ? BPI_LIVE_CLOSED : BPI_LIVE_FAILED);
+            bpi_log_ring(log, BPI_WAKE_ALL);
         }
     }
     bpi_log_release(log);

@@ -157,8 +157,12 @@ bp_status bpi_log_write(bpi_log *log, uint8_t *frame, uint32_t length, uint8_t t
 /* LSN where the next frame would go, after bpi_log_room. */
 uint64_t bpi_log_next_lsn(const bpi_log *log);
 
-/* Publishes what was written to other processes. */
+/* Publishes what was written to other processes, and wakes who sleeps until something is. */
 void bpi_log_publish(bpi_log *log);
+
+/* Wakes who waits for one of BPI_WAKE_..., in any process, after the page was stored to. Any thread. One load when nobody
+ * does. */
+void bpi_log_ring(bpi_log *log, uint32_t bits);
 
 /* Ends the active segment with a PAD and goes on in the next. */
 bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error);

@@ -25,7 +25,8 @@ static void raise_durable(bpi_log *log, uint64_t lsn, uint64_t sequence)
     atomic_store_explicit(&log->durable_sequence, sequence, memory_order_relaxed);
     atomic_store_explicit(&log->durable, lsn, memory_order_release);
     if (log->live != NULL) {
-        atomic_store_explicit(&log->live->durable, lsn, memory_order_release);
+        atomic_store(&log->live->durable, lsn);
+        bpi_log_ring(log, BPI_WAKE_DURABLE);
     }
     atomic_fetch_add_explicit(&log->syncs, 1, memory_order_relaxed);
 }
@@ -42,6 +43,7 @@ bp_status bpi_log_fail(bpi_log *log, bp_status status, bp_error *error)
         atomic_store_explicit(&log->failed, true, memory_order_release);
         if (log->live != NULL) {
             atomic_store_explicit(&log->live->state, BPI_LIVE_FAILED, memory_order_release);
+            bpi_log_ring(log, BPI_WAKE_ALL);
         }
     }
     (void)pthread_cond_broadcast(&log->synced);

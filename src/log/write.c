@@ -166,11 +166,24 @@ bp_status bpi_log_write(bpi_log *log, uint8_t *frame, uint32_t length, uint8_t t
     return BP_OK;
 }
 
+void bpi_log_ring(bpi_log *log, uint32_t bits)
+{
+    bpi_live *live = log->live;
+    /* This load and the store before it, the sleeper's bit and its look at the page: in one order for all. */
+    if (live == NULL || (atomic_load(&live->waiters) & bits) == 0) {
+        return;
+    }
+    (void)atomic_fetch_and(&live->waiters, ~bits);
+    (void)atomic_fetch_add(&live->futex, 1);
+    log->home.io->map_wake(log->home.io->context, log->live_file, live, BPI_LIVE_FUTEX, bits);
+}
+
 void bpi_log_publish(bpi_log *log)
 {
     if (log->live != NULL) {
         atomic_store_explicit(&log->live->sequence, log->next_sequence, memory_order_relaxed);
-        atomic_store_explicit(&log->live->published, bpi_log_next_lsn(log), memory_order_release);
+        atomic_store(&log->live->published, bpi_log_next_lsn(log));
+        bpi_log_ring(log, BPI_WAKE_PUBLISHED);
     }
     const bpi_open_segment *active = log->active;
     if (log->threaded && !atomic_load_explicit(&log->keeper_due, memory_order_relaxed) &&

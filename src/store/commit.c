@@ -271,14 +271,6 @@ static uint32_t assign_all(bp_store *store, bpi_scratch *scratch, size_t count, 
     return crc;
 }
 
-static void tell_published(bp_store *store)
-{
-    const bpi_after_publish *after = atomic_load_explicit(&store->after, memory_order_acquire);
-    if (BPI_UNLIKELY(after != NULL)) {
-        after->published(after->context, store->log.next_sequence);
-    }
-}
-
 bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
                            bpi_outcome *outcome_out, bp_error *error)
 {
@@ -307,7 +299,6 @@ bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, 
         outcome_out->lsn = bpi_log_next_lsn(log);
         bpi_index_publish(store->index, log->next_sequence);
         bpi_log_publish(log);
-        tell_published(store);
     }
     return status;
 }

@@ -102,8 +102,8 @@ static void map_live(bpi_follower *follower)
 {
     const bp_io *io = follower->home.io;
     bpi_live_word word;
-    if (follower->live != NULL || !bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word) ||
-        word.published == 0) {
+    if (atomic_load(&follower->live) != NULL ||
+        !bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word) || word.published == 0) {
         return;
     }
     bp_file *file = NULL;
@@ -116,13 +116,14 @@ static void map_live(bpi_follower *follower)
         return;
     }
     follower->live_file = file;
-    follower->live = address;
+    atomic_store_explicit(&follower->live, address, memory_order_release);
 }
 
 static bool read_word(const bpi_follower *follower, bpi_live_word *word)
 {
-    return follower->live != NULL && bpi_live_get(follower->live, BPI_LIVE_SIZE, &follower->catalog.manifest.store_id,
-                                                  &follower->home.place, word);
+    const uint8_t *live = atomic_load_explicit(&follower->live, memory_order_acquire);
+    return live != NULL &&
+           bpi_live_get(live, BPI_LIVE_SIZE, &follower->catalog.manifest.store_id, &follower->home.place, word);
 }
 
 static bp_status reload(bpi_follower *follower, bp_error *error)
@@ -134,6 +135,7 @@ static bp_status reload(bpi_follower *follower, bp_error *error)
     }
     bpi_catalog old = follower->catalog;
     follower->catalog = fresh;
+    atomic_store(&follower->epoch, fresh.manifest.epoch);
     status = bpi_log_walk_rebase(&follower->walk, &follower->catalog, error);
     bpi_catalog_free(&follower->home, &old);
     return status;
@@ -172,9 +174,17 @@ static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
     return BP_OK;
 }
 
-static void note_durable(bpi_follower *follower, uint64_t lsn)
+/* How far the log is durable, as an LSN and, of what was taken in, as a sequence. */
+static void note_durable(bp_store *store, uint64_t lsn)
 {
-    atomic_store(&follower->durable_lsn, lsn);
+    bpi_follower *follower = &store->follower;
+    bpi_view *view = bpi_view_pin(store->index);
+    if (view != NULL) { /* without memory it stays what it was, which was true */
+        uint64_t below = bpi_view_below(view, bpi_lsn_ordinal(lsn), (uint32_t)bpi_lsn_offset(lsn));
+        bpi_view_drop(view);
+        atomic_store(&follower->durable_sequence, below);
+        atomic_store(&follower->durable_lsn, lsn);
+    }
 }
 
 static bp_status refresh_locked(bp_store *store, bp_error *error)
@@ -185,8 +195,8 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
     if (!read_word(follower, &word) || word.published == 0) {
         return BP_OK; /* nobody writes here, or a writer is just starting: what was seen stays */
     }
-    note_durable(follower, word.durable);
     if (word.published <= atomic_load(&follower->published_lsn)) {
+        note_durable(store, word.durable);
         return BP_OK;
     }
     if (word.generation != follower->catalog.manifest.generation) {
@@ -195,16 +205,22 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
             return status;
         }
     }
-    return advance(store, word.published, error);
+    bp_status status = advance(store, word.published, error);
+    if (status == BP_OK) {
+        note_durable(store, word.durable);
+    }
+    return status;
 }
 
 bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    if (follower->live != NULL) {
+    const uint8_t *mapped = atomic_load_explicit(&follower->live, memory_order_acquire);
+    if (mapped != NULL) {
         /* The common case, without the lock: nothing new. */
-        const bpi_live *live = (const bpi_live *)(const void *)follower->live;
-        if (atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn)) {
+        const bpi_live *live = (const bpi_live *)(const void *)mapped;
+        if (atomic_load_explicit(&live->durable, memory_order_acquire) == atomic_load(&follower->durable_lsn) &&
+            atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn)) {
             return BP_OK;
         }
     }
@@ -219,21 +235,26 @@ static bp_status first_look(bp_store *store, bp_error *error)
     bpi_follower *follower = &store->follower;
     bpi_live_word word;
     uint64_t stop = 0;
+    uint64_t durable = 0;
     map_live(follower);
     bp_status status = BP_OK;
     /* A page that knows less than the manifest was put there from elsewhere: it bounds nothing. */
     if (read_word(follower, &word) && word.published >= follower->catalog.manifest.durable) {
         stop = word.published;
-        note_durable(follower, word.durable);
+        durable = word.durable;
         if (word.generation != follower->catalog.manifest.generation) {
             status = reload(follower, error);
         }
     } else {
         bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
         status = judge_end(follower, believed ? &word : NULL, &stop, error);
-        note_durable(follower, stop);
+        durable = stop;
     }
-    return status == BP_OK ? advance(store, stop, error) : status;
+    status = status == BP_OK ? advance(store, stop, error) : status;
+    if (status == BP_OK) {
+        note_durable(store, durable);
+    }
+    return status;
 }
 
 bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
@@ -265,6 +286,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         status = first_look(store, error);
     }
     if (status == BP_OK) {
+        atomic_store(&follower->epoch, follower->catalog.manifest.epoch);
         store->options.segment_size = follower->catalog.manifest.segment_size;
         store->options.layout = (bp_layout)(follower->catalog.manifest.layout + 1);
         return BP_OK;
@@ -281,10 +303,17 @@ void bpi_follower_close(bp_store *store)
         bpi_log_walk_end(&follower->walk);
         follower->walking = false;
     }
-    if (follower->live != NULL) {
-        io->map_close(io->context, follower->live_file, (void *)(uintptr_t)follower->live, BPI_LIVE_SIZE);
+    bpi_live *bell = atomic_load(&follower->bell);
+    if (bell != NULL) {
+        io->map_close(io->context, follower->bell_file, bell, BPI_LIVE_SIZE);
+        io->file_close(io->context, follower->bell_file);
+        atomic_store(&follower->bell, NULL);
+    }
+    const uint8_t *live = atomic_load(&follower->live);
+    if (live != NULL) {
+        io->map_close(io->context, follower->live_file, (void *)(uintptr_t)live, BPI_LIVE_SIZE);
         io->file_close(io->context, follower->live_file);
-        follower->live = NULL;
+        atomic_store(&follower->live, NULL);
     }
     bpi_catalog_free(&follower->home, &follower->catalog);
     bpi_home_close(&follower->home);

@@ -2,7 +2,8 @@
  * hooks.h: what the layers above take part in, without the store knowing their names.
  *
  * Two tables. *Before append* may refuse: it sees every append of the handle before anything is written. *After publish*
- * may not fail: it is told how far readers can see. Either is set or taken out with the commit lock held, so that none is
+ * are the followers: no append calls them; they sleep on the page that an append stores to anyway (store/bell.h), so that it
+ * costs the same whether a thousand follow or none. What they are told is the store's end. Either is set or taken out with the commit lock held, so that none is
  * called any more once its removal has returned. A table is called by one thread at a time where "locked" is said.
  *
  * Nothing called here may use the store: its public functions answer BP_ERR_REENTRANT to the thread that is inside
@@ -42,11 +43,12 @@ typedef struct bpi_before_append {
 
 typedef struct bpi_after_publish {
     void *context;
-    /* Locked, after every publication by an append: events below this sequence can be read. Must be short, must not
-     * block. A reader's handle publishes nothing itself. */
-    void (*published)(void *context, uint64_t sequence);
-    /* Not locked: bp_close has begun; not called again afterwards. */
-    void (*closing)(void *context);
+    /*
+     * Not locked: bp_close has begun. Wakes all who wait, and returns when nobody of theirs is inside the store any more and
+     * nobody will enter; the store can still be written, but not in a forked child. False: the calling thread is inside
+     * itself, and nothing was changed. Otherwise the table is not used again.
+     */
+    bool (*closing)(void *context);
 } bpi_after_publish;
 
 /*

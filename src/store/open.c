@@ -350,16 +350,19 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     return BP_OK;
 }
 
-static void tell_closing(bp_store *store)
+/* Followers first: what they append on their way out is still judged. False: the thread is one of theirs. */
+static bool tell_closing(bp_store *store)
 {
+    const bpi_after_publish *after = atomic_load(&store->after);
+    if (after != NULL && !after->closing(after->context)) {
+        return false;
+    }
+    (void)bpi_store_set_after(store, NULL);
     const bpi_before_append *before = bpi_store_set_before(store, NULL);
-    const bpi_after_publish *after = bpi_store_set_after(store, NULL);
     if (before != NULL) {
         before->closing(before->context);
     }
-    if (after != NULL) {
-        after->closing(after->context);
-    }
+    return true;
 }
 
 bp_status bp_close(bp_store *store, bp_error *error)
@@ -372,7 +375,9 @@ bp_status bp_close(bp_store *store, bp_error *error)
     }
     bool forked = store->fork_generation != bpi_fork_generation();
     bp_status status = BP_OK;
-    tell_closing(store);
+    if (!tell_closing(store)) {
+        return bpi_error_set(error, BP_ERR_REENTRANT, "a follower's function cannot close its store; it stays open");
+    }
     atomic_store(&store->closing, true);
     if (store->reader) {
         bpi_follower_close(store);

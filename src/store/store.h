@@ -37,11 +37,15 @@ typedef struct bpi_follower {
     bool walking;
     bool settled; /* read without a believed live: shows what lies below p; the writer may come later */
     bp_file *live_file;
-    const uint8_t *live; /* mapped; NULL: none */
+    _Atomic(const uint8_t *) live; /* mapped; NULL: none */
+    _Atomic(bpi_live *) bell;      /* mapped for writing, so that it can say that somebody sleeps; NULL: not yet */
+    bp_file *bell_file;
+    bool bell_refused; /* the directory is read-only to us */
     uint64_t place_mount;
     _Atomic uint64_t published_lsn;
     _Atomic uint64_t durable_lsn;
-    uint64_t durable_sequence;
+    _Atomic uint64_t durable_sequence;
+    _Atomic uint32_t epoch; /* of the catalog */
 } bpi_follower;
 
 struct bp_store {

@@ -21,8 +21,8 @@ bp_frontiers bp_store_frontiers(const bp_store *store)
         frontiers.published = bpi_index_published(store->index);
         frontiers.published_lsn = atomic_load(&follower->published_lsn);
         frontiers.durable_lsn = atomic_load(&follower->durable_lsn);
-        frontiers.epoch = follower->catalog.manifest.epoch;
-        frontiers.durable = frontiers.durable_lsn >= frontiers.published_lsn ? frontiers.published : 0;
+        frontiers.epoch = atomic_load(&follower->epoch);
+        frontiers.durable = atomic_load(&follower->durable_sequence);
         return frontiers;
     }
     const bpi_log *log = &store->log;

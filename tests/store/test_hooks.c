@@ -6,72 +6,79 @@
 #include "support/world.h"
 
 typedef struct told {
-    uint64_t calls;
-    uint64_t last;
     uint64_t closed;
+    bool inside;
+    uint64_t published; /* when it was told */
+    bp_store *store;
 } told;
 
-static void on_published(void *context, uint64_t sequence)
+static bool on_closing(void *context)
 {
     told *seen = context;
-    assert_true(sequence > seen->last);
-    seen->calls++;
-    seen->last = sequence;
-}
-
-static void on_closing(void *context)
-{
-    told *seen = context;
+    if (seen->inside) {
+        return false;
+    }
     seen->closed++;
+    seen->published = bp_store_frontiers(seen->store).published;
+    return true;
 }
 
-static void every_publication_is_told_until_it_is_taken_out(void **state)
+static void followers_are_told_the_end_once(void **state)
 {
     (void)state;
     bpt_world world;
     bpt_world_memory(&world);
     bp_store *store = bpt_open(&world);
-    told seen = {0};
-    const bpi_after_publish table = {&seen, on_published, on_closing};
+    told seen = {.store = store};
+    const bpi_after_publish table = {&seen, on_closing};
     assert_null(bpi_store_set_after(store, &table));
     bpt_put(store, "a", "1");
-    assert_int_equal(seen.last, 1);
-    bp_batch_item items[2] = {{bp_at("a", "s"), 0xf001, bp_raw("2", 1), NULL},
-                              {bp_at("b", "s"), 0xf001, bp_raw("3", 1), NULL}};
-    bp_error error = {0};
-    CHECK_OK(bp_append_batch(store, items, 2, NULL, NULL, &error), &error);
-    assert_int_equal(seen.last, 3);
-    assert_int_equal(seen.calls, 2);
-    assert_ptr_equal(bpi_store_set_after(store, NULL), &table);
-    bpt_put(store, "a", "4");
-    assert_int_equal(seen.calls, 2);
     assert_int_equal(seen.closed, 0);
+    bpt_close(store);
+    assert_int_equal(seen.closed, 1);
+    assert_int_equal(seen.published, 1); /* it could still be asked */
+    bpt_world_end(&world);
+}
+
+static void a_table_that_was_taken_out_is_told_nothing(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    told seen = {.store = store};
+    const bpi_after_publish table = {&seen, on_closing};
+    (void)bpi_store_set_after(store, &table);
+    assert_ptr_equal(bpi_store_set_after(store, NULL), &table);
     bpt_close(store);
     assert_int_equal(seen.closed, 0);
     bpt_world_end(&world);
 }
 
-static void closing_is_told_once(void **state)
+static void a_follower_cannot_close_from_inside(void **state)
 {
     (void)state;
     bpt_world world;
+    bp_error error = {0};
     bpt_world_memory(&world);
     bp_store *store = bpt_open(&world);
-    told seen = {0};
-    const bpi_after_publish table = {&seen, on_published, on_closing};
+    told seen = {.store = store, .inside = true};
+    const bpi_after_publish table = {&seen, on_closing};
     (void)bpi_store_set_after(store, &table);
-    bpt_put(store, "a", "1");
+    CHECK_STATUS(BP_ERR_REENTRANT, bp_close(store, &error), &error);
+    bpt_put(store, "a", "it is open as before");
+    seen.inside = false;
     bpt_close(store);
     assert_int_equal(seen.closed, 1);
-    assert_int_equal(seen.calls, 1);
     bpt_world_end(&world);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_publication_is_told_until_it_is_taken_out),
-        cmocka_unit_test(closing_is_told_once),
+        cmocka_unit_test(followers_are_told_the_end_once),
+        cmocka_unit_test(a_table_that_was_taken_out_is_told_nothing),
+        cmocka_unit_test(a_follower_cannot_close_from_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,12 +30,13 @@
 #pragma GCC diagnostic pop
 #endif
 
-enum { CONTEXT_COUNT = 3, CHUNK_SIZE = BLAKE3_CHUNK_LEN, CHUNK_BLOCKS = BLAKE3_CHUNK_LEN / BPI_HASH_BLOCK };
+enum { CONTEXT_COUNT = 4, CHUNK_SIZE = BLAKE3_CHUNK_LEN, CHUNK_BLOCKS = BLAKE3_CHUNK_LEN / BPI_HASH_BLOCK };
 
 static const char *const context_text[CONTEXT_COUNT] = {
     [BPI_HASH_CONTENT] = "batpak 2026 v1 content",
     [BPI_HASH_EVENT] = "batpak 2026 v1 event",
     [BPI_HASH_NODE] = "batpak 2026 v1 node",
+    [BPI_HASH_RANDOM] = "batpak 2026 v1 random",
 };
 
 static uint32_t context_key[CONTEXT_COUNT][8];

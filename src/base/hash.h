@@ -1,5 +1,5 @@
 /*
- * hash.h: BLAKE3 in derive-key mode under the three contexts of the format, one at a time, split where the commit
+ * hash.h: BLAKE3 in derive-key mode under the contexts of the format, one at a time, split where the commit
  * adds its block, and many at once.
  *
  * Every input here is a multiple of 64 bytes (BPI_HASH_BLOCK); the callers pad. The digests are plain BLAKE3
@@ -19,13 +19,18 @@
 
 enum { BPI_HASH_BLOCK = 64, BPI_HASH_PREFIX_MAX = 960, BPI_HASH_MANY_MAX = 64, BPI_HASH_STREAM_WORDS = 240 };
 
-typedef enum bpi_hash_context { BPI_HASH_CONTENT, BPI_HASH_EVENT, BPI_HASH_NODE } bpi_hash_context;
+typedef enum bpi_hash_context {
+    BPI_HASH_CONTENT,
+    BPI_HASH_EVENT,
+    BPI_HASH_NODE,
+    BPI_HASH_RANDOM /* the generator's; in no file */
+} bpi_hash_context;
 
 typedef struct bpi_hash_prefix {
     uint32_t words[8]; /* chaining value after the whole prefix */
 } bpi_hash_prefix;
 
-/* The context strings: "batpak 2026 v1 content", "batpak 2026 v1 event", "batpak 2026 v1 node". The derived keys
+/* The context strings: "batpak 2026 v1 content", and so with event, node, random. The derived keys
  * are computed once, thread-safe. */
 void bpi_hash(bpi_hash_context context, const void *input, size_t size, bp_hash *hash_out);
 

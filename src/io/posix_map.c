@@ -13,12 +13,41 @@
 #include "base/bytes.h"
 #include "io/posix.h"
 
+enum { LARGE_PAGE = 2 << 20 };
+
+/* At a multiple of a large page, so that what the page cache holds in large pages is mapped so too. */
+static void *map_aligned(int descriptor, size_t size, int protection)
+{
+    uint8_t *room = mmap(NULL, size + LARGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+    size_t whole = (size_t)bpi_round_up(size, (uint64_t)sysconf(_SC_PAGESIZE));
+    size_t before = (size_t)(bpi_round_up((uintptr_t)room, LARGE_PAGE) - (uintptr_t)room);
+    void *address = mmap(room + before, size, protection, MAP_SHARED | MAP_FIXED, descriptor, 0);
+    if (address == MAP_FAILED) {
+        int code = errno;
+        (void)munmap(room, size + LARGE_PAGE);
+        errno = code;
+        return MAP_FAILED;
+    }
+    if (before != 0) {
+        (void)munmap(room, before);
+    }
+    if (before + whole < size + LARGE_PAGE) {
+        (void)munmap(room + before + whole, size + LARGE_PAGE - before - whole);
+    }
+    return address;
+}
+
 int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out)
 {
     (void)context;
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    int descriptor = bpi_posix_file_of(file)->fd;
     *address_out = NULL;
-    void *address = mmap(NULL, size, protection, MAP_SHARED, bpi_posix_file_of(file)->fd, 0);
+    void *address = size < LARGE_PAGE ? mmap(NULL, size, protection, MAP_SHARED, descriptor, 0)
+                                      : map_aligned(descriptor, size, protection);
     if (address == MAP_FAILED) {
         return errno;
     }

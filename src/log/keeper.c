@@ -9,17 +9,16 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
 
 enum {
     FILL_STEP_LEAST = 64 << 10,
-    FILL_STEP_MOST = 8 << 20,
+    FILL_STEP_MOST = 4 << 20,
     SPACE_LEAST = 32 << 10,
-    SPACE_MOST = 3 << 20,
-    POPULATE_AHEAD = 2 << 20,
-    POPULATE_LEAST = 1 << 20,
-    ZEROS_SIZE = 256 << 10
+    SPACE_MOST = 16 << 20,
+    NEXT_MOST = 32 << 20
 };
 
 /* What the keeper knows from tick to tick. */
@@ -36,92 +35,86 @@ bool bpi_log_wants_space(const bpi_log *log)
     return active->allocated < active->capacity && active->end + ahead > active->allocated;
 }
 
-bool bpi_log_wants_pages(const bpi_log *log)
+/*
+ * In steps that end at multiples of a chunk: page caches keep what one write brought as one large page, which one fault
+ * maps and one look finds clean or dirty. Page by page a mapping that is synced costs an append more than all its hashing.
+ */
+int bpi_log_zero(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64_t to)
 {
-    const bpi_open_segment *active = log->active;
-    return log->mapped && active->populated < active->allocated && active->end + POPULATE_LEAST > active->populated;
+    static uint8_t zeros[BPI_ZERO_CHUNK]; /* never written, so it takes no memory */
+    const bp_io *io = log->home.io;
+    int code = 0;
+    for (uint64_t at = from; at < to && code == 0;) {
+        uint64_t next = (at / BPI_ZERO_CHUNK + 1) * BPI_ZERO_CHUNK;
+        next = next < to ? next : to;
+        code = io->file_write(io->context, segment->file, at, zeros, (size_t)(next - at));
+        at = next;
+    }
+    return code;
 }
 
-/* Writes zeros over [from, to) and syncs, so that commits there change data only. Off the lock. */
-static int fill_zeros(bpi_log *log, bpi_segment *segment, uint64_t from, uint64_t to)
+/* Reserves [from, to) and writes zeros, in durable stores synced, so that commits there change data only. Off the lock. */
+static int fill_zeros(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64_t to)
 {
-    uint8_t *zeros = bpi_allocate_zero(log->home.allocator, ZEROS_SIZE);
-    if (zeros == NULL) {
-        return ENOMEM;
-    }
     const bp_io *io = log->home.io;
     int code = io->file_allocate(io->context, segment->file, to);
-    for (uint64_t at = from; at < to && code == 0; at += ZEROS_SIZE) {
-        size_t size = to - at < ZEROS_SIZE ? (size_t)(to - at) : ZEROS_SIZE;
-        code = io->file_write(io->context, segment->file, at, zeros, size);
-    }
-    bpi_release(log->home.allocator, zeros, ZEROS_SIZE);
     if (code == 0) {
+        code = bpi_log_zero(log, segment, from, to);
+    }
+    if (code == 0 && !log->mapped) {
         code = io->file_sync(io->context, segment->file, BP_SYNC_DATA);
     }
     return code;
 }
 
+/* Doubling steps at first, then whole chunks. */
 static uint64_t fill_target(const bpi_open_segment *active)
 {
     uint64_t step = active->allocated < FILL_STEP_LEAST ? FILL_STEP_LEAST : active->allocated;
     step = step > FILL_STEP_MOST ? FILL_STEP_MOST : step;
     uint64_t target = active->allocated + step;
+    target = target > BPI_ZERO_CHUNK ? bpi_round_up(target, BPI_ZERO_CHUNK) : target;
     return target > active->capacity ? active->capacity : target;
 }
 
-/* Reserves (and in durable stores zeroes) space when too little is left. */
-static void fill_ahead(bpi_log *log)
+/* Fills the active or the next segment with zeros to `to`; the commit lock is held, and let go meanwhile. */
+static bool fill(bpi_log *log, bpi_open_segment *open, uint64_t to)
 {
-    (void)pthread_mutex_lock(&log->lock);
-    bpi_open_segment *active = log->active;
-    uint64_t from = active->allocated;
-    uint64_t to = fill_target(active);
-    if (log->filling || !bpi_log_wants_space(log) || to <= from || active->finished) {
-        (void)pthread_mutex_unlock(&log->lock);
-        return;
+    uint64_t from = open->allocated;
+    if (log->filling || to <= from) {
+        return false;
     }
-    bpi_segment *segment = bpi_segment_hold(active->segment);
+    bpi_segment *segment = bpi_segment_hold(open->segment);
     log->filling = true;
     (void)pthread_mutex_unlock(&log->lock);
-    int code = log->mapped ? log->home.io->file_allocate(log->home.io->context, segment->file, to)
-                           : fill_zeros(log, segment, from, to);
+    int code = fill_zeros(log, segment, from, to);
     (void)pthread_mutex_lock(&log->lock);
-    /* By its segment, which is held: another one's bookkeeping may lie where the first one's lay by now. */
-    if (code == 0 && log->active->segment == segment && log->active->allocated == from) {
-        log->active->allocated = to;
+    bool good = code == 0 && (log->active == open || log->next == open) && open->allocated == from;
+    if (good) {
+        open->allocated = to;
         atomic_store_explicit(&segment->size, to, memory_order_release);
     }
     log->filling = false;
     (void)pthread_cond_broadcast(&log->maintained);
-    (void)pthread_mutex_unlock(&log->lock);
     bpi_segment_drop(segment);
+    return good;
 }
 
-/* Touches the pages that the next appends will store to. */
-static void populate_ahead(bpi_log *log)
+/* Sees that enough of the active segment is ready, and of the next one: the keeper has no time for it while it syncs what was
+ * finished. */
+static void fill_ahead(bpi_log *log)
 {
     (void)pthread_mutex_lock(&log->lock);
-    if (!bpi_log_wants_pages(log)) {
-        (void)pthread_mutex_unlock(&log->lock);
-        return;
-    }
-    bpi_open_segment *active = log->active;
-    uint64_t from = active->populated > active->end ? active->populated : active->end;
-    uint64_t to = active->end + POPULATE_AHEAD;
-    to = to > active->allocated ? active->allocated : to;
-    bpi_segment *segment = bpi_segment_hold(active->segment);
-    (void)pthread_mutex_unlock(&log->lock);
-    from &= ~(uint64_t)4095;
-    if (to > from) {
-        log->home.io->map_populate(log->home.io->context, segment->file, segment->writable, from, (size_t)(to - from));
-        (void)pthread_mutex_lock(&log->lock);
-        if (log->active->segment == segment) {
-            log->active->populated = to;
+    for (bool more = true; more;) {
+        if (!log->active->finished && bpi_log_wants_space(log)) {
+            more = fill(log, log->active, fill_target(log->active));
+            continue;
         }
-        (void)pthread_mutex_unlock(&log->lock);
+        bpi_open_segment *next = log->mapped ? log->next : NULL;
+        uint64_t ready = next == NULL ? 0 : next->capacity / 2 < NEXT_MOST ? next->capacity / 2 : NEXT_MOST;
+        more = next != NULL && next->allocated < ready && fill(log, next, fill_target(next));
     }
-    bpi_segment_drop(segment);
+    (void)pthread_mutex_unlock(&log->lock);
 }
 
 static void work(bpi_log *log)
@@ -130,15 +123,13 @@ static void work(bpi_log *log)
         return;
     }
     fill_ahead(log);
-    if (log->mapped) {
-        populate_ahead(log);
-    }
     for (bool done = true; done;) {
         (void)pthread_mutex_lock(&log->lock);
         bool want_next = log->next == NULL && (log->active->end * 2 > log->active->capacity || log->finished_count > 0);
         (void)pthread_mutex_unlock(&log->lock);
         if (want_next) {
             (void)bpi_log_prepare(log, false, NULL);
+            fill_ahead(log);
         }
         (void)bpi_log_seal_one(log, false, &done, NULL);
     }

@@ -30,13 +30,16 @@ typedef struct bpi_open_segment {
     uint64_t end; /* offset behind the last frame */
     uint64_t frames;
     uint64_t allocated; /* bytes of file that may be written without asking for space */
-    uint64_t populated; /* mapped way: pages touched ahead */
     uint32_t link;
     bp_hlc last_hlc;
     bool finished; /* has its PAD */
 } bpi_open_segment;
 
-enum { BPI_OPEN_SEGMENTS = 4, BPI_KEEPER_TICK_MS = 5 };
+enum {
+    BPI_OPEN_SEGMENTS = 4,
+    BPI_KEEPER_TICK_MS = 5,
+    BPI_ZERO_CHUNK = 2 << 20 /* a page of the largest size: written at once, the cache holds it as one */
+};
 
 struct bpi_log;
 
@@ -197,9 +200,10 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
 bp_status bpi_log_mark(bpi_log *log, bp_error *error);
 /* Asks the keeper for work; starts it. [commit] held. With an inline keeper does what is due at once. */
 bp_status bpi_log_maintain(bpi_log *log, bp_error *error);
-/* How much of the active segment should be ready behind its end; [commit]. */
+/* Writes zeros over [from, to) of a file that is so long. 0 or an errno. */
+int bpi_log_zero(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64_t to);
+/* Is too little of the active segment ready behind its end? [commit] */
 bool bpi_log_wants_space(const bpi_log *log);
-bool bpi_log_wants_pages(const bpi_log *log);
 /* After a sync of DATA or a buffered append that wants a periodic sync. */
 void bpi_keeper_arm(bpi_log *log);
 void bpi_keeper_stop(bpi_log *log);

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "format/frame.h"
 
-enum { STEP_LEAST = 16 << 10, STEP_MOST = 8 << 20, TOUCH_AHEAD = 128 << 10 };
+enum { STEP_LEAST = 16 << 10, STEP_MOST = 8 << 20, MAPPED_STEP_MOST = BPI_ZERO_CHUNK };
 
 uint64_t bpi_log_next_lsn(const bpi_log *log)
 {
@@ -31,15 +31,19 @@ static bp_status extend(bpi_log *log, uint64_t length, bp_error *error)
     bpi_open_segment *active = log->active;
     uint64_t end = active->end + length;
     uint64_t step = active->allocated < STEP_LEAST ? STEP_LEAST : active->allocated;
-    step = step > STEP_MOST ? STEP_MOST : step;
-    uint64_t wanted = active->allocated + step;
-    wanted = wanted > active->capacity ? active->capacity : wanted;
+    uint64_t most = log->mapped ? MAPPED_STEP_MOST : STEP_MOST; /* what is written with zeros here delays an append */
+    uint64_t wanted = active->allocated + (step > most ? most : step);
     wanted = wanted < end ? end : wanted;
+    wanted = wanted > BPI_ZERO_CHUNK ? bpi_round_up(wanted, BPI_ZERO_CHUNK) : wanted;
+    wanted = wanted > active->capacity ? active->capacity : wanted;
     const bp_io *io = log->home.io;
     int code = io->file_allocate(io->context, active->segment->file, wanted);
     if (code != 0 && wanted > end) {
         wanted = end;
         code = io->file_allocate(io->context, active->segment->file, wanted);
+    }
+    if (code == 0 && log->mapped) {
+        code = bpi_log_zero(log, active->segment, active->allocated, wanted);
     }
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "no room for the event");
@@ -93,26 +97,12 @@ bp_status bpi_log_room(bpi_log *log, uint64_t length, bp_error *error)
     }
 }
 
-/* The keeper is behind: many pages in one call cost a fraction of as many faults. */
-static void touch_ahead(bpi_log *log, uint64_t end)
-{
-    bpi_open_segment *active = log->active;
-    uint64_t from = (active->populated > active->end ? active->populated : active->end) & ~(uint64_t)4095;
-    uint64_t to = end + TOUCH_AHEAD < active->allocated ? end + TOUCH_AHEAD : active->allocated;
-    log->home.io->map_populate(log->home.io->context, active->segment->file, active->segment->writable, from,
-                               (size_t)(to - from));
-    active->populated = to;
-}
-
 static bp_status put_bytes(bpi_log *log, const uint8_t *frame, uint32_t length, bp_error *error)
 {
     bpi_open_segment *active = log->active;
     const bp_io *io = log->home.io;
     if (log->mapped) {
         void *address = active->segment->writable;
-        if (active->end + length > active->populated) {
-            touch_ahead(log, active->end + length);
-        }
         if (length > BPI_FRAME_HEADER) {
             io->map_store(io->context, active->segment->file, address, active->end + BPI_FRAME_HEADER,
                           frame + BPI_FRAME_HEADER, length - BPI_FRAME_HEADER);
@@ -187,7 +177,7 @@ void bpi_log_publish(bpi_log *log)
     }
     const bpi_open_segment *active = log->active;
     if (log->threaded && !atomic_load_explicit(&log->keeper_due, memory_order_relaxed) &&
-        (bpi_log_wants_space(log) || bpi_log_wants_pages(log) || log->finished_count > 0 ||
+        (bpi_log_wants_space(log) || log->finished_count > 0 ||
          (log->next == NULL && active->end * 2 > active->capacity))) {
         (void)bpi_log_maintain(log, NULL);
     }

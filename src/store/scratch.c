@@ -33,7 +33,7 @@ void bpi_scratch_free(bpi_scratch *scratch)
     bpi_buffer_fini(&scratch->hashing);
     bpi_buffer_fini(&scratch->names);
     bpi_release(scratch->allocator, scratch->items, scratch->capacity * sizeof *scratch->items);
-    memset(scratch->random, 0, sizeof scratch->random);
+    memset(&scratch->generator, 0, sizeof scratch->generator);
     bpi_release(scratch->allocator, scratch, sizeof *scratch);
 }
 
@@ -98,17 +98,20 @@ bool bpi_scratch_items(bpi_scratch *scratch, size_t count)
 
 int bpi_scratch_random(bp_store *store, bpi_scratch *scratch, void *bytes, size_t size)
 {
-    if (scratch->random_left < size) {
-        const bp_random *random = store->options.random;
-        int code = random->fill(random->context, scratch->random, sizeof scratch->random);
+    const bp_random *random = store->options.random;
+    if (random != bp_random_system()) {
+        return random->fill(random->context, bytes, size); /* a caller's own is asked for each byte */
+    }
+    bpi_generator *generator = &scratch->generator;
+    if (bpi_generator_wants_seed(generator, size)) {
+        uint8_t seed[BPI_SEED_SIZE];
+        int code = random->fill(random->context, seed, sizeof seed);
         if (code != 0) {
             return code;
         }
-        scratch->random_left = sizeof scratch->random;
+        bpi_generator_seed(generator, seed);
+        memset(seed, 0, sizeof seed);
     }
-    scratch->random_left -= size;
-    uint8_t *from = scratch->random + scratch->random_left;
-    memcpy(bytes, from, size);
-    memset(from, 0, size);
+    bpi_generator_draw(generator, bytes, size);
     return 0;
 }

@@ -8,11 +8,12 @@
 
 #include <batpak/append.h>
 
+#include "base/generator.h"
 #include "base/memory.h"
 #include "format/hashing.h"
 #include "index/index.h"
 
-enum { BPI_RANDOM_POOL = 2048, BPI_HASH_STEP = 64 };
+enum { BPI_HASH_STEP = 64 };
 
 /* One event on its way into the log. */
 typedef struct bpi_staged {
@@ -55,8 +56,7 @@ typedef struct bpi_scratch {
     bool guarded;       /* an item has guards */
     bpi_staged *items;
     size_t capacity;
-    uint8_t random[BPI_RANDOM_POOL];
-    size_t random_left;
+    bpi_generator generator;
 } bpi_scratch;
 
 struct bp_store;

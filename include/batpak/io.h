@@ -82,8 +82,6 @@ typedef struct bp_io {
     void (*map_close)(void *context, bp_file *file, void *address, size_t size);
     /* Copies into a writable mapping, within the file's size. The order of two stores is kept for readers. */
     void (*map_store)(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size);
-    /* A hint: these pages will be stored to (populate) or are about to be read. May do nothing. */
-    void (*map_populate)(void *context, bp_file *file, void *address, uint64_t offset, size_t size);
 
     /*
      * Sleeping on the 32-bit word at `offset` of a mapping, between any processes that map the file. map_wait returns 0 when a

@@ -450,15 +450,6 @@ static void fault_map_store(void *context, bp_file *file, void *address, uint64_
     atomic_thread_fence(memory_order_release);
 }
 
-static void fault_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size)
-{
-    (void)context;
-    (void)file;
-    (void)address;
-    (void)offset;
-    (void)size;
-}
-
 const bp_io bpi_fault_table = {
     .size = sizeof(bp_io),
     .context = NULL,
@@ -480,7 +471,6 @@ const bp_io bpi_fault_table = {
     .map_open = fault_map_open,
     .map_close = fault_map_close,
     .map_store = fault_map_store,
-    .map_populate = fault_map_populate,
     .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
     .map_wake = bpi_posix_map_wake,
     .file_lock = fault_file_lock,

@@ -248,15 +248,6 @@ static void memory_map_store(void *context, bp_file *handle, void *address, uint
     atomic_thread_fence(memory_order_release);
 }
 
-static void memory_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size)
-{
-    (void)context;
-    (void)file;
-    (void)address;
-    (void)offset;
-    (void)size;
-}
-
 static const bp_io memory_table = {
     .size = sizeof(bp_io),
     .context = NULL,
@@ -278,7 +269,6 @@ static const bp_io memory_table = {
     .map_open = memory_map_open,
     .map_close = memory_map_close,
     .map_store = memory_map_store,
-    .map_populate = memory_map_populate,
     .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
     .map_wake = bpi_posix_map_wake,
     .file_lock = memory_file_lock,

@@ -28,7 +28,6 @@ static const bp_io posix = {
     .map_open = bpi_posix_map_open,
     .map_close = bpi_posix_map_close,
     .map_store = bpi_posix_map_store,
-    .map_populate = bpi_posix_map_populate,
     .map_wait = bpi_posix_map_wait,
     .map_wake = bpi_posix_map_wake,
     .file_lock = bpi_posix_file_lock,

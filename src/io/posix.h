@@ -53,7 +53,6 @@ int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size);
 int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out);
 void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t size);
 void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size);
-void bpi_posix_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size);
 
 /* Good for every mapping in memory: the other worlds use them too. */
 int bpi_posix_map_wait(void *context, bp_file *file, void *address, uint64_t offset, uint32_t expected, uint32_t bits,

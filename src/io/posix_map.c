@@ -72,24 +72,3 @@ void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t o
     /* a reader, in any process, that sees the next store sees this one */
     atomic_thread_fence(memory_order_release);
 }
-
-void bpi_posix_map_populate(void *context, bp_file *file, void *address, uint64_t offset, size_t size)
-{
-    (void)context;
-    if (size == 0) {
-        return;
-    }
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t start = offset & ~(page - 1);
-    void *from = (uint8_t *)address + start;
-    size_t length = (size_t)(bpi_round_up(offset + size, page) - start);
-#ifdef MADV_POPULATE_WRITE
-    /* fails on a mapping that is only for reading, and on kernels before 5.14 */
-    if (bpi_posix_file_of(file)->writable && madvise(from, length, MADV_POPULATE_WRITE) == 0) {
-        return;
-    }
-#else
-    (void)file;
-#endif
-    (void)madvise(from, length, MADV_WILLNEED);
-}

@@ -89,7 +89,9 @@ static bool fill(bpi_log *log, bpi_open_segment *open, uint64_t to)
     (void)pthread_mutex_unlock(&log->lock);
     int code = fill_zeros(log, segment, from, to);
     (void)pthread_mutex_lock(&log->lock);
-    bool good = code == 0 && (log->active == open || log->next == open) && open->allocated == from;
+    /* The segment is held, so it is told from another that took the place of a retired one in memory. */
+    bool still = (log->active == open || log->next == open) && open->segment == segment;
+    bool good = code == 0 && still && open->allocated == from;
     if (good) {
         open->allocated = to;
         atomic_store_explicit(&segment->size, to, memory_order_release);

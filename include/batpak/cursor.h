@@ -22,9 +22,12 @@ typedef struct bp_cursor bp_cursor;
 /* Options. Always start from bp_cursor_options_init; NULL is the same. */
 typedef struct bp_cursor_options {
     size_t size;
-    const bp_position *from; /* where to go on; NULL or an empty one: the beginning. It is copied */
-    bool durable;            /* only events that survive power loss; default: all that are published */
-    bool system;             /* system events too, as if the region said so */
+    const bp_position *from;   /* where to go on; NULL or an empty one: the beginning. It is copied */
+    bool durable;              /* only events that survive power loss; default: all that are published */
+    bool system;               /* system events too, as if the region said so */
+    bool stored;               /* payloads as stored, whatever converters are registered */
+    const bp_kind_code *kinds; /* only these, beside what the region says; found by the index. Copied */
+    size_t kind_count;         /* 0 = all kinds */
 } bp_cursor_options;
 
 BP_API void bp_cursor_options_default(bp_cursor_options *options, size_t size);
@@ -47,6 +50,7 @@ BP_API BP_MUST_USE bp_status bp_cursor_open(bp_store *store, const bp_region *re
  * The next event of the region, a view until the next call with this cursor.
  *   BP_END          nothing is there now; ask again later
  *   BP_ERR_CORRUPT  its record is damaged. The cursor stays before it: it never passes over damage by itself
+ *   BP_ERR_VERSION, BP_ERR_FORMAT  its payload cannot be converted (bp_upcast_register); the cursor stays before it
  *   BP_ERR_CLOSED   the store was closed
  */
 BP_API BP_MUST_USE bp_status bp_cursor_next(bp_cursor *cursor, const bp_event **event_out, bp_error *error);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "store/handout.h"
 #include "store/read.h"
 
 enum {
@@ -29,9 +30,12 @@ struct bp_cursor {
     uint64_t end;   /* of the piece */
     bpi_scan *scan; /* of the piece; NULL: every event is looked at */
     bool durable;
+    bool stored;
+    bpi_handout handout;
     bp_event event; /* the one handed out last */
+    size_t kind_count;
     size_t text_size;
-    char texts[];
+    char texts[]; /* the kinds, then the region's texts */
 };
 
 void bp_cursor_options_default(bp_cursor_options *options, size_t size)
@@ -51,7 +55,35 @@ static void let_go(bp_cursor *cursor)
     cursor->view = NULL;
 }
 
-static bp_status new_cursor(bp_store *store, const bp_region *region, bp_cursor **cursor_out, bp_error *error)
+static size_t size_of(size_t text_size, size_t kind_count)
+{
+    return sizeof(bp_cursor) + text_size + kind_count * sizeof(bp_kind_code);
+}
+
+/* Copies everything that the caller owns. Kinds lie first, for their alignment. */
+static void take_copies(bp_cursor *cursor, const bp_region *region, const bp_cursor_options *options)
+{
+    char *at = cursor->texts;
+    if (options->kind_count != 0) {
+        memcpy(at, options->kinds, options->kind_count * sizeof(bp_kind_code));
+        at += options->kind_count * sizeof(bp_kind_code);
+    }
+    cursor->region = *region;
+    cursor->region.entity.data = at;
+    cursor->region.scope.data = at + region->entity.size;
+    if (region->entity.size != 0) {
+        memcpy(at, region->entity.data, region->entity.size);
+    }
+    if (region->scope.size != 0) {
+        memcpy(at + region->entity.size, region->scope.data, region->scope.size);
+    }
+    if (options->system) {
+        bp_region_set_system(&cursor->region, true);
+    }
+}
+
+static bp_status new_cursor(bp_store *store, const bp_region *region, const bp_cursor_options *options,
+                            bp_cursor **cursor_out, bp_error *error)
 {
     bpi_hub *hub = NULL;
     bp_status status = bpi_hub_of(store, &hub, error);
@@ -59,24 +91,33 @@ static bp_status new_cursor(bp_store *store, const bp_region *region, bp_cursor 
         return status;
     }
     size_t text_size = region->entity.size + region->scope.size;
-    bp_cursor *cursor = bpi_allocate_zero(hub->allocator, sizeof *cursor + text_size);
+    bp_cursor *cursor = bpi_allocate_zero(hub->allocator, size_of(text_size, options->kind_count));
     if (cursor == NULL) {
         bpi_hub_drop(hub);
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a cursor");
     }
     cursor->hub = hub;
-    cursor->region = *region;
     cursor->text_size = text_size;
-    cursor->region.entity.data = cursor->texts;
-    cursor->region.scope.data = cursor->texts + region->entity.size;
-    if (region->entity.size != 0) {
-        memcpy(cursor->texts, region->entity.data, region->entity.size);
-    }
-    if (region->scope.size != 0) {
-        memcpy(cursor->texts + region->entity.size, region->scope.data, region->scope.size);
-    }
+    cursor->kind_count = options->kind_count;
+    cursor->durable = options->durable;
+    cursor->stored = options->stored;
+    take_copies(cursor, region, options);
     *cursor_out = cursor;
     return BP_OK;
+}
+
+static bp_status take_options(bp_store *store, const bp_cursor_options *options, bp_cursor_options *taken,
+                              bp_error *error)
+{
+    bp_cursor_options_init(taken);
+    bp_status status = bpi_store_check(store, error);
+    if (status == BP_OK) {
+        status = bpi_options_take(options, sizeof *taken, taken, sizeof *taken, "bp_cursor_options", error);
+    }
+    if (status == BP_OK && ((taken->kinds == NULL && taken->kind_count != 0) || taken->kind_count > UINT16_MAX + 1u)) {
+        status = bpi_error_set(error, BP_ERR_ARGUMENT, "bp_cursor_options: kinds is NULL or too many");
+    }
+    return status;
 }
 
 bp_status bp_cursor_open(bp_store *store, const bp_region *region, const bp_cursor_options *options,
@@ -88,26 +129,18 @@ bp_status bp_cursor_open(bp_store *store, const bp_region *region, const bp_curs
         return bpi_error_set(error, BP_ERR_ARGUMENT, "cursor_out is NULL");
     }
     *cursor_out = NULL;
-    bp_cursor_options_init(&taken);
-    bp_status status = bpi_store_check(store, error);
+    bp_status status = take_options(store, options, &taken, error);
     if (status == BP_OK) {
         status = bpi_region_take(region, &taken_region, error);
-    }
-    if (status == BP_OK) {
-        status = bpi_options_take(options, sizeof taken, &taken, sizeof taken, "bp_cursor_options", error);
     }
     if (status != BP_OK) {
         return status;
     }
-    if (taken.system) {
-        bp_region_set_system(&taken_region, true);
-    }
     bp_cursor *cursor = NULL;
-    status = new_cursor(store, &taken_region, &cursor, error);
+    status = new_cursor(store, &taken_region, &taken, &cursor, error);
     if (cursor == NULL) {
         return status;
     }
-    cursor->durable = taken.durable;
     if (taken.from != NULL) {
         status = bp_cursor_seek(cursor, taken.from, error);
     }
@@ -118,6 +151,11 @@ bp_status bp_cursor_open(bp_store *store, const bp_region *region, const bp_curs
     bpi_store_flow(store, "cursor-open", cursor->next);
     *cursor_out = cursor;
     return BP_OK;
+}
+
+static const bp_kind_code *kinds_of(const bp_cursor *cursor)
+{
+    return (const bp_kind_code *)(const void *)cursor->texts;
 }
 
 bpi_hub *bpi_cursor_hub(const bp_cursor *cursor)
@@ -146,7 +184,7 @@ void bpi_cursor_move(bp_cursor *cursor, uint64_t next)
     cursor->next = next;
 }
 
-bp_region bpi_cursor_region(const bp_cursor *cursor, uint64_t from, uint64_t end)
+static bp_region region_between(const bp_cursor *cursor, uint64_t from, uint64_t end)
 {
     bp_region region = cursor->region;
     uint64_t least = from;
@@ -183,6 +221,27 @@ bp_status bpi_cursor_pin(bp_cursor *cursor, bpi_view **view_out, uint64_t *end_o
     return BP_OK;
 }
 
+bp_status bpi_cursor_scan(const bp_cursor *cursor, bpi_view *view, uint64_t end, bool backward, bpi_scan **scan_out,
+                          bp_error *error)
+{
+    bp_region region = region_between(cursor, cursor->next, end);
+    bp_query_options options;
+    bp_query_options_init(&options);
+    options.kinds = kinds_of(cursor);
+    options.kind_count = cursor->kind_count;
+    options.backward = backward;
+    return bpi_scan_begin(view, &region, &options, scan_out, error);
+}
+
+static bool wanted(const bp_cursor *cursor, const bp_event *event)
+{
+    bool kind = cursor->kind_count == 0;
+    for (size_t i = 0; i < cursor->kind_count && !kind; i++) {
+        kind = kinds_of(cursor)[i] == event->kind;
+    }
+    return kind && bp_region_matches(&cursor->region, event);
+}
+
 /* The next piece; BP_END when there is nothing new. */
 static bp_status take_piece(bp_cursor *cursor, bp_error *error)
 {
@@ -191,6 +250,10 @@ static bp_status take_piece(bp_cursor *cursor, bp_error *error)
         return status;
     }
     status = bpi_cursor_pin(cursor, &cursor->view, &cursor->end, error);
+    if (cursor->view != NULL) { /* converters may have been registered meanwhile */
+        bpi_handout_end(&cursor->handout);
+        bpi_handout_begin(&cursor->handout, cursor->hub->store, cursor->stored);
+    }
     bpi_hub_leave(cursor->hub);
     if (status != BP_OK) {
         return status;
@@ -204,8 +267,7 @@ static bp_status take_piece(bp_cursor *cursor, bp_error *error)
         if (cursor->end - cursor->next > FAR_PIECE) {
             cursor->end = cursor->next + FAR_PIECE;
         }
-        bp_region region = bpi_cursor_region(cursor, cursor->next, cursor->end);
-        status = bpi_scan_begin(cursor->view, &region, NULL, &cursor->scan, error);
+        status = bpi_cursor_scan(cursor, cursor->view, cursor->end, false, &cursor->scan, error);
         if (status != BP_OK) {
             let_go(cursor);
         }
@@ -228,7 +290,7 @@ static bp_status step_piece(bp_cursor *cursor, bp_event *event_out, bp_error *er
         if (status != BP_OK) {
             return status;
         }
-        if (bp_region_matches(&cursor->region, event_out)) {
+        if (wanted(cursor, event_out)) {
             cursor->next++;
             return BP_OK;
         }
@@ -264,6 +326,12 @@ bp_status bp_cursor_next(bp_cursor *cursor, const bp_event **event_out, bp_error
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", cursor == NULL ? "cursor" : "event_out");
     }
     bp_status status = bpi_cursor_step(cursor, &cursor->event, NULL, error);
+    if (status == BP_OK) {
+        status = bpi_handout_event(&cursor->handout, &cursor->event, error);
+        if (status != BP_OK) {
+            bpi_cursor_move(cursor, cursor->event.sequence);
+        }
+    }
     *event_out = status == BP_OK ? &cursor->event : NULL;
     return status;
 }
@@ -335,11 +403,10 @@ bp_status bp_cursor_seek(bp_cursor *cursor, const bp_position *position, bp_erro
 /* Counts what is left in [next, end) and finds the oldest of it. */
 static bp_status measure(bp_cursor *cursor, bpi_view *view, uint64_t end, bp_lag *lag, bp_error *error)
 {
-    bp_region region = bpi_cursor_region(cursor, cursor->next, end);
     bpi_scan *scan = NULL;
     bp_event oldest = {0};
     uint64_t sequence = 0;
-    bp_status status = bpi_scan_begin(view, &region, NULL, &scan, error);
+    bp_status status = bpi_cursor_scan(cursor, view, end, false, &scan, error);
     if (status == BP_OK) {
         status = bpi_scan_count(scan, &lag->events, error);
         bpi_scan_end(scan);
@@ -347,7 +414,7 @@ static bp_status measure(bp_cursor *cursor, bpi_view *view, uint64_t end, bp_lag
     if (status != BP_OK || lag->events == 0) {
         return status;
     }
-    status = bpi_scan_begin(view, &region, NULL, &scan, error);
+    status = bpi_cursor_scan(cursor, view, end, false, &scan, error);
     if (status == BP_OK) {
         status = bpi_scan_next(scan, &sequence, &oldest, error);
         bpi_scan_end(scan);
@@ -388,6 +455,7 @@ void bp_cursor_close(bp_cursor *cursor)
     }
     bpi_hub *hub = cursor->hub;
     let_go(cursor);
-    bpi_release(hub->allocator, cursor, sizeof *cursor + cursor->text_size);
+    bpi_handout_end(&cursor->handout);
+    bpi_release(hub->allocator, cursor, size_of(cursor->text_size, cursor->kind_count));
     bpi_hub_drop(hub);
 }

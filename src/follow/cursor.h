@@ -11,7 +11,7 @@
 /* The hub of a cursor's store; not held for the caller beyond the cursor. */
 bpi_hub *bpi_cursor_hub(const bp_cursor *cursor);
 
-/* The next event, copied; its texts and bytes live as long as the view that *view_out holds for the caller (may be NULL: then
+/* The next event as stored, copied; its texts and bytes live as long as the view that *view_out holds for the caller (may be NULL: then
  * until the next step). */
 bp_status bpi_cursor_step(bp_cursor *cursor, bp_event *event_out, bpi_view **view_out, bp_error *error);
 
@@ -28,8 +28,9 @@ bp_status bpi_cursor_to_end(bp_cursor *cursor, bp_error *error);
 /* A view and its end for this cursor: of all, or of what is durable. Inside the hub. */
 bp_status bpi_cursor_pin(bp_cursor *cursor, bpi_view **view_out, uint64_t *end_out, bp_error *error);
 
-/* The cursor's region, narrowed to [from, end) sequences. */
-bp_region bpi_cursor_region(const bp_cursor *cursor, uint64_t from, uint64_t end);
+/* A scan of what the cursor has not handed out, below `end`. */
+bp_status bpi_cursor_scan(const bp_cursor *cursor, bpi_view *view, uint64_t end, bool backward, bpi_scan **scan_out,
+                          bp_error *error);
 /* The same as it was opened, texts and all. */
 const bp_region *bpi_cursor_whole_region(const bp_cursor *cursor);
 

@@ -134,6 +134,78 @@ static void sees_what_a_query_sees_whatever_the_pieces(void **state)
     bpt_world_end(&world);
 }
 
+static bp_status twice(void *context, const bp_event *event, bp_output *output, bp_error *error)
+{
+    (void)error;
+    if (*(const bool *)context) {
+        return BP_ERR_FORMAT;
+    }
+    (void)bp_output_append(output, event->payload, event->payload_size);
+    (void)bp_output_append(output, event->payload, event->payload_size);
+    return BP_OK;
+}
+
+static void payloads_are_converted_unless_asked_for_as_stored(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_cursor_options options;
+    const bp_event *event = NULL;
+    bool broken = false;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_receipt receipt = bpt_put(store, "a", "x");
+    bp_upcast converter = {.kind = receipt.kind, .from = 0, .convert = twice, .context = &broken};
+    CHECK_OK(bp_upcast_register(store, &converter, 1, &error), &error);
+    bp_cursor_options_init(&options);
+    options.stored = true;
+    bp_cursor *stored = open_cursor(store, "", &options);
+    bp_cursor *cursor = open_cursor(store, "", NULL);
+    expect(stored, "x");
+    broken = true;
+    CHECK_STATUS(BP_ERR_FORMAT, bp_cursor_next(cursor, &event, &error), &error);
+    broken = false;
+    expect(cursor, "xx"); /* it stayed before it */
+    bp_cursor_close(stored);
+    bp_cursor_close(cursor);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void kinds_narrow_a_region(void **state)
+{
+    static const bp_kind_code kinds[] = {0xf001, 0xf003};
+    bpt_world world;
+    bp_error error = {0};
+    bp_cursor_options options;
+    const bp_event *event = NULL;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_cursor_options_init(&options);
+    options.kinds = kinds;
+    options.kind_count = 2;
+    bp_cursor *cursor = open_cursor(store, "", &options);
+    for (uint64_t pieces = 0; pieces < 2; pieces++) { /* a small one, and one that is scanned */
+        for (uint16_t i = 0; i < (pieces == 0 ? 8 : 400); i++) {
+            CHECK_OK(
+                bp_append(store, bp_at("a", "s"), (bp_kind_code)(0xf000 + i % 4), bp_raw("p", 1), NULL, NULL, &error),
+                &error);
+        }
+        for (uint16_t i = 0; i < (pieces == 0 ? 4 : 200); i++) {
+            CHECK_OK(bp_cursor_next(cursor, &event, &error), &error);
+            assert_int_equal(event->kind, kinds[i % 2]);
+        }
+        expect_end(cursor);
+    }
+    bp_cursor_close(cursor);
+    options.kinds = NULL;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_cursor_open(store, NULL, &options, &cursor, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void resumes_at_a_position(void **state)
 {
     bpt_world world;
@@ -403,6 +475,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_on_with_what_came),
         cmocka_unit_test(sees_what_a_query_sees_whatever_the_pieces),
+        cmocka_unit_test(payloads_are_converted_unless_asked_for_as_stored),
+        cmocka_unit_test(kinds_narrow_a_region),
         cmocka_unit_test(resumes_at_a_position),
         cmocka_unit_test(a_position_of_another_history_is_refused),
         cmocka_unit_test(a_position_that_a_power_cut_took_back_is_refused),

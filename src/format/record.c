@@ -197,6 +197,14 @@ static void read_parts(const uint8_t *bytes, bp_event *event)
     event->payload_size = bpi_get32(bytes + BPI_RECORD_PAYLOAD_SIZE);
 }
 
+size_t bpi_record_again(const uint8_t *bytes, bp_event *event_out)
+{
+    read_fixed(bytes, event_out);
+    read_parts(bytes, event_out);
+    read_extensions(event_out);
+    return bpi_get32(bytes + BPI_RECORD_LENGTH);
+}
+
 const char *bpi_record_view(const uint8_t *bytes, size_t available, uint32_t seed, bp_event *event_out,
                             size_t *length_out)
 {
@@ -215,10 +223,7 @@ const char *bpi_record_view(const uint8_t *bytes, size_t available, uint32_t see
     if (!parts_fit(bytes, length)) {
         return "record parts do not fit its length";
     }
-    read_fixed(bytes, event_out);
-    read_parts(bytes, event_out);
-    read_extensions(event_out);
-    *length_out = length;
+    *length_out = bpi_record_again(bytes, event_out);
     return NULL;
 }
 

@@ -180,18 +180,14 @@ static bp_status check_records(const body *b, bp_error *error)
     return BP_OK;
 }
 
+/* The records have passed check_records. */
 static bp_status visit_records(const body *b, bpi_record_fn visit, void *argument, bp_error *error)
 {
     bpi_scanner *scanner = b->scanner;
     size_t at = BPI_FRAME_HEADER;
     for (uint32_t i = 0; i < b->frame->record_count; i++) {
         bp_event event;
-        size_t length = 0;
-        const char *fault =
-            bpi_record_view(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length);
-        if (fault != NULL) {
-            return no_frame(scanner, fault);
-        }
+        size_t length = bpi_record_again(b->bytes + at, &event);
         event.position = bpi_lsn(scanner->ordinal, scanner->offset + at);
         event.batch = b->frame->first_sequence;
         event.batch_count = b->frame->record_count;

@@ -1,29 +1,81 @@
 /*
- * proof.c: an event against the history before it.
+ * proof.c: events against the history before them.
  *
  * Two hash tables, both seeded with a random key: heads by entity name, and all ids seen. 16 bytes an id at most 70 % full.
+ *
+ * Up to BATCH events wait. When one is taken in, its hash inputs are laid out in the batch's room and the places of the
+ * tables that it will need are asked for; a flush then settles them one after another against the tables, hashes
+ * all contents and all events side by side, and compares. An event is hashed over the previous hash that is recorded, which
+ * has been judged by itself, so that no hash waits for another.
  */
 #include "store/proof.h"
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/memory.h"
 #include "format/hashing.h"
 #include "store/kinds.h"
 
-enum { FIRST_SLOTS = 1024 };
+enum {
+    FIRST_SLOTS = 1024,
+    SLOTS_MOST_AT_ONCE = 1 << 23, /* however many events are announced */
+    BATCH = 64,
+    INPUT_MOST = 1024 /* what goes side by side */
+};
+
+/* In the order in which they are told. */
+enum { FAULT_CLOCK = 1, FAULT_HASH = 2, FAULT_HLC = 4, FAULT_CAUSE = 8, FAULT_ID = 16, FAULT_KIND = 32, FAULTS = 6 };
+
+static const char *const fault_text[FAULTS] = {
+    "clock does not follow: an event of this entity before it is missing or damaged",
+    "event hash does not match what it binds",
+    "HLC does not increase",
+    "a cause is not an earlier event",
+    "id is not unique",
+    "a kind-name event is wrong or names something twice",
+};
 
 typedef struct head {
+    uint64_t mixed; /* of the name */
     uint64_t events;
     bp_hash hash;
     size_t name_size;
     char *name;
 } head;
 
+/* An event that waits. Its texts and causes lie in its hash input. */
+typedef struct item {
+    uint8_t *content; /* hash input; NULL: the content hash is known already */
+    size_t content_size;
+    uint8_t *input; /* of the event hash: prefix and last block */
+    size_t prefix_size;
+    uint64_t mixed;
+    bp_id id;
+    uint64_t sequence;
+    uint64_t clock;
+    uint64_t position;
+    bp_hlc hlc;
+    bp_hash event_hash;
+    bp_text entity;
+    const bp_id *causes;
+    size_t cause_count; /* 0 where they may be anything */
+    unsigned faults;
+} item;
+
+/* A root over hashes that come one by one, taken in by whole subtrees. */
+typedef struct leaves {
+    bpi_merkle merkle;
+    bp_hash waiting[BATCH];
+    size_t count;
+} leaves;
+
 struct bpi_proof {
     const bp_allocator *allocator;
+    bpi_disproof_fn tell;
+    void *argument;
     uint64_t key;
     bp_id *ids; /* nil: free */
     size_t id_slots;
@@ -32,20 +84,62 @@ struct bpi_proof {
     size_t head_slots;
     size_t head_count;
     bp_hlc last_hlc;
-    bpi_merkle merkle;
+    leaves all;
+    leaves segment;
     bpi_kinds kinds;
+    item items[BATCH];
+    size_t count;
+    size_t used; /* of room */
+    uint8_t room[2 * BATCH * INPUT_MOST];
+    uint8_t large[BPI_EVENT_PREFIX_MAX + BPI_HASH_BLOCK]; /* an event that is too large for the room */
 };
 
-bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random)
+static void leaves_begin(leaves *some)
 {
-    bpi_proof *proof = bpi_allocate_zero(allocator, sizeof *proof);
+    bpi_merkle_begin(&some->merkle);
+    some->count = 0;
+}
+
+static void leaves_flush(leaves *some)
+{
+    bpi_merkle_add_many(&some->merkle, some->waiting, some->count);
+    some->count = 0;
+}
+
+static void leaves_add(leaves *some, const bp_hash *leaf)
+{
+    some->waiting[some->count++] = *leaf;
+    if (some->count == BATCH) {
+        leaves_flush(some);
+    }
+}
+
+static size_t slots_for(uint64_t events)
+{
+    size_t slots = FIRST_SLOTS;
+    while (slots < SLOTS_MOST_AT_ONCE && slots / 10 * 7 < events) {
+        slots *= 2;
+    }
+    return slots;
+}
+
+bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
+                         void *argument)
+{
+    bpi_proof *proof = bpi_allocate(allocator, sizeof *proof);
     if (proof == NULL) {
         return NULL;
     }
+    memset(proof, 0, offsetof(bpi_proof, items));
     proof->allocator = allocator;
+    proof->tell = tell;
+    proof->argument = argument;
+    proof->count = 0;
+    proof->used = 0;
     bpi_kinds_init(&proof->kinds, allocator);
-    bpi_merkle_begin(&proof->merkle);
-    proof->id_slots = FIRST_SLOTS;
+    leaves_begin(&proof->all);
+    leaves_begin(&proof->segment);
+    proof->id_slots = slots_for(events);
     proof->head_slots = FIRST_SLOTS;
     proof->ids = bpi_allocate_array(allocator, proof->id_slots, sizeof *proof->ids);
     proof->heads = bpi_allocate_array(allocator, proof->head_slots, sizeof *proof->heads);
@@ -70,6 +164,8 @@ void bpi_proof_free(bpi_proof *proof)
     bpi_kinds_fini(&proof->kinds);
     bpi_release(proof->allocator, proof, sizeof *proof);
 }
+
+/* ---- the tables ---- */
 
 static bp_id *id_slot(bp_id *ids, size_t slots, const bp_id *id, uint64_t key)
 {
@@ -101,10 +197,11 @@ static bool grow_ids(bpi_proof *proof)
     return true;
 }
 
-static head *head_slot(head *heads, size_t slots, const char *name, size_t size, uint64_t key)
+static head *head_slot(head *heads, size_t slots, bp_text name, uint64_t mixed)
 {
-    size_t at = (size_t)bpi_name_mix(name, size, key) & (slots - 1);
-    while (heads[at].name != NULL && (heads[at].name_size != size || memcmp(heads[at].name, name, size) != 0)) {
+    size_t at = (size_t)mixed & (slots - 1);
+    while (heads[at].name != NULL && (heads[at].mixed != mixed || heads[at].name_size != name.size ||
+                                      memcmp(heads[at].name, name.data, name.size) != 0)) {
         at = (at + 1) & (slots - 1);
     }
     return &heads[at];
@@ -123,7 +220,11 @@ static bool grow_heads(bpi_proof *proof)
     for (size_t i = 0; i < proof->head_slots; i++) {
         const head *old = &proof->heads[i];
         if (old->name != NULL) {
-            *head_slot(heads, slots, old->name, old->name_size, proof->key) = *old;
+            size_t at = (size_t)old->mixed & (slots - 1);
+            while (heads[at].name != NULL) {
+                at = (at + 1) & (slots - 1);
+            }
+            heads[at] = *old;
         }
     }
     bpi_release(proof->allocator, proof->heads, proof->head_slots * sizeof *heads);
@@ -132,90 +233,253 @@ static bool grow_heads(bpi_proof *proof)
     return true;
 }
 
-static head *find_head(bpi_proof *proof, bp_text name)
+static head *find_head(bpi_proof *proof, bp_text name, uint64_t mixed)
 {
-    head *found = head_slot(proof->heads, proof->head_slots, name.data, name.size, proof->key);
+    head *found = head_slot(proof->heads, proof->head_slots, name, mixed);
     if (found->name == NULL) {
         char *copy = bpi_allocate(proof->allocator, name.size);
         if (copy == NULL) {
             return NULL;
         }
         memcpy(copy, name.data, name.size);
-        *found = (head){.name = copy, .name_size = name.size};
+        *found = (head){.mixed = mixed, .name = copy, .name_size = name.size};
         proof->head_count++;
     }
     return found;
 }
 
-typedef struct fault_list {
-    const char **faults;
-    size_t count;
-} fault_list;
-
-static void note(fault_list *list, bool wrong, const char *what)
+static void ask_for_slots(const bpi_proof *proof, const item *one)
 {
-    if (wrong && list->count < BPI_PROOF_FAULTS) {
-        list->faults[list->count++] = what;
+    const head *place = &proof->heads[(size_t)one->mixed & (proof->head_slots - 1)];
+    BPI_PREFETCH(place);
+    BPI_PREFETCH((const uint8_t *)place + sizeof *place - 1);
+    BPI_PREFETCH(&proof->ids[(size_t)bpi_id_mix(&one->id, proof->key) & (proof->id_slots - 1)]);
+    for (size_t i = 0; i < one->cause_count; i++) {
+        BPI_PREFETCH(&proof->ids[(size_t)bpi_id_mix(&one->causes[i], proof->key) & (proof->id_slots - 1)]);
     }
 }
 
-static void check_causes(bpi_proof *proof, const bp_event *event, fault_list *list)
+/* ---- taking in ---- */
+
+static uint8_t *take_room(bpi_proof *proof, size_t size)
 {
-    for (size_t i = 0; i < event->cause_count && !event->external; i++) {
-        const bp_id *slot = id_slot(proof->ids, proof->id_slots, &event->causes[i], proof->key);
-        if (bp_id_is_nil(slot)) {
-            note(list, true, "a cause is not an earlier event");
+    uint8_t *room = proof->room + proof->used;
+    proof->used += size;
+    return room;
+}
+
+/* Lays out the content's hash input, or hashes what is too large or has been hashed before. */
+static void take_content(bpi_proof *proof, item *one, const bpi_record_input *input, const bp_event *event,
+                         bp_hash *content_out)
+{
+    size_t size = bpi_content_input_size(input->private_size, input->payload_size);
+    one->content = NULL;
+    if (event->payload_absent || size > INPUT_MOST) {
+        *content_out = bp_event_content_hash(event);
+        return;
+    }
+    memset(content_out, 0, sizeof *content_out); /* set when it is known */
+    one->content_size = size;
+    one->content = take_room(proof, size);
+    bpi_content_input(one->content, input->salt, input->private_extensions, input->private_size, input->payload,
+                      input->payload_size);
+}
+
+static void take_input(bpi_proof *proof, item *one, const bpi_record_input *input, const bp_event *event,
+                       const bp_hash *content)
+{
+    one->prefix_size = bpi_event_prefix_size(input);
+    size_t size = one->prefix_size + BPI_HASH_BLOCK;
+    one->input = size > INPUT_MOST ? proof->large : take_room(proof, size);
+    bpi_event_prefix(one->input, input, content);
+    bpi_event_last_block(one->input + one->prefix_size, NULL, event->sequence, event->clock, event->hlc,
+                         event->time_us);
+    one->causes = (const bp_id *)(const void *)(one->input + BPI_EVENT_PREFIX_HEADER);
+    one->cause_count = event->external ? 0 : event->cause_count;
+    const uint8_t *name = one->input + BPI_EVENT_PREFIX_HEADER + event->cause_count * sizeof(bp_id);
+    one->entity = (bp_text){(const char *)name, event->entity.size};
+}
+
+static unsigned learn_kind(bpi_proof *proof, const bp_event *event)
+{
+    if (event->kind != BP_KIND_NAME || event->payload_absent) {
+        return 0;
+    }
+    bp_error unused;
+    bp_status status = bpi_kinds_learn(&proof->kinds, event->payload, event->payload_size, &unused);
+    return status == BP_ERR_CORRUPT ? FAULT_KIND : 0;
+}
+
+bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error)
+{
+    bpi_record_input input;
+    bp_hash content;
+    bpi_record_input_of(event, &input);
+    bool large = bpi_event_prefix_size(&input) > INPUT_MOST - BPI_HASH_BLOCK;
+    if (large || proof->count == BATCH) {
+        bp_status status = bpi_proof_flush(proof, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    item *one = &proof->items[proof->count++];
+    take_content(proof, one, &input, event, &content);
+    take_input(proof, one, &input, event, &content);
+    one->mixed = bpi_name_mix(event->entity.data, event->entity.size, proof->key);
+    one->id = event->id;
+    one->sequence = event->sequence;
+    one->clock = event->clock;
+    one->position = event->position;
+    one->hlc = event->hlc;
+    one->event_hash = event->event_hash;
+    one->faults = learn_kind(proof, event);
+    ask_for_slots(proof, one);
+    return large ? bpi_proof_flush(proof, error) : BP_OK;
+}
+
+/* ---- judging ---- */
+
+static void check_causes(const bpi_proof *proof, item *one)
+{
+    for (size_t i = 0; i < one->cause_count; i++) {
+        if (bp_id_is_nil(id_slot(proof->ids, proof->id_slots, &one->causes[i], proof->key))) {
+            one->faults |= FAULT_CAUSE;
             return;
         }
     }
 }
 
-static void check_chain(const head *entity, const bp_event *event, fault_list *list)
+/* Everything but the hash, which gets the previous one. */
+static bool settle(bpi_proof *proof, item *one)
 {
-    if (event->clock != entity->events) {
-        note(list, true, "clock does not follow: an event of this entity before it is missing or damaged");
-        return;
-    }
-    bp_hash hash = bp_event_compute_hash(event, entity->events == 0 ? NULL : &entity->hash);
-    note(list, !bp_hash_equal(&hash, &event->event_hash), "event hash does not match what it binds");
-}
-
-bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, const char *faults_out[BPI_PROOF_FAULTS],
-                        size_t *count_out, bp_error *error)
-{
-    fault_list list = {faults_out, 0};
-    head *entity = grow_ids(proof) && grow_heads(proof) ? find_head(proof, event->entity) : NULL;
+    head *entity = grow_ids(proof) && grow_heads(proof) ? find_head(proof, one->entity, one->mixed) : NULL;
     if (entity == NULL) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+        return false;
     }
-    check_chain(entity, event, &list);
-    note(&list, event->hlc <= proof->last_hlc, "HLC does not increase");
-    check_causes(proof, event, &list);
-    bp_id *slot = id_slot(proof->ids, proof->id_slots, &event->id, proof->key);
-    note(&list, !bp_id_is_nil(slot), "id is not unique");
-    if (bp_id_is_nil(slot) && !bp_id_is_nil(&event->id)) {
-        *slot = event->id;
+    if (one->clock != entity->events) {
+        one->faults |= FAULT_CLOCK;
+    } else if (entity->events != 0) {
+        memcpy(one->input + one->prefix_size, entity->hash.bytes, sizeof entity->hash.bytes);
+    }
+    if (one->hlc <= proof->last_hlc) {
+        one->faults |= FAULT_HLC;
+    }
+    check_causes(proof, one);
+    bp_id *slot = id_slot(proof->ids, proof->id_slots, &one->id, proof->key);
+    if (!bp_id_is_nil(slot)) {
+        one->faults |= FAULT_ID;
+    } else if (!bp_id_is_nil(&one->id)) {
+        *slot = one->id;
         proof->id_count++;
     }
-    if (event->kind == BP_KIND_NAME && !event->payload_absent) {
-        bp_error local;
-        bp_status status = bpi_kinds_learn(&proof->kinds, event->payload, event->payload_size, &local);
-        note(&list, status == BP_ERR_CORRUPT, "a kind-name event is wrong or names something twice");
+    entity->events = one->clock + 1;
+    entity->hash = one->event_hash;
+    proof->last_hlc = one->hlc;
+    return true;
+}
+
+static void hash_contents(bpi_proof *proof)
+{
+    const uint8_t *inputs[BATCH] = {NULL};
+    size_t sizes[BATCH] = {0};
+    bp_hash hashes[BATCH];
+    item *owners[BATCH];
+    size_t count = 0;
+    for (size_t i = 0; i < proof->count; i++) {
+        item *one = &proof->items[i];
+        if (one->content != NULL) {
+            inputs[count] = one->content;
+            sizes[count] = one->content_size;
+            owners[count++] = one;
+        }
     }
-    entity->events = event->clock + 1;
-    entity->hash = event->event_hash;
-    proof->last_hlc = event->hlc;
-    bpi_merkle_add(&proof->merkle, &event->event_hash);
-    *count_out = list.count;
+    bpi_hash_many(BPI_HASH_CONTENT, inputs, sizes, count, hashes);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(owners[i]->input + BPI_EVENT_PREFIX_HASH, hashes[i].bytes, sizeof hashes[i].bytes);
+    }
+}
+
+static void compare_hashes(bpi_proof *proof)
+{
+    const uint8_t *inputs[BATCH] = {NULL};
+    size_t sizes[BATCH] = {0};
+    bp_hash hashes[BATCH];
+    for (size_t i = 0; i < proof->count; i++) {
+        inputs[i] = proof->items[i].input;
+        sizes[i] = proof->items[i].prefix_size + BPI_HASH_BLOCK;
+    }
+    bpi_hash_many(BPI_HASH_EVENT, inputs, sizes, proof->count, hashes);
+    for (size_t i = 0; i < proof->count; i++) {
+        item *one = &proof->items[i];
+        /* Without the event before it there is no saying what its hash should be. */
+        if ((one->faults & FAULT_CLOCK) == 0 && !bp_hash_equal(&hashes[i], &one->event_hash)) {
+            one->faults |= FAULT_HASH;
+        }
+    }
+}
+
+static void tell_faults(bpi_proof *proof, const item *one)
+{
+    for (unsigned i = 0; i < FAULTS; i++) {
+        if (one->faults >> i & 1) {
+            bpi_disproof found = {one->position, one->sequence, one->entity, fault_text[i]};
+            proof->tell(proof->argument, &found);
+        }
+    }
+}
+
+bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error)
+{
+    if (proof->count == 0) {
+        return BP_OK;
+    }
+    for (size_t i = 0; i < proof->count; i++) {
+        const item *one = &proof->items[i];
+        const head *place = &proof->heads[(size_t)one->mixed & (proof->head_slots - 1)];
+        if (place->name != NULL) {
+            BPI_PREFETCH(place->name);
+        }
+    }
+    for (size_t i = 0; i < proof->count; i++) {
+        if (!settle(proof, &proof->items[i])) {
+            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+        }
+    }
+    hash_contents(proof);
+    compare_hashes(proof);
+    for (size_t i = 0; i < proof->count; i++) {
+        const item *one = &proof->items[i];
+        leaves_add(&proof->all, &one->event_hash);
+        leaves_add(&proof->segment, &one->event_hash);
+        if (BPI_UNLIKELY(one->faults != 0)) {
+            tell_faults(proof, one);
+        }
+    }
+    proof->count = 0;
+    proof->used = 0;
     return BP_OK;
+}
+
+/* ---- what came of it ---- */
+
+void bpi_proof_segment_begin(bpi_proof *proof)
+{
+    leaves_begin(&proof->segment);
+}
+
+void bpi_proof_segment_root(bpi_proof *proof, bp_hash *root_out)
+{
+    leaves_flush(&proof->segment);
+    bpi_merkle_root(&proof->segment.merkle, root_out);
+}
+
+void bpi_proof_root(bpi_proof *proof, bp_hash *root_out)
+{
+    leaves_flush(&proof->all);
+    bpi_merkle_root(&proof->all.merkle, root_out);
 }
 
 uint64_t bpi_proof_entities(const bpi_proof *proof)
 {
     return proof->head_count;
-}
-
-void bpi_proof_root(const bpi_proof *proof, bp_hash *root_out)
-{
-    bpi_merkle_root(&proof->merkle, root_out);
 }

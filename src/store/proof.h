@@ -1,5 +1,8 @@
 /*
- * proof.h: the history as bp_verify sees it grow: chains, ids, causes, order.
+ * proof.h: the history as bp_verify sees it grow: chains, hashes, ids, causes, order, roots.
+ *
+ * Events are taken in and judged many at a time, since hashes of equal size go side by side at a fraction of the price: what
+ * is wrong with an event is told by the next flush at the latest, in the order of the events.
  */
 #ifndef BPI_STORE_PROOF_H
 #define BPI_STORE_PROOF_H
@@ -9,19 +12,31 @@
 
 typedef struct bpi_proof bpi_proof;
 
-enum { BPI_PROOF_FAULTS = 8 };
+/* An event that is not what the history before it asks for. */
+typedef struct bpi_disproof {
+    uint64_t position;
+    uint64_t sequence;
+    bp_text entity;
+    const char *what;
+} bpi_disproof;
 
-bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random); /* NULL: no memory */
-void bpi_proof_free(bpi_proof *proof);                                            /* NULL is allowed */
+typedef void (*bpi_disproof_fn)(void *argument, const bpi_disproof *found);
 
-/*
- * Adds the next event; what is wrong with it goes into faults_out, at most BPI_PROOF_FAULTS. After a fault the event is taken as
- * it is, so that what follows is judged against it. BP_ERR_NO_MEMORY.
- */
-bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, const char *faults_out[BPI_PROOF_FAULTS],
-                        size_t *count_out, bp_error *error);
+/* `events`: how many will come, as far as anybody knows. NULL: no memory. */
+bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
+                         void *argument);
+void bpi_proof_free(bpi_proof *proof); /* NULL is allowed */
 
+/* Takes in the next event; its bytes are not needed afterwards. After a fault the event is taken as it is, so that what
+ * follows is judged against it. BP_ERR_NO_MEMORY. */
+bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error);
+/* Judges all that was taken in. BP_ERR_NO_MEMORY. */
+bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error);
+
+/* Merkle roots over the events since segment_begin, and over all. What was taken in has been flushed. */
+void bpi_proof_segment_begin(bpi_proof *proof);
+void bpi_proof_segment_root(bpi_proof *proof, bp_hash *root_out);
+void bpi_proof_root(bpi_proof *proof, bp_hash *root_out);
 uint64_t bpi_proof_entities(const bpi_proof *proof);
-void bpi_proof_root(const bpi_proof *proof, bp_hash *root_out);
 
 #endif

@@ -31,7 +31,6 @@ typedef struct verifying {
     bpi_proof *proof;
     bpi_chain chain;
     bpi_scanner scanner; /* of the segment at hand */
-    bpi_merkle segment_root;
     uint64_t segment_events;
     uint64_t stop; /* LSN: what was published when this began; UINT64_MAX without a live page */
     uint64_t vouched;
@@ -41,48 +40,51 @@ typedef struct verifying {
     uint64_t done;
 } verifying;
 
-static void fault(verifying *v, const char *file, uint64_t offset, const bp_event *event, const char *what)
+static void report(verifying *v, const bp_fault *found)
 {
-    char entity[BP_NAME_MAX + 1];
-    bp_fault found = {.file = file, .offset = offset, .what = what};
-    if (event != NULL) {
-        memcpy(entity, event->entity.data, event->entity.size);
-        entity[event->entity.size] = '\0';
-        found.entity = entity;
-        found.has_sequence = true;
-        found.sequence = event->sequence;
-    }
     v->report->faults++;
     if (v->options->fault != NULL && !v->stopped) {
-        v->stopped = v->options->fault(v->options->fault_context, &found) != 0;
+        v->stopped = v->options->fault(v->options->fault_context, found) != 0;
     }
+}
+
+static void fault(verifying *v, const char *file, uint64_t offset, const char *what)
+{
+    bp_fault found = {.file = file, .offset = offset, .what = what};
+    report(v, &found);
 }
 
 static void fault_at_sequence(verifying *v, uint64_t offset, uint64_t sequence, const char *what)
 {
     bp_fault found = {
         .file = v->scanner.name, .offset = offset, .has_sequence = true, .sequence = sequence, .what = what};
-    v->report->faults++;
-    if (v->options->fault != NULL && !v->stopped) {
-        v->stopped = v->options->fault(v->options->fault_context, &found) != 0;
-    }
+    report(v, &found);
+}
+
+/* The faults of the history and those of the frames are told in the order in which they lie in the log. */
+static void disproved(void *argument, const bpi_disproof *found)
+{
+    verifying *v = argument;
+    char entity[BP_NAME_MAX + 1];
+    memcpy(entity, found->entity.data, found->entity.size);
+    entity[found->entity.size] = '\0';
+    bp_fault fault = {.file = v->scanner.name,
+                      .offset = bpi_lsn_offset(found->position),
+                      .has_sequence = true,
+                      .sequence = found->sequence,
+                      .entity = entity,
+                      .what = found->what};
+    report(v, &fault);
 }
 
 /* One record that is right by itself: does it fit the history? */
 static bp_status prove_record(void *argument, const bp_event *event, bp_error *error)
 {
     verifying *v = argument;
-    const char *faults[BPI_PROOF_FAULTS];
-    size_t count = 0;
-    bp_status status = bpi_proof_add(v->proof, event, faults, &count, error);
-    for (size_t i = 0; i < count && status == BP_OK; i++) {
-        fault(v, v->scanner.name, bpi_lsn_offset(event->position), event, faults[i]);
-    }
-    bpi_merkle_add(&v->segment_root, &event->event_hash);
     v->segment_events++;
     v->report->events++;
     v->report->stubs += event->payload_absent;
-    return status;
+    return bpi_proof_add(v->proof, event, error);
 }
 
 /* Behind a fault: on with the next frame that can be believed. BP_END: there is none in this segment. */
@@ -128,6 +130,10 @@ static bp_status prove_frames(verifying *v, uint64_t must_reach, bp_error *error
         if (!contradiction && (v->scanner.offset >= must_reach || v->scanner.fault == NULL)) {
             return BP_END;
         }
+        status = bpi_proof_flush(v->proof, error);
+        if (status != BP_OK) {
+            return status;
+        }
         if (contradiction) {
             fault_at_sequence(v, local.offset, local.sequence, local.message);
         } else {
@@ -143,19 +149,19 @@ static bp_status prove_frames(verifying *v, uint64_t must_reach, bp_error *error
 static void check_listed(verifying *v, const bpi_segment_entry *entry, uint64_t first)
 {
     bp_hash root;
-    bpi_merkle_root(&v->segment_root, &root);
+    bpi_proof_segment_root(v->proof, &root);
     const char *name = v->scanner.name;
     if (first != entry->first_sequence || v->segment_events != entry->count) {
-        fault(v, name, 0, NULL, "sealed segment does not hold the events that the list says");
+        fault(v, name, 0, "sealed segment does not hold the events that the list says");
     }
     if (v->scanner.frames != entry->frames || v->chain.link != entry->link || v->scanner.offset != entry->length) {
-        fault(v, name, v->scanner.offset, NULL, "sealed segment does not end as the list says");
+        fault(v, name, v->scanner.offset, "sealed segment does not end as the list says");
     }
     if (v->chain.last_hlc != entry->last_hlc) {
-        fault(v, name, 0, NULL, "last HLC of the sealed segment is not the listed one");
+        fault(v, name, 0, "last HLC of the sealed segment is not the listed one");
     }
     if (!bp_hash_equal(&root, &entry->root)) {
-        fault(v, name, 0, NULL, "Merkle root of the sealed segment is not the listed one");
+        fault(v, name, 0, "Merkle root of the sealed segment is not the listed one");
     }
 }
 
@@ -193,7 +199,7 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_
     bp_error local = {0};
     bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, &local);
     if (status == BP_ERR_CORRUPT) {
-        fault(v, local.file, local.offset, NULL, local.message);
+        fault(v, local.file, local.offset, local.message);
         settle_chain(v, entry);
         return BP_OK;
     }
@@ -206,7 +212,7 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_
     bool sealed = entry->state == BPI_SEGMENT_SEALED;
     uint64_t limit = sealed && entry->length < size ? entry->length : size;
     bpi_scanner_init(&v->scanner, &v->home, file, entry, limit, &v->chain);
-    bpi_merkle_begin(&v->segment_root);
+    bpi_proof_segment_begin(v->proof);
     v->segment_events = 0;
     uint64_t first = v->chain.next_sequence;
     uint64_t reach = sealed ? entry->length : 0;
@@ -215,6 +221,11 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_
     }
     status = prove_frames(v, reach, error);
     bool ended = status == BP_END;
+    if (status == BP_OK || ended) {
+        bp_status flushed = bpi_proof_flush(v->proof, error);
+        status = flushed == BP_OK ? status : flushed;
+        ended = status == BP_END;
+    }
     if ((status == BP_OK || ended) && sealed && !v->stopped) {
         check_listed(v, entry, first);
         settle_chain(v, entry);
@@ -288,7 +299,7 @@ static bp_status prove_all(verifying *v, bp_error *error)
     bp_error local = {0};
     bp_status status = bpi_check_unlisted(&v->home, &v->catalog, false, &local);
     if (status == BP_ERR_CORRUPT && v->stop == UINT64_MAX) {
-        fault(v, local.file, 0, NULL, local.message);
+        fault(v, local.file, 0, local.message);
     }
     status = v->stop == UINT64_MAX ? find_vouched(v, error) : BP_OK;
     for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped; i++) {
@@ -321,15 +332,17 @@ static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
             bpi_error_hint(error, "batpak init %s", path);
         }
         if (status == BP_ERR_CORRUPT && error != NULL) {
-            fault(v, error->file, error->offset, NULL, error->message);
+            fault(v, error->file, error->offset, error->message);
         }
     }
+    uint64_t events = 0;
     for (size_t i = 0; status == BP_OK && i < v->catalog.count; i++) {
         const bpi_segment_entry *entry = &v->catalog.entries[i];
+        events += entry->state == BPI_SEGMENT_SEALED ? entry->count : 0;
         v->total += entry->state == BPI_SEGMENT_SEALED ? entry->length : v->catalog.manifest.segment_size;
     }
     if (status == BP_OK) {
-        v->proof = bpi_proof_new(v->home.allocator, v->home.random);
+        v->proof = bpi_proof_new(v->home.allocator, v->home.random, events, disproved, v);
         status = v->proof != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
     }
     return status;

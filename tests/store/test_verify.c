@@ -183,6 +183,91 @@ static void a_forged_event_breaks_the_chain_behind_it_too(void **state)
     bpt_world_end(&world);
 }
 
+/* Payloads, names and causes of every size, so that some go side by side and some by themselves; 150 events. */
+static void make_sizes(bpt_world *world)
+{
+    static char payload[6000];
+    static char name[BP_NAME_MAX + 1];
+    bp_id causes[BP_CAUSES_MAX];
+    bpt_world_memory(world);
+    world->options.segment_size = 4 << 20;
+    bp_store *store = bpt_open(world);
+    memset(payload, 'p', sizeof payload);
+    memset(name, 'n', sizeof name);
+    for (size_t i = 0; i < 150; i++) {
+        bp_error error = {0};
+        bp_append_options options;
+        bp_receipt receipt;
+        bp_append_options_init(&options);
+        options.causes = causes;
+        options.cause_count = i % 7 == 3 ? (i < BP_CAUSES_MAX ? i : BP_CAUSES_MAX) : 0;
+        size_t name_size = i % 11 == 5 ? BP_NAME_MAX : 1 + i % 3;
+        size_t size = i % 13 == 12 ? sizeof payload - i : i * 9;
+        bp_coordinate at = {{name, name_size}, {name, 1 + i % 70}};
+        CHECK_OK(bp_append(store, at, 0xf001, bp_raw(payload, size), &options, &receipt, &error), &error);
+        causes[i % BP_CAUSES_MAX] = receipt.id;
+    }
+    bpt_close(store);
+}
+
+static void events_of_every_size_are_proven(void **state)
+{
+    bpt_world world;
+    found all = {0};
+    bp_verify_report report;
+    (void)state;
+    make_sizes(&world);
+    CHECK_OK(verify(&world, &all, &report), NULL);
+    assert_int_equal(report.events, 150);
+    bpt_world_end(&world);
+}
+
+/* One event each time, wherever it stands among those that are judged together; and faults come in order. */
+static void one_forged_event_among_many_is_found(void **state)
+{
+    (void)state;
+    for (size_t record = 0; record < 150; record += 1 + record % 5) {
+        bpt_world world;
+        found all = {0};
+        bp_verify_report report;
+        make_sizes(&world);
+        bpt_forge *forge = bpt_forge_begin(&world, 0);
+        assert_int_equal(forge->record_count, 150);
+        bpt_forge_record(forge, record)[40] ^= 1; /* its time */
+        bpt_forge_fix(forge);
+        bpt_forge_end(forge);
+        assert_int_equal(verify(&world, &all, &report), BP_ERR_CORRUPT);
+        assert_int_equal(all.count, 1);
+        assert_int_equal(all.sequences[0], record);
+        assert_string_equal(all.what[0], "event hash does not match what it binds");
+        bpt_world_end(&world);
+    }
+}
+
+static void faults_are_told_in_the_order_of_the_log(void **state)
+{
+    bpt_world world;
+    found all = {0};
+    bp_verify_report report;
+    (void)state;
+    make_sizes(&world);
+    bpt_forge *forge = bpt_forge_begin(&world, 0);
+    bpt_forge_record(forge, 20)[40] ^= 1;
+    bpt_forge_record(forge, 90)[40] ^= 1;
+    bpt_forge_fix(forge);
+    bpt_forge_record(forge, 50)[100] ^= 1; /* without making its checksum right: the frame is refused */
+    bpt_forge_end(forge);
+    assert_int_equal(verify(&world, &all, &report), BP_ERR_CORRUPT);
+    assert_true(all.sequence_count >= 3);
+    assert_int_equal(all.sequences[0], 20);
+    assert_int_equal(all.sequences[1], 50);
+    assert_true(names_sequence(&all, 90));
+    for (size_t i = 1; i < all.sequence_count; i++) {
+        assert_true(all.sequences[i] >= all.sequences[i - 1]);
+    }
+    bpt_world_end(&world);
+}
+
 static void every_fault_is_listed(void **state)
 {
     bpt_world world;
@@ -440,6 +525,9 @@ int main(void)
         cmocka_unit_test(forged_fields_are_found_by_their_hash),
         cmocka_unit_test(forged_payloads_names_and_causes_are_found),
         cmocka_unit_test(a_forged_event_breaks_the_chain_behind_it_too),
+        cmocka_unit_test(events_of_every_size_are_proven),
+        cmocka_unit_test(one_forged_event_among_many_is_found),
+        cmocka_unit_test(faults_are_told_in_the_order_of_the_log),
         cmocka_unit_test(every_fault_is_listed),
         cmocka_unit_test(swapped_records_are_found),
         cmocka_unit_test(rules_of_the_history_are_checked),

@@ -70,6 +70,7 @@ typedef struct bp_options {
     const bp_log_hook *log;  /* NULL: nothing is said */
     bp_progress_fn progress; /* NULL: none; called by the opening thread */
     void *progress_context;
+    bool incremental_projection; /* cached states of incremental projections may be carried on; default false */
 } bp_options;
 
 /* Fills in the defaults. Call bp_options_init; the other is what it calls, so that old programs keep working. */

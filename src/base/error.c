@@ -76,6 +76,19 @@ bp_status bp_error_set(bp_error *error, bp_status status, const char *format, ..
     return status;
 }
 
+bp_status bpi_error_callback(bp_error *error, bp_status status, const char *who)
+{
+    if (status == BP_OK) {
+        return BP_OK;
+    }
+    bool known = status > BP_END && strcmp(bp_status_name(status), "BP_ERR_?") != 0;
+    if (!known || error->status != status) {
+        status = known ? status : BP_ERR_FORMAT;
+        bpi_error_set(error, status, "%s refused", who);
+    }
+    return status;
+}
+
 static bp_status status_of_system(int os_error)
 {
     switch (os_error) {

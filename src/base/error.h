@@ -19,6 +19,10 @@ bp_status bpi_error_system(bp_error *error, int os_error, const char *format, ..
 /* Puts "<message>: " in front of what stands there; keeps everything else. Returns `status`. */
 bp_status bpi_error_wrap(bp_error *error, bp_status status, const char *format, ...) BPI_PRINTF(3, 4);
 
+/* Makes sense of what a caller's function answered with its error: BP_END and numbers that are no status become
+ * BP_ERR_FORMAT, and "<who> refused" is the message of one that set none. BP_OK stays. */
+bp_status bpi_error_callback(bp_error *error, bp_status status, const char *who);
+
 /* Where and what to try; file and hint are formatted. */
 void bpi_error_file(bp_error *error, const char *format, ...) BPI_PRINTF(2, 3);
 void bpi_error_at(bp_error *error, uint64_t offset, const char *format, ...) BPI_PRINTF(3, 4); /* file and offset */

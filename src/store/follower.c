@@ -287,6 +287,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
     }
     if (status == BP_OK) {
         atomic_store(&follower->epoch, follower->catalog.manifest.epoch);
+        store->id = follower->catalog.manifest.store_id;
         store->options.segment_size = follower->catalog.manifest.segment_size;
         store->options.layout = (bp_layout)(follower->catalog.manifest.layout + 1);
         return BP_OK;

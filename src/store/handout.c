@@ -193,11 +193,8 @@ static bp_status convert_step(bpi_handout *handout, const bp_upcast *step, bp_ev
     if (status == BP_OK && output->failed) {
         status = bpi_error_set(&own, BP_ERR_NO_MEMORY, "no memory for the payload");
     }
+    status = bpi_error_callback(&own, status, "the converter");
     if (status != BP_OK) {
-        if (status <= BP_END || status > BP_ERR_NOT_EMPTY || own.status != status) {
-            status = status <= BP_END || status > BP_ERR_NOT_EMPTY ? BP_ERR_FORMAT : status;
-            bpi_error_set(&own, status, "the converter refused");
-        }
         bpi_error_wrap(&own, status, "event %" PRIu64 ", kind 0x%04X from version %u", event->sequence,
                        (unsigned)step->kind, (unsigned)step->from);
         own.sequence = event->sequence;

@@ -314,6 +314,7 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
         store_free(store);
         return status;
     }
+    store->id = store->log.catalog.manifest.store_id;
     store->options.segment_size = store->log.segment_size;
     store->options.layout = (bp_layout)(store->log.catalog.manifest.layout + 1);
     bpi_index_publish(store->index, store->log.next_sequence);

@@ -53,6 +53,7 @@ struct bp_store {
     const bp_allocator *allocator; /* &heap->table */
     bp_options options;            /* as in effect */
     char *path;
+    bp_id id; /* as the manifest says */
     uint64_t fork_generation;
     bool reader;
     _Atomic bool closing;

@@ -1,0 +1,72 @@
+/*
+ * cache.h: where projections keep encoded states, so that an answer need not be folded again. A table of functions that
+ * anybody may write; memory, LMDB and SQLite are built in.
+ *
+ * A cache is derived: it may be emptied, deleted or lost at any time and no answer changes. What comes back from one is
+ * believed only if its checksum, type, version, kinds and position hold against the log; anything else is as if it were
+ * not there. A cache that fails is reported through the log hook (warn, target "cache") and passed by.
+ */
+#ifndef BATPAK_CACHE_H
+#define BATPAK_CACHE_H
+
+#include <batpak/output.h>
+#include <batpak/status.h>
+#include <batpak/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    BP_CACHE_PREFETCHES = 1, /* prefetch does something */
+    BP_CACHE_PERSISTENT = 2, /* what was put is there in the next process */
+    BP_CACHE_SHARED = 4      /* several processes may use it at once */
+};
+
+#define BP_CACHE_KEY_MAX 400u /* bytes; a projection's keys begin with its type id and a NUL */
+
+/*
+ * The functions may be called from any thread, several at a time, except that `close` comes last. Keys and values are
+ * bytes. `error` is never NULL and is to be set (bp_error_set) with every status but BP_OK and BP_ERR_NOT_FOUND.
+ */
+typedef struct bp_cache {
+    size_t size;      /* sizeof(bp_cache) */
+    const char *name; /* for people: "memory" */
+    uint32_t capabilities;
+    void *context;
+    /* A hint that these keys will be asked for soon. */
+    void (*prefetch)(void *context, const void *const *keys, const size_t *key_sizes, size_t count);
+    /* Appends the value. BP_ERR_NOT_FOUND: there is none. */
+    bp_status (*get)(void *context, const void *key, size_t key_size, bp_output *value, bp_error *error);
+    bp_status (*put)(void *context, const void *key, size_t key_size, const void *value, size_t value_size,
+                     bp_error *error);
+    /* Deletes all whose key begins so; size 0 deletes everything. *deleted_out: how many, never NULL. */
+    bp_status (*delete_prefix)(void *context, const void *prefix, size_t prefix_size, uint64_t *deleted_out,
+                               bp_error *error);
+    /* Puts on the medium what was put; BP_OK where there is nothing to do. */
+    bp_status (*sync)(void *context, bp_error *error);
+    void (*close)(void *context);
+} bp_cache;
+
+/* Closes and frees a cache that one of the functions below made; NULL is allowed. No projection may be using it. */
+BP_API void bp_cache_close(bp_cache *cache);
+
+/* Deletes what projections of that type id keep in it; NULL: everything. deleted_out may be NULL. */
+BP_API BP_MUST_USE bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *deleted_out,
+                                             bp_error *error);
+
+/* Puts on the medium what was put. */
+BP_API BP_MUST_USE bp_status bp_cache_sync(const bp_cache *cache, bp_error *error);
+
+/*
+ * In memory. What was used longest ago goes when more than `bytes_max` are held (0: 64 MiB); a value larger than that is not
+ * kept. allocator NULL: the system's. BP_ERR_NO_MEMORY.
+ */
+BP_API BP_MUST_USE bp_status bp_cache_memory(size_t bytes_max, const bp_allocator *allocator, bp_cache **cache_out,
+                                             bp_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

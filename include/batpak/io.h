@@ -71,6 +71,8 @@ typedef struct bp_io {
     int (*file_read)(void *context, bp_file *file, uint64_t offset, void *buffer, size_t size, size_t *got_out);
     int (*file_write)(void *context, bp_file *file, uint64_t offset, const void *data, size_t size);
     int (*file_sync)(void *context, bp_file *file, bp_sync_mode mode);
+    /* A hint: these bytes will not change and be synced later; writing them may begin. Does not wait, promises nothing. */
+    void (*file_begin_sync)(void *context, bp_file *file, uint64_t offset, uint64_t size);
     /* Makes the file at least `size` bytes long, zeros where nothing was; space is reserved (ENOSPC comes here). */
     int (*file_allocate)(void *context, bp_file *file, uint64_t size);
 

@@ -73,6 +73,14 @@ static bool printable8(const uint8_t *bytes)
     return ((word | below | above) & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* The same for fewer than eight, as if spaces followed. */
+static bool printable_rest(const uint8_t *bytes, size_t size)
+{
+    uint8_t padded[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+    memcpy(padded, bytes, size);
+    return printable8(padded);
+}
+
 static name_fault check(const uint8_t *bytes, size_t size, size_t max, size_t *at_out)
 {
     *at_out = 0;
@@ -87,6 +95,9 @@ static name_fault check(const uint8_t *bytes, size_t size, size_t max, size_t *a
         if (size - at >= 8 && printable8(bytes + at)) {
             at += 8;
             continue;
+        }
+        if (size - at < 8 && printable_rest(bytes + at, size - at)) {
+            return NAME_FINE;
         }
         name_fault fault;
         size_t length = character(bytes + at, size - at, &fault);

@@ -381,6 +381,14 @@ static int fault_file_sync(void *context, bp_file *file, bp_sync_mode mode)
     return leave(fault, result);
 }
 
+static void fault_file_begin_sync(void *context, bp_file *file, uint64_t offset, uint64_t size)
+{
+    (void)context;
+    (void)file;
+    (void)offset;
+    (void)size;
+}
+
 static int fault_file_allocate(void *context, bp_file *handle, uint64_t size)
 {
     const bpi_world_file *file = bpi_world_file_of(handle);
@@ -467,6 +475,7 @@ const bp_io bpi_fault_table = {
     .file_read = fault_file_read,
     .file_write = fault_file_write,
     .file_sync = fault_file_sync,
+    .file_begin_sync = fault_file_begin_sync,
     .file_allocate = fault_file_allocate,
     .map_open = fault_map_open,
     .map_close = fault_map_close,

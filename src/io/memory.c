@@ -203,6 +203,14 @@ static int memory_file_sync(void *context, bp_file *file, bp_sync_mode mode)
     return 0;
 }
 
+static void memory_file_begin_sync(void *context, bp_file *file, uint64_t offset, uint64_t size)
+{
+    (void)context;
+    (void)file;
+    (void)offset;
+    (void)size;
+}
+
 static int memory_file_allocate(void *context, bp_file *handle, uint64_t size)
 {
     bpi_world_file *file = bpi_world_file_of(handle);
@@ -265,6 +273,7 @@ static const bp_io memory_table = {
     .file_read = memory_file_read,
     .file_write = memory_file_write,
     .file_sync = memory_file_sync,
+    .file_begin_sync = memory_file_begin_sync,
     .file_allocate = memory_file_allocate,
     .map_open = memory_map_open,
     .map_close = memory_map_close,

@@ -24,6 +24,7 @@ static const bp_io posix = {
     .file_read = bpi_posix_file_read,
     .file_write = bpi_posix_file_write,
     .file_sync = bpi_posix_file_sync,
+    .file_begin_sync = bpi_posix_file_begin_sync,
     .file_allocate = bpi_posix_file_allocate,
     .map_open = bpi_posix_map_open,
     .map_close = bpi_posix_map_close,

@@ -48,6 +48,7 @@ int bpi_posix_file_size(void *context, bp_file *file, uint64_t *size_out);
 int bpi_posix_file_read(void *context, bp_file *file, uint64_t offset, void *buffer, size_t size, size_t *got_out);
 int bpi_posix_file_write(void *context, bp_file *file, uint64_t offset, const void *data, size_t size);
 int bpi_posix_file_sync(void *context, bp_file *file, bp_sync_mode mode);
+void bpi_posix_file_begin_sync(void *context, bp_file *file, uint64_t offset, uint64_t size);
 int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size);
 
 int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out);

@@ -184,6 +184,18 @@ int bpi_posix_file_sync(void *context, bp_file *file, bp_sync_mode mode)
     return result;
 }
 
+void bpi_posix_file_begin_sync(void *context, bp_file *file, uint64_t offset, uint64_t size)
+{
+    (void)context;
+#ifdef SYNC_FILE_RANGE_WRITE
+    (void)sync_file_range(bpi_posix_file_of(file)->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)file;
+    (void)offset;
+    (void)size;
+#endif
+}
+
 /* For filesystems that cannot reserve: what lies behind the end is written. */
 static int allocate_by_zeros(bp_file *file, uint64_t size)
 {

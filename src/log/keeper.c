@@ -18,7 +18,8 @@ enum {
     FILL_STEP_MOST = 4 << 20,
     SPACE_LEAST = 32 << 10,
     SPACE_MOST = 16 << 20,
-    NEXT_MOST = 32 << 20
+    NEXT_MOST = 32 << 20,
+    BEGIN_SYNC_LEAST = 16 << 20 /* a segment so small is synced soon anyway */
 };
 
 /* What the keeper knows from tick to tick. */
@@ -119,12 +120,32 @@ static void fill_ahead(bpi_log *log)
     (void)pthread_mutex_unlock(&log->lock);
 }
 
+/* What is written is given to the medium while the segment fills, so that the sync at its end has little left to wait for. */
+static void begin_sync(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    bpi_open_segment *active = log->active;
+    uint64_t from = active->begun;
+    uint64_t to = active->end / BPI_ZERO_CHUNK * BPI_ZERO_CHUNK;
+    bpi_segment *segment = NULL;
+    if (log->mapped && to > from && active->capacity >= BEGIN_SYNC_LEAST) {
+        active->begun = to;
+        segment = bpi_segment_hold(active->segment);
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    if (segment != NULL) {
+        segment->io->file_begin_sync(segment->io->context, segment->file, from, to - from);
+        bpi_segment_drop(segment);
+    }
+}
+
 static void work(bpi_log *log)
 {
     if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
         return;
     }
     fill_ahead(log);
+    begin_sync(log);
     for (bool done = true; done;) {
         (void)pthread_mutex_lock(&log->lock);
         bool want_next = log->next == NULL && (log->active->end * 2 > log->active->capacity || log->finished_count > 0);

@@ -94,6 +94,10 @@ typedef struct bp_io {
                     uint64_t timeout_ns);
     void (*map_wake)(void *context, bp_file *file, void *address, uint64_t offset, uint32_t bits);
 
+    /* A mapping is all that will be used of this file until file_close: what else it takes (a descriptor) may go. NULL or
+     * doing nothing will do. */
+    void (*file_rest)(void *context, bp_file *file);
+
     /* The writer lock, kept until file_close. EAGAIN when another holds it; *holder_out is its pid or 0. */
     int (*file_lock)(void *context, bp_file *file, uint64_t *holder_out);
 } bp_io;

@@ -15,7 +15,7 @@
 #include "format/record.h"
 
 enum {
-    FIND_AHEAD = 8,     /* slots asked for ahead when an id is looked for in many blocks */
+    FIND_AHEAD = 32,    /* blocks asked ahead when an id is looked for in many */
     PREFETCH_MAX = 512, /* bytes of a record worth asking for */
     RECORD_USUAL = 256,
     CACHE_LINE = 64
@@ -36,13 +36,47 @@ bpi_block *bpi_block_new(const bp_allocator *allocator, bpi_segment *segment, ui
     }
     block->allocator = allocator;
     atomic_init(&block->references, 1);
-    block->segment = bpi_segment_hold(segment);
+    block->one = (bpi_part){bpi_segment_hold(segment), 0};
+    block->parts = &block->one;
+    block->part_count = 1;
     block->first = first;
     block->key = key;
     block->rows = rows;
     bpi_table_init(&block->ids, allocator);
     bpi_causes_init(&block->causes, allocator, (size_t)rows->capacity * BPI_CHUNK_ROWS);
+    bpi_id_range_init(&block->id_range);
     atomic_init(&block->system, 0);
+    atomic_init(&block->replacement, NULL);
+    return block;
+}
+
+bpi_block *bpi_block_of_image(const bp_allocator *allocator, const bpi_part *parts, uint32_t count, bpi_image *image)
+{
+    bpi_block *block = bpi_allocate_zero(allocator, sizeof *block);
+    bpi_part *own = count > 1 ? bpi_allocate(allocator, count * sizeof *own) : NULL;
+    if (block == NULL || (count > 1 && own == NULL)) {
+        bpi_release(allocator, block, sizeof *block);
+        bpi_release(allocator, own, count * sizeof *own);
+        bpi_image_free(image);
+        return NULL;
+    }
+    block->allocator = allocator;
+    atomic_init(&block->references, 1);
+    block->parts = count > 1 ? own : &block->one;
+    block->part_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        block->parts[i] = (bpi_part){bpi_segment_hold(parts[i].segment), parts[i].first_row};
+    }
+    block->first = image->header.first_sequence;
+    block->key = image->header.key;
+    block->rows = bpi_rows_hold(image->rows);
+    block->image = image;
+    bpi_table_init(&block->ids, allocator);
+    block->id_range = image->header.ids;
+    block->first_entity = image->header.first_entity;
+    block->first_scope = image->header.first_scope;
+    atomic_init(&block->system, image->header.system);
+    atomic_init(&block->replacement, NULL);
     return block;
 }
 
@@ -57,28 +91,53 @@ void bpi_block_drop(bpi_block *block)
     if (block == NULL || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    bpi_postings_free(block->postings);
+    bpi_block_drop(atomic_load_explicit(&block->replacement, memory_order_relaxed));
     bpi_causes_fini(&block->causes);
     bpi_table_fini(&block->ids);
     bpi_rows_drop(block->rows);
-    bpi_segment_drop(block->segment);
+    bpi_image_free(block->image);
+    for (uint32_t i = 0; i < block->part_count; i++) {
+        bpi_segment_drop(block->parts[i].segment);
+    }
+    if (block->parts != &block->one) {
+        bpi_release(block->allocator, block->parts, block->part_count * sizeof *block->parts);
+    }
     bpi_release(block->allocator, block, sizeof *block);
+}
+
+const bpi_part *bpi_block_part(const bpi_block *block, uint32_t row)
+{
+    uint32_t low = 0;
+    uint32_t high = block->part_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (block->parts[middle].first_row <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return &block->parts[low];
 }
 
 const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out)
 {
+    bpi_segment *segment = bpi_block_part(block, row)->segment;
     uint64_t offset = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
-    uint64_t size = atomic_load_explicit(&block->segment->size, memory_order_acquire);
+    if (bpi_segment_open(segment, NULL) != BP_OK) {
+        return NULL;
+    }
+    uint64_t size = atomic_load_explicit(&segment->size, memory_order_acquire);
     if (offset >= size) {
         return NULL;
     }
     *available_out = (size_t)(size - offset);
-    return block->segment->address + offset;
+    return segment->address + offset;
 }
 
 void bpi_block_blame(const bpi_block *block, uint32_t row, bp_error *error)
 {
-    const bpi_segment *segment = block->segment;
+    const bpi_segment *segment = bpi_block_part(block, row)->segment;
     char name[BP_SEGMENT_NAME_SIZE];
     if (error != NULL) {
         bp_segment_name(segment->ordinal, segment->generation, name);
@@ -101,7 +160,7 @@ void bpi_block_prefetch(const bpi_block *block, uint32_t row, uint32_t end)
     if (row + 1 < end) {
         uint32_t here = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
         uint32_t next = bpi_row_u32(block->rows, row + 1, BPI_ROW_OFFSET);
-        length = next - here < PREFETCH_MAX ? next - here : PREFETCH_MAX;
+        length = next > here && next - here < PREFETCH_MAX ? next - here : PREFETCH_MAX;
     }
     length = length < available ? length : available;
     for (size_t at = 0; at < length; at += CACHE_LINE) {
@@ -111,9 +170,13 @@ void bpi_block_prefetch(const bpi_block *block, uint32_t row, uint32_t end)
 
 bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error)
 {
-    const bpi_segment *segment = block->segment;
+    bpi_segment *segment = bpi_block_part(block, row)->segment;
     size_t available = 0;
     size_t length = 0;
+    bp_status opened = bpi_segment_open(segment, error);
+    if (BPI_UNLIKELY(opened != BP_OK)) {
+        return opened;
+    }
     const uint8_t *bytes = bpi_block_bytes(block, row, &available);
     const char *fault = bytes == NULL ? "record lies beyond the end of its file"
                                       : bpi_record_view(bytes, available, segment->seed, event_out, &length);
@@ -144,19 +207,44 @@ static bool confirms(const bpi_block *block, uint32_t row, const bp_id *id)
     return bpi_block_event(block, row, &event, NULL) != BP_OK;
 }
 
+/* Whoever asks for an id reads the event. */
+static bool is_it(const bpi_block *block, uint32_t row, const bp_id *id, uint32_t end)
+{
+    bpi_block_prefetch(block, row, end);
+    BPI_PREFETCH(bpi_rows_firsts(block->rows, row));
+    return confirms(block, row, id);
+}
+
+static bool find_sealed(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out)
+{
+    const bpi_image *image = block->image;
+    uint32_t at = 0;
+    uint32_t stop = 0;
+    if (!bpi_image_may_have(image, fingerprint)) {
+        return false;
+    }
+    bpi_hashed_bucket(&image->ids, fingerprint, &at, &stop);
+    for (; at < stop; at++) {
+        bpi_pair pair = bpi_pair_at(&image->ids.pairs, at);
+        if (pair.key == fingerprint && pair.row < end && is_it(block, pair.row, id, end)) {
+            *row_out = pair.row;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out)
 {
+    if (block->image != NULL) {
+        return bpi_id_range_has(&block->id_range, id) && find_sealed(block, id, fingerprint, end, row_out);
+    }
     bpi_probe probe = bpi_table_probe(&block->ids, fingerprint);
     uint32_t row;
     while ((row = bpi_probe_next(&probe)) != BPI_TABLE_END) {
-        if (row < end) {
-            /* Whoever asks for an id reads the event. */
-            bpi_block_prefetch(block, row, end);
-            BPI_PREFETCH(bpi_rows_firsts(block->rows, row));
-            if (confirms(block, row, id)) {
-                *row_out = row;
-                return true;
-            }
+        if (row < end && is_it(block, row, id, end)) {
+            *row_out = row;
+            return true;
         }
     }
     return false;
@@ -188,24 +276,44 @@ uint32_t bpi_blocks_rows(const bpi_blocks *blocks, size_t i, uint64_t end)
     return end <= first ? 0 : (uint32_t)(end - first);
 }
 
-bool bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end, uint64_t *sequence_out)
+/* Asks the memory for what the next few blocks will be looked at for. */
+static void prefetch_ids(const bpi_blocks *blocks, size_t i, const bp_id *id, uint32_t fingerprint)
+{
+    for (size_t ahead = 0; ahead < FIND_AHEAD && ahead < i; ahead++) {
+        const bpi_block *block = blocks->block[i - 1 - ahead];
+        if (block->image == NULL) {
+            bpi_table_prefetch(&block->ids, fingerprint);
+        } else if (bpi_id_range_has(&block->id_range, id)) {
+            bpi_image_prefetch(block->image, fingerprint);
+        }
+    }
+}
+
+bp_status bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t end, uint64_t *sequence_out,
+                             bp_error *error)
 {
     if (blocks->count == 0) {
-        return false;
+        return BP_ERR_NOT_FOUND;
     }
     uint32_t fingerprint = bpi_fingerprint(id, blocks->block[0]->key);
     for (size_t i = blocks->count; i > 0; i--) {
         if ((blocks->count - i) % FIND_AHEAD == 0) {
-            for (size_t ahead = 0; ahead < FIND_AHEAD && ahead < i; ahead++) {
-                bpi_table_prefetch(&blocks->block[i - 1 - ahead]->ids, fingerprint);
-            }
+            prefetch_ids(blocks, i, id, fingerprint);
         }
+        const bpi_block *block = NULL;
+        bool found = false;
         uint32_t row = 0;
-        const bpi_block *block = blocks->block[i - 1];
-        if (bpi_block_find(block, id, fingerprint, bpi_blocks_rows(blocks, i - 1, end), &row)) {
+        do {
+            bp_status status = bpi_blocks_good(blocks, i - 1, &block, error);
+            if (status != BP_OK) {
+                return status;
+            }
+            found = bpi_block_find(block, id, fingerprint, bpi_blocks_rows(blocks, i - 1, end), &row);
+        } while (bpi_block_broken(block));
+        if (found) {
             *sequence_out = block->first + row;
-            return true;
+            return BP_OK;
         }
     }
-    return false;
+    return BP_ERR_NOT_FOUND;
 }

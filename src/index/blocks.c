@@ -30,6 +30,19 @@ bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t coun
     return blocks;
 }
 
+bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count, bpi_block *block)
+{
+    bpi_blocks *blocks = bpi_blocks_new(index, from, at, from->count - at - count + 1);
+    if (blocks == NULL) {
+        return NULL;
+    }
+    blocks->block[blocks->count++] = bpi_block_hold(block);
+    for (size_t i = at + count; i < from->count; i++) {
+        blocks->block[blocks->count++] = bpi_block_hold(from->block[i]);
+    }
+    return blocks;
+}
+
 bpi_blocks *bpi_blocks_hold(bpi_blocks *blocks)
 {
     atomic_fetch_add_explicit(&blocks->references, 1, memory_order_relaxed);
@@ -111,7 +124,7 @@ uint64_t bpi_view_end(const bpi_view *view)
     return view->end;
 }
 
-bool bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out)
+bp_status bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out, bp_error *error)
 {
-    return bpi_blocks_find_id(view->blocks, id, view->end, sequence_out);
+    return bpi_blocks_find_id(view->blocks, id, view->end, sequence_out, error);
 }

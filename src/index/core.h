@@ -24,16 +24,18 @@ struct bpi_index {
     bpi_names scopes;
     _Atomic uint32_t references; /* the owner, and every array of blocks */
     _Atomic uint64_t bytes;
-    _Atomic uint64_t used_entities; /* with at least one event */
-    _Atomic uint32_t generation;    /* raised by truncate */
+    _Atomic uint32_t entity_mark; /* numbers below are given */
+    _Atomic uint32_t scope_mark;
+    _Atomic uint32_t generation; /* raised by truncate */
     _Atomic uint64_t published;
     _Atomic uint64_t next;
     pthread_mutex_t lock;
     _Atomic(bpi_blocks *) current;
-    bpi_blocks *mine;       /* an array the writer holds, to look at without the lock */
-    bpi_block *active;      /* held */
-    bpi_entity *last_scope; /* the one asked for last */
-    uint32_t system;        /* number of the system's entity, or BPI_NO_NUMBER; the writer's */
+    bpi_blocks *mine;          /* an array the writer holds, to look at without the lock */
+    bpi_block *active;         /* held */
+    bpi_entity *last_scope;    /* the one asked for last */
+    pthread_mutex_t repairing; /* one replacement is made at a time; recursive, since it may ask another block */
+    _Atomic uint64_t repairs;
 };
 
 struct bpi_view {
@@ -48,6 +50,10 @@ void bpi_index_release(bpi_index *index);
 
 /* A new array of the first `count` blocks of `from`, held, with room for `more`. NULL: no memory. */
 bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t count, size_t more);
+/* The same blocks with one in the place of `count` from `at` on. NULL: no memory. */
+bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count, bpi_block *block);
+/* Puts a block in the place of those from i on in an array that was seen, if they still are there. */
+bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block);
 /* Makes it the current one; the lock is held. Returns the array it replaces, to be dropped without the lock. */
 bpi_blocks *bpi_index_swap(bpi_index *index, bpi_blocks *blocks);
 /* The current array, held. */
@@ -55,7 +61,30 @@ bpi_blocks *bpi_index_blocks(bpi_index *index);
 /* The current array for the writer; not held for it beyond its next question. */
 const bpi_blocks *bpi_index_mine(bpi_index *index);
 
-/* The sealed form of rows [0, count) of a block. NULL: no memory. Postings may be missing in it. */
+/* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);
+
+/* What the header of its image says of a block of `count` rows, but for what bpi_emit_plan fills in. */
+void bpi_header_of(const bpi_index *index, const bpi_block *block, uint32_t count, bpi_index_header *header);
+
+/* ---- what sealed blocks know of names (index/entity.c) ---- */
+
+/* The number of an entity or scope, from the images among the blocks below `end`. BP_ERR_NOT_FOUND; others: cannot say. */
+bp_status bpi_blocks_find_name(const bpi_blocks *blocks, size_t end, bp_text name, bool entity, uint32_t *number_out,
+                               bp_error *error);
+/* The newest event of an entity in the images among the blocks below `end`, and its clock plus 1. */
+bp_status bpi_blocks_find_head(const bpi_blocks *blocks, size_t end, uint32_t number, bpi_head *head_out,
+                               bp_error *error);
+
+/* Appends a row to an open block: what bpi_index_append does but for what belongs to the index. */
+typedef struct bpi_numbers {
+    uint32_t entity;
+    uint32_t scope;
+    bool system;
+} bpi_numbers;
+void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numbers, const bpi_row *row);
+
+/* Reads the record of a sequence, which one of the blocks has; batch fields are not set. */
+bp_status bpi_blocks_event(const bpi_blocks *blocks, uint64_t sequence, bp_event *event_out, bp_error *error);
 
 #endif

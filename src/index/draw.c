@@ -144,7 +144,7 @@ static void draw_span(bpi_scan *scan)
 {
     uint32_t row = 0;
     while (scan->count < scan->target && take_span(scan, &row)) {
-        if (bpi_match_row(&scan->query, scan->tests, scan->at->rows, row)) {
+        if (row < scan->rows && bpi_match_row(&scan->query, scan->tests, scan->at->rows, row)) {
             scan->batch[scan->count++] = row;
         }
     }

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/compiler.h"
+#include "base/error.h"
 #include "base/memory.h"
 
 enum { FIRST_IDS = 1024 };
@@ -54,7 +55,20 @@ void bpi_index_release(bpi_index *index)
     bpi_names_fini(&index->entities);
     bpi_names_fini(&index->scopes);
     (void)pthread_mutex_destroy(&index->lock);
+    (void)pthread_mutex_destroy(&index->repairing);
     bpi_release(index->base, index, sizeof *index);
+}
+
+static bool init_recursive(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    if (pthread_mutexattr_init(&attributes) != 0) {
+        return false;
+    }
+    bool done = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE) == 0 &&
+                pthread_mutex_init(mutex, &attributes) == 0;
+    (void)pthread_mutexattr_destroy(&attributes);
+    return done;
 }
 
 bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64_t key)
@@ -73,7 +87,6 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     };
     index->layout = layout;
     index->key = key;
-    index->system = BPI_NO_NUMBER;
     atomic_init(&index->references, 1);
     atomic_init(&index->bytes, sizeof *index);
     if (!bpi_names_init(&index->entities, &index->allocator, key)) {
@@ -85,6 +98,9 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     if (pthread_mutex_init(&index->lock, NULL) != 0) {
         goto no_lock;
     }
+    if (!init_recursive(&index->repairing)) {
+        goto no_repairing;
+    }
     bpi_blocks *blocks = bpi_blocks_new(index, NULL, 0, 0);
     if (blocks == NULL) {
         bpi_index_release(index);
@@ -94,6 +110,8 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     index->mine = bpi_blocks_hold(blocks);
     return index;
 
+no_repairing:
+    (void)pthread_mutex_destroy(&index->lock);
 no_lock:
     bpi_names_fini(&index->scopes);
 no_scopes:
@@ -126,11 +144,6 @@ uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name)
     return bpi_names_expect(&index->entities, name);
 }
 
-bpi_entity *bpi_index_find_expected(bpi_index *index, bp_text name, uint32_t expected)
-{
-    return bpi_names_find_hashed(&index->entities, name, expected);
-}
-
 void bpi_index_expect_id(bpi_index *index, const bp_id *id)
 {
     if (index->active != NULL) {
@@ -138,39 +151,82 @@ void bpi_index_expect_id(bpi_index *index, const bp_id *id)
     }
 }
 
-bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name)
+/* Found in a sealed block: from now on it is in memory. */
+static bp_status adopt_entity(bpi_index *index, bp_text name, uint32_t number, bool confirm, bpi_entity **entity_out,
+                              bp_error *error)
 {
-    bpi_entity *entity = bpi_names_add(&index->entities, name);
-    if (entity != NULL && bp_text_equal(name, bp_text_of(BP_SYSTEM_ENTITY))) {
-        index->system = entity->number;
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    bpi_head head = {.last = BP_NONE};
+    bp_status status = bpi_blocks_find_head(blocks, blocks->count, number, &head, error);
+    if (status == BP_OK && confirm) {
+        bp_event event;
+        status = bpi_index_event(index, head.last, &event, error);
+        if (status == BP_OK && (!bp_text_equal(event.entity, name) || event.clock + 1 != head.events)) {
+            status = bpi_error_set(error, BP_ERR_CORRUPT, "the index names an event of another entity as its newest");
+        }
+        head.hash = event.event_hash;
     }
-    return entity;
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_entity *entity = bpi_names_add(&index->entities, name, number);
+    if (entity == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+    entity->head = head;
+    atomic_store_explicit(&entity->last, head.last, memory_order_release);
+    *entity_out = entity;
+    return BP_OK;
+}
+
+bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expected, bool confirm,
+                                bpi_entity **entity_out, bool *added_out, bp_error *error)
+{
+    *added_out = false;
+    *entity_out = bpi_names_find_hashed(&index->entities, name, expected);
+    if (BPI_LIKELY(*entity_out != NULL)) {
+        return BP_OK;
+    }
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    uint32_t number = 0;
+    bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, true, &number, error);
+    *added_out = true;
+    if (status == BP_OK) {
+        return adopt_entity(index, name, number, confirm, entity_out, error);
+    }
+    if (status != BP_ERR_NOT_FOUND) {
+        return status;
+    }
+    *entity_out = bpi_names_add(&index->entities, name, BPI_NO_NUMBER);
+    return *entity_out != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
 }
 
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity)
 {
-    if (entity->number == index->system) {
-        index->system = BPI_NO_NUMBER;
-    }
     bpi_names_remove_last(&index->entities, entity);
 }
 
-uint32_t bpi_index_scope(bpi_index *index, bp_text name)
+bp_status bpi_index_take_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error)
 {
     bpi_entity *scope = index->last_scope;
-    if (scope != NULL && bp_text_equal(scope->name, name)) {
-        return scope->number; /* most often the same again */
+    if (scope == NULL || !bp_text_equal(scope->name, name)) { /* most often the same again */
+        scope = bpi_names_find(&index->scopes, name);
     }
-    scope = bpi_names_find(&index->scopes, name);
     if (scope == NULL) {
-        scope = bpi_names_add(&index->scopes, name);
-        if (scope == NULL) {
-            return BPI_NO_NUMBER;
+        const bpi_blocks *blocks = bpi_index_mine(index);
+        uint32_t number = BPI_NO_NUMBER;
+        bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, false, &number, error);
+        if (status != BP_OK && status != BP_ERR_NOT_FOUND) {
+            return status;
         }
-        bpi_names_settle(&index->scopes, scope);
+        scope = bpi_names_add(&index->scopes, name, number);
+        if (scope == NULL) {
+            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+        }
     }
     index->last_scope = scope;
-    return scope->number;
+    *scope_out = scope;
+    return BP_OK;
 }
 
 /* ---- blocks ---- */
@@ -194,6 +250,10 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     bpi_block *block =
         rows == NULL ? NULL : bpi_block_new(&index->allocator, segment, first_sequence, index->key, rows);
     bpi_blocks *blocks = bpi_blocks_new(index, old, old->count, 1);
+    if (block != NULL) {
+        block->first_entity = atomic_load_explicit(&index->entity_mark, memory_order_relaxed);
+        block->first_scope = atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
+    }
     if (block == NULL || blocks == NULL || !bpi_table_reserve(&block->ids, ids < max_rows ? ids : max_rows)) {
         bpi_blocks_drop(blocks);
         bpi_block_drop(block);
@@ -232,53 +292,69 @@ bool bpi_index_reserve(bpi_index *index, size_t rows)
 /* ---- rows ---- */
 
 /* Puts the row into the chains of its causes; returns what its field keeps of them. */
-static uint32_t add_causes(const bpi_index *index, bpi_block *block, uint32_t number, const bpi_row *row)
+static uint32_t add_causes(bpi_block *block, uint32_t number, const bpi_row *row)
 {
     uint32_t key = 0;
     uint32_t marks = 0;
     for (size_t i = 0; i < row->cause_count; i++) {
-        key = bpi_cause_key(bpi_fingerprint(&row->causes[i], index->key));
+        key = bpi_cause_key(bpi_fingerprint(&row->causes[i], block->key));
         marks |= bpi_cause_marks(key);
         bpi_causes_add(&block->causes, key, number);
     }
     return row->cause_count == 1 ? key : marks;
 }
 
-void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row)
+void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numbers, const bpi_row *row)
 {
-    bpi_block *block = index->active;
-    uint64_t sequence = bpi_index_next(index);
-    uint32_t number = (uint32_t)(sequence - block->first);
-    uint32_t id = bpi_fingerprint(&row->id, index->key);
+    uint32_t id = bpi_fingerprint(&row->id, block->key);
     bool correlated = !bp_id_equal(&row->correlation, &row->id);
-    bool system = entity->number == index->system;
     bpi_fields fields = {
         .hlc = row->hlc,
         .time_us = row->time_us,
-        .distance = row->previous == BP_NONE ? 0 : sequence - row->previous,
+        .distance = row->previous == BP_NONE ? 0 : block->first + number - row->previous,
         .clock = row->clock < BPI_CLOCK_BIG ? (uint32_t)row->clock : BPI_CLOCK_BIG,
         .offset = row->offset,
-        .entity = row->entity,
-        .scope = row->scope,
-        .correlation = correlated ? bpi_fingerprint(&row->correlation, index->key) : id,
-        .cause = row->cause_count == 0 ? 0 : add_causes(index, block, number, row),
+        .entity = numbers->entity,
+        .scope = numbers->scope,
+        .correlation = correlated ? bpi_fingerprint(&row->correlation, block->key) : id,
+        .cause = row->cause_count == 0 ? 0 : add_causes(block, number, row),
         .kind = row->kind,
         .bits = (uint8_t)((row->first_of_commit ? BPI_ROW_FIRST : 0) | (row->lane != 0 ? BPI_ROW_LANE : 0) |
                           (row->cause_count > 1 ? BPI_ROW_MANY_CAUSES : 0) | (correlated ? BPI_ROW_CORRELATED : 0) |
-                          (system ? BPI_ROW_SYSTEM : 0)),
+                          (numbers->system ? BPI_ROW_SYSTEM : 0)),
     };
-    BPI_DEBUG_ASSERT(row->entity == entity->number);
     bpi_rows_put(block->rows, number, &fields);
     bpi_rows_widen(block->rows, number, row->time_us);
     bpi_table_put(&block->ids, id, number);
-    if (BPI_UNLIKELY(system)) {
+    bpi_id_range_add(&block->id_range, &row->id);
+    if (BPI_UNLIKELY(numbers->system)) {
         atomic_fetch_add_explicit(&block->system, 1, memory_order_relaxed);
     }
-    bpi_names_settle(&index->entities, entity);
-    if (row->previous == BP_NONE) {
-        uint64_t used = atomic_load_explicit(&index->used_entities, memory_order_relaxed);
-        atomic_store_explicit(&index->used_entities, used + 1, memory_order_relaxed); /* one writer */
+}
+
+/* The number of a name, which it gets with its first event. There is one writer. (A name whose events were taken back has
+ * a number that is not given any more; appended again in the same order it keeps it.) */
+static uint32_t number_of(bpi_entity *name, _Atomic uint32_t *mark)
+{
+    uint32_t number = atomic_load_explicit(&name->number, memory_order_relaxed);
+    uint32_t next = atomic_load_explicit(mark, memory_order_relaxed);
+    if (BPI_UNLIKELY(number >= next)) {
+        number = next;
+        atomic_store_explicit(&name->number, number, memory_order_relaxed);
+        atomic_store_explicit(mark, next + 1, memory_order_release);
     }
+    return number;
+}
+
+void bpi_index_append(bpi_index *index, bpi_entity *entity, bpi_entity *scope, const bpi_row *row)
+{
+    bpi_block *block = index->active;
+    uint64_t sequence = bpi_index_next(index);
+    bpi_numbers numbers = {number_of(entity, &index->entity_mark), number_of(scope, &index->scope_mark),
+                           entity->system};
+    bpi_block_append(block, (uint32_t)(sequence - block->first), &numbers, row);
+    bpi_names_settle(&index->entities, entity);
+    bpi_names_settle(&index->scopes, scope);
     atomic_store_explicit(&entity->last, sequence, memory_order_release);
     atomic_store_explicit(&index->next, sequence + 1, memory_order_release);
 }
@@ -299,9 +375,18 @@ uint64_t bpi_index_next(const bpi_index *index)
     return atomic_load_explicit(&index->next, memory_order_acquire);
 }
 
-bool bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out)
+bp_status bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out, bp_error *error)
 {
-    return bpi_blocks_find_id(bpi_index_mine(index), id, bpi_index_next(index), sequence_out);
+    return bpi_blocks_find_id(bpi_index_mine(index), id, bpi_index_next(index), sequence_out, error);
+}
+
+bp_status bpi_index_event(bpi_index *index, uint64_t sequence, bp_event *event_out, bp_error *error)
+{
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    if (sequence >= bpi_index_next(index) || blocks->count == 0 || sequence < blocks->block[0]->first) {
+        return bpi_error_set(error, BP_ERR_NOT_FOUND, "event %llu is not in the index", (unsigned long long)sequence);
+    }
+    return bpi_blocks_event(blocks, sequence, event_out, error);
 }
 
 bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out)
@@ -311,9 +396,10 @@ bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment
         return false;
     }
     const bpi_block *block = blocks->block[bpi_blocks_find(blocks, sequence)];
-    *segment_out = block->segment;
-    *offset_out = bpi_row_u32(block->rows, (uint32_t)(sequence - block->first), BPI_ROW_OFFSET);
-    return true;
+    uint32_t row = (uint32_t)(sequence - block->first);
+    *segment_out = bpi_block_part(block, row)->segment;
+    *offset_out = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+    return !bpi_block_broken(block);
 }
 
 /* ---- counts ---- */
@@ -324,13 +410,13 @@ void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out)
     uint64_t end = bpi_index_next(index);
     uint64_t tiles = 0;
     for (size_t i = 0; i < blocks->count; i++) {
-        unsigned shift = blocks->block[i]->rows->shift;
+        unsigned shift = bpi_layout_shift(index->layout);
         tiles += (bpi_blocks_rows(blocks, i, end) + (UINT64_C(1) << shift) - 1) >> shift;
     }
     bpi_blocks_drop(blocks);
     *counts_out = (bpi_index_counts){
-        .entities = atomic_load_explicit(&index->used_entities, memory_order_relaxed),
-        .scopes = bpi_names_stable(&index->scopes),
+        .entities = atomic_load_explicit(&index->entity_mark, memory_order_relaxed),
+        .scopes = atomic_load_explicit(&index->scope_mark, memory_order_relaxed),
         .bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed),
         .tile_count = tiles,
     };

@@ -1,8 +1,9 @@
 /*
  * index.h: finding events without reading the log: rows in blocks, ids, names, heads, postings, views.
  *
- * A *block* has the rows of one segment, in sequence order. Blocks are dense: each begins where the one before ends. The
- * last one is *active* and grows; a *sealed* block also has postings. Sequence s is row s - first of its block.
+ * A *block* has the rows of one segment, or of several that follow one another, in sequence order. Blocks are dense: each
+ * begins where the one before ends. The last one is *active* and grows; a *sealed* block is an image with postings, in
+ * memory or in a file. Sequence s is row s - first of its block.
  *
  * One writer at a time changes the index (the caller's commit lock says who); any number of threads read it
  * meanwhile. Everything a reader may touch is either immutable, or written before `bpi_index_publish` raises the
@@ -28,9 +29,12 @@ typedef struct bpi_head {
 } bpi_head;
 
 typedef struct bpi_entity {
-    bp_text name;          /* owned by the index */
-    uint32_t number;       /* dense from 0 in order of appearance */
-    bpi_head head;         /* writer only */
+    bp_text name; /* owned by the index */
+    _Atomic uint32_t
+        number;     /* dense from 0 in order of first appearance in the log; BPI_NO_NUMBER before its first event */
+    uint32_t place; /* among the names that are in memory */
+    bool system;    /* the system's entity */
+    bpi_head head;  /* writer only */
     _Atomic uint64_t last; /* head.last for readers: where a chain begins; may be above what is published */
 } bpi_entity;
 
@@ -45,8 +49,6 @@ typedef struct bpi_row {
     int64_t time_us;
     uint64_t previous; /* sequence of the entity's previous event, BP_NONE at genesis */
     uint32_t offset;   /* of the record in its segment */
-    uint32_t entity;
-    uint32_t scope;
     uint32_t lane;
     bp_kind_code kind;
     bool first_of_commit;
@@ -61,11 +63,20 @@ void bpi_index_free(bpi_index *index);
 
 /* ---- names: the writer ---- */
 
-bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name); /* NULL: not there */
-bpi_entity *bpi_index_add_entity(bpi_index *index, bp_text name);  /* NULL: no memory; it is not there yet */
-/* Takes the entity added last back out (it has no events). Undo in reverse order of adding. */
+/*
+ * The entity of a name, for events that will be appended to the active block: known, or found in sealed blocks, or new (with
+ * no events). `added`: it was not in memory before, and bpi_index_undo_entity takes it out again while it has got no
+ * event. What a sealed block says of its head is held against the record there, hash included, when `confirm` is set;
+ * without, head.hash is unset for an entity that was found so. BP_ERR_NO_MEMORY, BP_ERR_CORRUPT.
+ */
+bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expected, bool confirm,
+                                bpi_entity **entity_out, bool *added_out, bp_error *error);
+/* Takes out what take_entity added last. Undo in reverse order of adding. */
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
-uint32_t bpi_index_scope(bpi_index *index, bp_text name); /* found or added; BPI_NO_NUMBER: no memory */
+/* A scope, known or new; its head means nothing. */
+bp_status bpi_index_take_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error);
+/* Among those in memory; NULL: not there. */
+bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);
 
 /*
  * ---- asking ahead ----
@@ -74,9 +85,8 @@ uint32_t bpi_index_scope(bpi_index *index, bp_text name); /* found or added; BPI
  * early, the index fetches what will be needed while its caller hashes.
  */
 
-/* Any thread, no lock. What it returns makes bpi_index_find_expected cheaper than bpi_index_find_entity. */
+/* Any thread, no lock. What it returns is what bpi_index_take_entity wants to be told. */
 uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name);
-bpi_entity *bpi_index_find_expected(bpi_index *index, bp_text name, uint32_t expected); /* the writer */
 /* The writer: an event with this id will be appended to the active block. */
 void bpi_index_expect_id(bpi_index *index, const bp_id *id);
 
@@ -87,22 +97,26 @@ void bpi_index_expect_id(bpi_index *index, const bp_id *id);
 bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t first_sequence, size_t max_rows);
 /* Makes sure that `rows` appends to the active block cannot fail. */
 bool bpi_index_reserve(bpi_index *index, size_t rows);
-/* Appends the next row to the active block, and its id; sets the entity's `last`. Not visible before publish. */
-void bpi_index_append(bpi_index *index, bpi_entity *entity, const bpi_row *row);
+/* Appends the next row to the active block, and its id; sets the entity's `last`, and gives numbers to names that have none
+ * yet. Not visible before publish. */
+void bpi_index_append(bpi_index *index, bpi_entity *entity, bpi_entity *scope, const bpi_row *row);
 /* Everything below `next_sequence` may be read. */
 void bpi_index_publish(bpi_index *index, uint64_t next_sequence);
 uint64_t bpi_index_published(const bpi_index *index);
 /* One past the last row appended, published or not. */
 uint64_t bpi_index_next(const bpi_index *index);
 
-/* Looks an id up among all rows, unpublished ones too. The writer's question before a commit. */
-bool bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out);
-/* Where a row's record is. The segment is not held: good while the caller keeps the commit lock or a view. */
+/* Looks an id up among all rows, unpublished ones too. The writer's question before a commit. BP_ERR_NOT_FOUND (without
+ * words in the error), BP_ERR_CORRUPT. */
+bp_status bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out, bp_error *error);
+/* Reads the record of a sequence, published or not; batch fields are not set. Good while the caller keeps the commit lock. */
+bp_status bpi_index_event(bpi_index *index, uint64_t sequence, bp_event *event_out, bp_error *error);
+/* Where a row's record is, in an open block. The segment is not held: good while the caller keeps the commit lock. */
 bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out);
 
 /* ---- sealing: the keeper, beside the writer and readers ---- */
 
-/* Builds the postings of the block of that segment ordinal, which gets no more rows. False: no memory (queries scan). */
+/* Makes an image of the block of that segment ordinal, which gets no more rows. False: no memory (queries scan). */
 bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal);
 /* The number of rows of that block; for sealing. */
 size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal);
@@ -130,14 +144,15 @@ bpi_view *bpi_view_hold(bpi_view *view);
 void bpi_view_drop(bpi_view *view);
 uint64_t bpi_view_end(const bpi_view *view); /* events below this sequence are in it */
 
-bool bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out);
+/* BP_ERR_NOT_FOUND (without words in the error), BP_ERR_CORRUPT. */
+bp_status bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out, bp_error *error);
 
 /* Reads the record of a sequence below the view's end: location, CRC and all, batch fields included. */
 bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error);
 /* The first sequence of the view whose record lies at or behind that place in the log; the view's end: none. */
 uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset);
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
-uint64_t bpi_view_previous(const bpi_view *view, uint64_t sequence);
+bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error);
 
 /* Asks the memory for a record that will be read soon. */
 void bpi_view_prefetch(const bpi_view *view, uint64_t sequence);

@@ -10,8 +10,8 @@
 
 #include "base/assert.h"
 #include "base/compiler.h"
-#include "base/ids.h"
 #include "base/memory.h"
+#include "index/image.h"
 
 enum { CHUNKS_MIN = 16 };
 
@@ -22,7 +22,7 @@ static size_t size_of(size_t capacity)
 
 static uint32_t fingerprint_of(const bpi_names *names, bp_text name)
 {
-    return (uint32_t)(bpi_name_mix(name.data, name.size, names->key) >> 32);
+    return bpi_name_fingerprint(name, names->key);
 }
 
 bool bpi_names_init(bpi_names *names, const bp_allocator *allocator, uint64_t key)
@@ -167,7 +167,7 @@ static bool reserve(bpi_names *names)
     return true;
 }
 
-bpi_entity *bpi_names_add(bpi_names *names, bp_text name)
+bpi_entity *bpi_names_add(bpi_names *names, bp_text name, uint32_t number)
 {
     if (names->count >= BPI_TABLE_NUMBERS - BPI_NAMES_CHUNK || !reserve(names) ||
         !bpi_table_reserve(&names->table, names->table.used + 1)) {
@@ -183,7 +183,9 @@ bpi_entity *bpi_names_add(bpi_names *names, bp_text name)
     }
     memcpy(text, name.data, name.size);
     added->entity.name = (bp_text){text, name.size};
-    added->entity.number = names->count;
+    atomic_init(&added->entity.number, number);
+    added->entity.place = names->count;
+    added->entity.system = bp_text_equal(name, bp_text_of(BP_SYSTEM_ENTITY));
     added->entity.head = (bpi_head){.events = 0, .last = BP_NONE};
     atomic_init(&added->entity.last, BP_NONE);
     bpi_table_put(&names->table, fingerprint_of(names, name), names->count);
@@ -193,10 +195,10 @@ bpi_entity *bpi_names_add(bpi_names *names, bp_text name)
 
 void bpi_names_remove_last(bpi_names *names, bpi_entity *entity)
 {
-    BPI_ASSERT(entity->number + 1 == names->count);
-    BPI_ASSERT(entity->number >= atomic_load_explicit(&names->stable, memory_order_relaxed));
+    BPI_ASSERT(entity->place + 1 == names->count);
+    BPI_ASSERT(entity->place >= atomic_load_explicit(&names->stable, memory_order_relaxed));
     pthread_mutex_lock(&names->lock);
-    bpi_table_remove(&names->table, fingerprint_of(names, entity->name), entity->number);
+    bpi_table_remove(&names->table, fingerprint_of(names, entity->name), entity->place);
     pthread_mutex_unlock(&names->lock);
     names->count--;
     free_text(names, item(names, names->count));

@@ -1,9 +1,10 @@
 /*
- * names.h: names and their numbers: the entities, with their heads, and the scopes.
+ * names.h: names and their numbers: the entities, with their heads, and the scopes, as far as this process has met them;
+ * others lie in the images of sealed blocks.
  *
- * A name once there keeps its address and number. The writer looks up without a lock. Readers do too, and only when
+ * A name once there keeps its address. Its *place* counts the names here; its number is of the store. The writer looks up without a lock. Readers do too, and only when
  * they find nothing ask again under a lock, which the writer takes to take a name out. Names that may still be taken
- * out are invisible to readers: only numbers below `stable` are. A name becomes stable with its first event, and all
+ * out are invisible to readers: only places below `stable` are. A name becomes stable with its first event, and all
  * before it do too, since names are taken out newest first.
  */
 #ifndef BPI_INDEX_NAMES_H
@@ -14,8 +15,8 @@
 #include "index/index.h"
 #include "index/table.h"
 
-/* 48 bytes behind the entity, so that short names lie beside it: 128 in all. */
-enum { BPI_NAME_INLINE = 48, BPI_NAMES_SHIFT = 8, BPI_NAMES_CHUNK = 1 << BPI_NAMES_SHIFT };
+/* 40 bytes behind the entity, so that short names lie beside it: 128 in all. */
+enum { BPI_NAME_INLINE = 40, BPI_NAMES_SHIFT = 8, BPI_NAMES_CHUNK = 1 << BPI_NAMES_SHIFT };
 
 typedef struct bpi_name {
     bpi_entity entity;
@@ -37,7 +38,7 @@ typedef struct bpi_names {
     _Atomic(bpi_name_chunks *) chunks;
     uint32_t count; /* the writer's */
     uint32_t chunk_count;
-    _Atomic uint32_t stable; /* readers look at numbers below */
+    _Atomic uint32_t stable; /* readers look at places below */
     pthread_mutex_t lock;    /* removals, and readers that found nothing */
 } bpi_names;
 
@@ -47,13 +48,13 @@ void bpi_names_fini(bpi_names *names);
 /* ---- the writer ---- */
 bpi_entity *bpi_names_find(bpi_names *names, bp_text name); /* NULL: not there */
 bpi_entity *bpi_names_find_hashed(bpi_names *names, bp_text name, uint32_t fingerprint);
-bpi_entity *bpi_names_add(bpi_names *names, bp_text name); /* it is not there; NULL: no memory */
+bpi_entity *bpi_names_add(bpi_names *names, bp_text name, uint32_t number); /* it is not there; NULL: no memory */
 void bpi_names_remove_last(bpi_names *names, bpi_entity *entity);
 /* That name and all before it stay for ever. */
 static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
 {
-    if (entity->number >= atomic_load_explicit(&names->stable, memory_order_relaxed)) {
-        atomic_store_explicit(&names->stable, entity->number + 1, memory_order_release);
+    if (entity->place >= atomic_load_explicit(&names->stable, memory_order_relaxed)) {
+        atomic_store_explicit(&names->stable, entity->place + 1, memory_order_release);
     }
 }
 
@@ -61,7 +62,7 @@ static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
 /* What the table knows a name by; asks the memory for where it will be looked for. */
 uint32_t bpi_names_expect(const bpi_names *names, bp_text name);
 uint32_t bpi_names_stable(const bpi_names *names);
-bpi_entity *bpi_names_at(const bpi_names *names, uint32_t number); /* number < stable (or the writer's count) */
+bpi_entity *bpi_names_at(const bpi_names *names, uint32_t place); /* place < stable (or the writer's count) */
 /* NULL: no stable name. */
 bpi_entity *bpi_names_read(bpi_names *names, bp_text name);
 

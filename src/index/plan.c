@@ -89,17 +89,18 @@ void bpi_plan_chain(bpi_scan *scan, const bpi_entity *entity)
 {
     const bpi_blocks *blocks = scan->view->blocks;
     scan->chain_block = blocks->count;
-    while (scan->chain_block > 0 && blocks->block[scan->chain_block - 1]->postings == NULL) {
+    while (scan->chain_block > 0 && blocks->block[scan->chain_block - 1]->image == NULL) {
         scan->chain_block--;
     }
     if (scan->chain_block == blocks->count) {
         return;
     }
-    /* In this order: truncate makes the generation odd before it touches a `last`. */
-    scan->chain = atomic_load_explicit(&entity->last, memory_order_acquire);
+    /* In this order: truncate makes the generation odd before it touches a `last`. An entity that is not in memory has no
+     * event in an open block. */
+    scan->chain = entity == NULL ? BP_NONE : atomic_load_explicit(&entity->last, memory_order_acquire);
     uint32_t generation = atomic_load_explicit(&blocks->index->generation, memory_order_acquire);
-    if (generation != scan->view->generation || generation % 2 != 0 || scan->chain == BP_NONE ||
-        scan->chain >= scan->view->end) {
+    if (generation != scan->view->generation || generation % 2 != 0 || (entity != NULL && scan->chain == BP_NONE) ||
+        (scan->chain != BP_NONE && scan->chain >= scan->view->end)) {
         return;
     }
     scan->chained = scan->backward ? skip(scan) : collect(scan);
@@ -138,27 +139,27 @@ static uint32_t own_row(const bpi_scan *scan)
     return row;
 }
 
-static void consider_spans(narrowest *best, const bpi_postings *postings)
+static void consider_spans(narrowest *best, const bpi_image *image)
 {
     bpi_scan *scan = best->scan;
     const bpi_query *query = &scan->query;
     uint32_t low = scan->low_row;
     uint32_t high = scan->high_row;
     if (best->tests & BP_REGION_ENTITY) {
-        consider(best, BP_REGION_ENTITY, bpi_list_span(&postings->entities, query->entity, low, high), BPI_TABLE_END);
+        consider(best, BP_REGION_ENTITY, bpi_list_span(&image->entities, query->entity, low, high), BPI_TABLE_END);
     }
     if (best->tests & BP_REGION_CORRELATION) {
-        consider(best, BP_REGION_CORRELATION,
-                 bpi_pairs_span(&postings->correlations, query->correlation_key, low, high), own_row(scan));
+        consider(best, BP_REGION_CORRELATION, bpi_pairs_span(&image->correlations, query->correlation_key, low, high),
+                 own_row(scan));
     }
     if (best->tests & BP_REGION_CAUSE) {
-        consider(best, BP_REGION_CAUSE, bpi_pairs_span(&postings->causes, query->cause_key, low, high), BPI_TABLE_END);
+        consider(best, BP_REGION_CAUSE, bpi_pairs_span(&image->causes, query->cause_key, low, high), BPI_TABLE_END);
     }
     if (best->tests & BP_REGION_SCOPE) {
-        consider(best, BP_REGION_SCOPE, bpi_list_span(&postings->scopes, query->scope, low, high), BPI_TABLE_END);
+        consider(best, BP_REGION_SCOPE, bpi_list_span(&image->scopes, query->scope, low, high), BPI_TABLE_END);
     }
     if (best->tests & BP_REGION_KIND) {
-        consider(best, BP_REGION_KIND, bpi_list_span(&postings->kinds, query->kind, low, high), BPI_TABLE_END);
+        consider(best, BP_REGION_KIND, bpi_list_span(&image->kinds, query->kind, low, high), BPI_TABLE_END);
     }
 }
 
@@ -177,12 +178,19 @@ static bool bits_clear(bpi_scan *scan)
     return true;
 }
 
+/* The rows of the keys at places [from, to). */
 static void bits_set(bpi_scan *scan, const bpi_list *list, uint32_t from, uint32_t to)
 {
-    for (uint32_t i = list->keys[from].start; i < list->keys[to].start; i++) {
-        uint32_t row = list->rows[i];
-        if (row < scan->rows) {
-            scan->bits[row >> 6] |= UINT64_C(1) << (row & 63);
+    for (uint32_t at = from; at < to; at++) {
+        uint32_t start = 0;
+        uint32_t end = 0;
+        (void)bpi_list_key(list, at, &start, &end);
+        bpi_span span = {.rows = list->rows + start, .stride = 1, .count = end - start, .pages = list->pages};
+        for (uint32_t i = 0; i < span.count; i++) {
+            uint32_t row = bpi_span_row(&span, i);
+            if (row < scan->rows) {
+                scan->bits[row >> 6] |= UINT64_C(1) << (row & 63);
+            }
         }
     }
 }
@@ -192,21 +200,31 @@ static bool set_has(const bpi_query *query, uint32_t entity)
     return entity < query->set_end && (query->set[entity >> 6] >> (entity & 63) & 1) != 0;
 }
 
+/* How many rows the keys at places [from, to) have, all of them or those in the query's set. */
+static uint32_t rows_of(const bpi_query *query, const bpi_list *list, uint32_t from, uint32_t to, bool in_set)
+{
+    uint32_t total = 0;
+    for (uint32_t at = from; at < to; at++) {
+        uint32_t start = 0;
+        uint32_t end = 0;
+        uint32_t key = bpi_list_key(list, at, &start, &end);
+        total += !in_set || set_has(query, key) ? end - start : 0;
+    }
+    return total;
+}
+
 /* All entities of the prefix that the block has. */
 static bool prefix_bits(bpi_scan *scan, const bpi_list *list)
 {
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < list->key_count; i++) {
-        if (set_has(&scan->query, list->keys[i].key)) {
-            total += list->keys[i + 1].start - list->keys[i].start;
-        }
-    }
+    uint32_t total = rows_of(&scan->query, list, 0, list->key_count, true);
     if (total > (scan->high_row - scan->low_row) / PREFIX_SHARE || !bits_clear(scan)) {
         return false;
     }
-    for (uint32_t i = 0; total > 0 && i < list->key_count; i++) {
-        if (set_has(&scan->query, list->keys[i].key)) {
-            bits_set(scan, list, i, i + 1);
+    for (uint32_t at = 0; total > 0 && at < list->key_count; at++) {
+        uint32_t start = 0;
+        uint32_t end = 0;
+        if (set_has(&scan->query, bpi_list_key(list, at, &start, &end))) {
+            bits_set(scan, list, at, at + 1);
         }
     }
     return true;
@@ -216,7 +234,7 @@ static bool category_bits(bpi_scan *scan, const bpi_list *list)
 {
     uint32_t from = bpi_list_lower(list, scan->query.category);
     uint32_t to = bpi_list_lower(list, scan->query.category + UINT32_C(0x1000));
-    uint32_t total = list->keys[to].start - list->keys[from].start;
+    uint32_t total = rows_of(&scan->query, list, from, to, false);
     if (total > (scan->high_row - scan->low_row) / CATEGORY_SHARE || !bits_clear(scan)) {
         return false;
     }
@@ -226,9 +244,9 @@ static bool category_bits(bpi_scan *scan, const bpi_list *list)
 
 static void plan_sealed(bpi_scan *scan, uint32_t tests)
 {
-    const bpi_postings *postings = scan->at->postings;
+    const bpi_image *image = scan->at->image;
     narrowest best = {.scan = scan, .tests = tests, .test = 0};
-    consider_spans(&best, postings);
+    consider_spans(&best, image);
     uint32_t left = tests & ~best.test;
     if (best.test != 0) {
         uint32_t count = scan->span.count + (scan->extra != BPI_TABLE_END);
@@ -240,10 +258,10 @@ static void plan_sealed(bpi_scan *scan, uint32_t tests)
             scan->source = BPI_SOURCE_SPAN;
             scan->tests = left;
         }
-    } else if ((tests & BP_REGION_PREFIX) && prefix_bits(scan, &postings->entities)) {
+    } else if ((tests & BP_REGION_PREFIX) && prefix_bits(scan, &image->entities)) {
         scan->source = BPI_SOURCE_BITS;
         scan->tests = tests & ~(uint32_t)BP_REGION_PREFIX;
-    } else if ((tests & BP_REGION_CATEGORY) && category_bits(scan, &postings->kinds)) {
+    } else if ((tests & BP_REGION_CATEGORY) && category_bits(scan, &image->kinds)) {
         scan->source = BPI_SOURCE_BITS;
         scan->tests = tests & ~(uint32_t)BP_REGION_CATEGORY;
     }
@@ -301,6 +319,11 @@ void bpi_plan_block(bpi_scan *scan)
     uint32_t tests = scan->query.tests & BPI_TEST_COLUMNS;
     scan->low_row = scan->low <= block->first ? 0 : (uint32_t)(scan->low - block->first);
     scan->high_row = scan->high - block->first < scan->rows ? (uint32_t)(scan->high - block->first) : scan->rows;
+    if (scan->backward) {
+        scan->high_row = scan->high_row < scan->passed ? scan->high_row : scan->passed;
+    } else {
+        scan->low_row = scan->low_row > scan->passed ? scan->low_row : scan->passed;
+    }
     scan->span = (bpi_span){0};
     scan->extra = BPI_TABLE_END;
     if (scan->low_row >= scan->high_row) {
@@ -312,7 +335,7 @@ void bpi_plan_block(bpi_scan *scan)
     }
     scan->source = BPI_SOURCE_COLUMNS;
     scan->tests = tests;
-    if (block->postings != NULL) {
+    if (block->image != NULL) {
         plan_sealed(scan, tests);
     } else if ((tests & BP_REGION_ENTITY) && scan->chained && scan->block_index >= scan->chain_block) {
         scan->source = scan->backward ? BPI_SOURCE_CHAIN : BPI_SOURCE_LIST;

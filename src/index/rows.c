@@ -11,6 +11,8 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 
+const uint64_t bpi_nothing[64] = {0};
+
 static size_t size_of(uint32_t capacity)
 {
     return sizeof(bpi_rows) + (size_t)capacity * sizeof(uint8_t *);
@@ -55,8 +57,9 @@ void bpi_rows_drop(bpi_rows *rows)
     for (uint32_t i = 0; i < rows->allocated; i++) {
         bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_ROOM);
     }
-    bpi_release(rows->allocator, rows->zones, rows->capacity * sizeof rows->zones[0]);
-    bpi_release(rows->allocator, rows->places, rows->place_count * sizeof(uint32_t));
+    if (!rows->borrowed) {
+        bpi_release(rows->allocator, rows->zones, rows->capacity * sizeof rows->zones[0]);
+    }
     bpi_release(rows->allocator, rows, size_of(rows->capacity));
 }
 
@@ -76,11 +79,8 @@ bool bpi_rows_reserve(bpi_rows *rows, size_t count)
     return true;
 }
 
-static void put_fields(bpi_rows *rows, uint32_t place, const bpi_fields *fields)
+void bpi_rows_store(uint8_t *chunk, unsigned shift, uint32_t at, const bpi_fields *fields)
 {
-    uint8_t *chunk = rows->chunks[place >> BPI_CHUNK_SHIFT];
-    uint32_t at = place & (BPI_CHUNK_ROWS - 1);
-    unsigned shift = rows->shift;
     BPI_ASSERT(fields->distance < BPI_DISTANCE_END);
     *(uint64_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_HLC, 8)) = fields->hlc;
     *(int64_t *)(void *)(chunk + bpi_layout_at(shift, at, BPI_ROW_TIME, 8)) = fields->time_us;
@@ -107,18 +107,24 @@ static void put_first(bpi_rows *rows, uint32_t row, uint8_t bits)
 
 void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields)
 {
-    put_fields(rows, row, fields);
+    bpi_rows_store(rows->chunks[row >> BPI_CHUNK_SHIFT], rows->shift, row & (BPI_CHUNK_ROWS - 1), fields);
     put_first(rows, row, fields->bits);
+}
+
+/* A word of the bitmap; all ones, which end every search, where the page is not right. */
+static uint64_t firsts_at(const bpi_rows *rows, uint32_t row)
+{
+    const _Atomic uint64_t *word = bpi_rows_firsts(rows, row);
+    return bpi_see(rows->pages, word, sizeof *word) ? atomic_load_explicit(word, memory_order_relaxed) : UINT64_MAX;
 }
 
 uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row)
 {
     uint32_t start = row & ~UINT32_C(63);
-    uint64_t word = atomic_load_explicit(bpi_rows_firsts(rows, row), memory_order_relaxed);
-    word &= UINT64_MAX >> (63 - (row & 63));
+    uint64_t word = firsts_at(rows, row) & UINT64_MAX >> (63 - (row & 63));
     while (word == 0 && start > 0) {
         start -= 64;
-        word = atomic_load_explicit(bpi_rows_firsts(rows, start), memory_order_relaxed);
+        word = firsts_at(rows, start);
     }
     return word == 0 ? 0 : start + bpi_highest_bit(word);
 }
@@ -126,11 +132,10 @@ uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row)
 uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end)
 {
     uint32_t start = row & ~UINT32_C(63);
-    uint64_t word = atomic_load_explicit(bpi_rows_firsts(rows, row), memory_order_relaxed);
-    word &= ~(UINT64_MAX >> (63 - (row & 63)));
+    uint64_t word = firsts_at(rows, row) & ~(UINT64_MAX >> (63 - (row & 63)));
     while (word == 0 && end - start > 64) {
         start += 64;
-        word = atomic_load_explicit(bpi_rows_firsts(rows, start), memory_order_relaxed);
+        word = firsts_at(rows, start);
     }
     uint32_t next = word == 0 ? end : start + bpi_lowest_bit(word);
     return next < end ? next : end;
@@ -153,31 +158,46 @@ void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
     };
 }
 
-bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order)
+bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count)
 {
     bpi_rows *copy = bpi_rows_new(rows->allocator, BP_LAYOUT_SOA, count);
     if (copy == NULL) {
         return NULL;
     }
     copy->shift = rows->shift;
-    if (order != NULL && count > 0) {
-        copy->places = bpi_allocate(rows->allocator, count * sizeof(uint32_t));
-        copy->place_count = copy->places == NULL ? 0 : count;
-    }
-    if ((order != NULL && count > 0 && copy->places == NULL) || !bpi_rows_reserve(copy, count)) {
+    if (!bpi_rows_reserve(copy, count)) {
         bpi_rows_drop(copy);
         return NULL;
     }
-    for (uint32_t place = 0; place < count; place++) {
+    for (uint32_t row = 0; row < count; row++) {
         bpi_fields fields;
-        uint32_t row = order == NULL ? place : order[place];
         bpi_rows_get(rows, row, &fields);
-        put_fields(copy, place, &fields);
-        put_first(copy, row, fields.bits);
+        bpi_rows_put(copy, row, &fields);
         bpi_rows_widen(copy, row, fields.time_us);
-        if (order != NULL) {
-            copy->places[row] = place;
-        }
     }
     return copy;
+}
+
+bpi_rows *bpi_rows_borrow(const bp_allocator *allocator, unsigned shift, uint32_t count, const uint8_t *base)
+{
+    uint32_t capacity = (uint32_t)(((uint64_t)count + BPI_CHUNK_ROWS - 1) / BPI_CHUNK_ROWS);
+    bpi_rows *rows = bpi_allocate_zero(allocator, size_of(capacity));
+    if (rows == NULL) {
+        return NULL;
+    }
+    rows->allocator = allocator;
+    atomic_init(&rows->references, 1);
+    rows->shift = shift;
+    rows->capacity = capacity;
+    rows->count = count;
+    rows->borrowed = true;
+    for (uint32_t i = 0; i < capacity; i++) {
+        /* never stored to: rows are put by those who allocated their chunk */
+        union {
+            const uint8_t *bytes;
+            uint8_t *chunk;
+        } at = {.bytes = base + (size_t)i * BPI_CHUNK_SIZE};
+        rows->chunks[i] = at.chunk;
+    }
+    return rows;
 }

@@ -16,6 +16,7 @@
 #include <batpak/io.h>
 
 #include "index/layout.h"
+#include "index/pages.h"
 
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && BPI_CHUNK_SIZE % 8 == 0, "the bitmap's words follow the rows");
 
@@ -30,14 +31,20 @@ enum { BPI_FIRSTS_WORDS = BPI_CHUNK_ROWS / 64, BPI_CHUNK_ROOM = BPI_CHUNK_SIZE +
 typedef struct bpi_rows {
     const bp_allocator *allocator;
     _Atomic uint32_t references;
-    unsigned shift;     /* the layout */
-    uint32_t allocated; /* chunks that are there; the writer's */
-    uint32_t capacity;  /* chunks there may be */
-    uint32_t *places;   /* grouped rows: where row i lies; NULL: at i */
-    uint32_t place_count;
-    bpi_zone *zones;   /* one for each chunk there may be */
-    uint8_t *chunks[]; /* BPI_CHUNK_ROOM bytes each */
+    unsigned shift;           /* the layout */
+    uint32_t allocated;       /* chunks that are there; the writer's */
+    uint32_t capacity;        /* chunks there may be */
+    const uint32_t *places;   /* grouped rows: where row i lies; NULL: at i */
+    uint32_t count;           /* of an image: rows there are */
+    bool borrowed;            /* of an image: chunks, places, zones and firsts are the image's */
+    bpi_pages *pages;         /* of a mapped image: to be asked before any of its bytes; else NULL */
+    _Atomic uint64_t *firsts; /* of an image: the bitmap of all rows; NULL: it lies behind each chunk */
+    bpi_zone *zones;          /* one for each chunk there may be */
+    uint8_t *chunks[];        /* BPI_CHUNK_ROOM bytes each */
 } bpi_rows;
+
+/* What is read where a page is not right. */
+extern const uint64_t bpi_nothing[64];
 
 /* What is stored of an event: the fields as layout.h has them. */
 typedef struct bpi_fields {
@@ -67,8 +74,14 @@ uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row);
 /* One past the last row of the commit of `row`, or `end` where it goes on beyond; row < end. */
 uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end);
 
-/* The rows [0, count) once more, rearranged: row order[i] lies at place i. `order` NULL: as they come. NULL: no memory. */
-bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count, const uint32_t *order);
+/* The rows [0, count) once more. NULL: no memory. */
+bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count);
+
+/* Puts the fields of one row into a chunk of tiles of 2^shift rows. */
+void bpi_rows_store(uint8_t *chunk, unsigned shift, uint32_t at, const bpi_fields *fields);
+
+/* The rows of an image: chunks lie one behind another from `base` on; the last may be cut to the tiles that it has. */
+bpi_rows *bpi_rows_borrow(const bp_allocator *allocator, unsigned shift, uint32_t count, const uint8_t *base);
 
 /* The writer: a row with this time will be there. */
 static inline void bpi_rows_widen(bpi_rows *rows, uint32_t row, int64_t time_us)
@@ -86,20 +99,47 @@ static inline void bpi_rows_widen(bpi_rows *rows, uint32_t row, int64_t time_us)
 static inline bool bpi_rows_overlap(const bpi_rows *rows, uint32_t row, int64_t least, int64_t greatest)
 {
     const bpi_zone *zone = &rows->zones[row >> BPI_CHUNK_SHIFT];
-    return atomic_load_explicit(&zone->least, memory_order_relaxed) <= greatest &&
-           atomic_load_explicit(&zone->greatest, memory_order_relaxed) >= least;
+    return !bpi_see(rows->pages, zone, sizeof *zone) ||
+           (atomic_load_explicit(&zone->least, memory_order_relaxed) <= greatest &&
+            atomic_load_explicit(&zone->greatest, memory_order_relaxed) >= least);
+}
+
+/* Where a row lies. */
+static inline uint32_t bpi_rows_place(const bpi_rows *rows, uint32_t row)
+{
+    if (BPI_LIKELY(rows->places == NULL)) {
+        return row;
+    }
+    uint32_t place = bpi_see(rows->pages, &rows->places[row], sizeof(uint32_t)) ? rows->places[row] : 0;
+    if (BPI_UNLIKELY(place >= rows->count)) {
+        bpi_disbelieve(rows->pages);
+        return 0;
+    }
+    return place;
 }
 
 static inline const void *bpi_rows_at(const bpi_rows *rows, uint32_t row, unsigned offset, unsigned size)
 {
-    uint32_t place = rows->places == NULL ? row : rows->places[row];
-    return rows->chunks[place >> BPI_CHUNK_SHIFT] +
-           bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size);
+    uint32_t place = bpi_rows_place(rows, row);
+    const uint8_t *at =
+        rows->chunks[place >> BPI_CHUNK_SHIFT] + bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size);
+    return bpi_see(rows->pages, at, size) ? (const void *)at : bpi_nothing;
+}
+
+/* Asks the memory for a field that will be looked at. */
+static inline void bpi_rows_prefetch(const bpi_rows *rows, uint32_t row, unsigned offset, unsigned size)
+{
+    uint32_t place = bpi_rows_place(rows, row);
+    BPI_PREFETCH(rows->chunks[place >> BPI_CHUNK_SHIFT] +
+                 bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size));
 }
 
 /* The word of the bitmap with the bit of a row, which is its bit row % 64. */
 static inline _Atomic uint64_t *bpi_rows_firsts(const bpi_rows *rows, uint32_t row)
 {
+    if (rows->firsts != NULL) {
+        return &rows->firsts[row >> 6];
+    }
     _Atomic uint64_t *words = (_Atomic uint64_t *)(void *)(rows->chunks[row >> BPI_CHUNK_SHIFT] + BPI_CHUNK_SIZE);
     return &words[(row & (BPI_CHUNK_ROWS - 1)) >> 6];
 }

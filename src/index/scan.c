@@ -25,84 +25,150 @@ static bool prefix_covers(bp_text prefix, bp_text name)
     return name.size == prefix.size || name.data[prefix.size] == ':';
 }
 
-/* The entities of a prefix as a set. False: no memory. *only_out: the one there is, or NULL. */
-static bool resolve_prefix(bpi_scan *scan, bpi_index *index, bp_text prefix, size_t *count_out, bpi_entity **only_out)
+/* Marks the entities of a prefix that are in memory. */
+static size_t mark_memory(bpi_query *query, const bpi_names *names, bp_text prefix, bpi_entity **one_out)
+{
+    size_t marked = 0;
+    uint32_t stable = bpi_names_stable(names);
+    for (uint32_t place = 0; place < stable; place++) {
+        bpi_entity *entity = bpi_names_at(names, place);
+        uint32_t number = atomic_load_explicit(&entity->number, memory_order_relaxed);
+        if (number < query->set_end && prefix_covers(prefix, entity->name) &&
+            (query->set[number >> 6] >> (number & 63) & 1) == 0) {
+            query->set[number >> 6] |= UINT64_C(1) << (number & 63);
+            *one_out = entity;
+            marked++;
+        }
+    }
+    return marked;
+}
+
+/* The entities of a prefix as a set; how many there are, and of one the number, and itself if it is in memory. */
+static bp_status resolve_prefix(bpi_scan *scan, bpi_index *index, bp_text prefix, size_t *count_out,
+                                bpi_entity **one_out, uint32_t *number_out, bp_error *error)
 {
     bpi_query *query = &scan->query;
-    query->set_end = bpi_names_stable(&index->entities);
+    const bpi_blocks *blocks = scan->view->blocks;
+    query->set_end = atomic_load_explicit(&index->entity_mark, memory_order_acquire);
     *count_out = 0;
-    *only_out = NULL;
     if (query->set_end == 0) {
-        return true;
+        return BP_OK;
     }
     query->set = bpi_allocate_zero(scan->allocator, ((size_t)query->set_end + 63) / 64 * sizeof(uint64_t));
     if (query->set == NULL) {
-        return false;
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the entities of a prefix");
     }
-    for (uint32_t number = 0; number < query->set_end; number++) {
-        bpi_entity *entity = bpi_names_at(&index->entities, number);
-        if (prefix_covers(prefix, entity->name)) {
-            query->set[number >> 6] |= UINT64_C(1) << (number & 63);
-            (*count_out)++;
-            *only_out = entity;
-        }
+    *count_out = mark_memory(query, &index->entities, prefix, one_out);
+    *number_out = *one_out == NULL ? 0 : atomic_load_explicit(&(*one_out)->number, memory_order_relaxed);
+    for (size_t i = 0; i < blocks->count; i++) {
+        const bpi_block *block = NULL;
+        do { /* what is marked twice counts once */
+            bp_status status = bpi_blocks_good(blocks, i, &block, error);
+            if (status != BP_OK) {
+                return status;
+            }
+            if (block->image != NULL) {
+                *count_out +=
+                    bpi_name_table_prefix(&block->image->entity_names, prefix, query->set, query->set_end, number_out);
+            }
+        } while (bpi_block_broken(block));
     }
-    return true;
+    return BP_OK;
+}
+
+/* One entity is asked for; NULL: it is not in memory. */
+static void use_entity(bpi_scan *scan, const bpi_entity *entity, uint32_t number)
+{
+    scan->query.entity = number;
+    scan->query.tests |= BP_REGION_ENTITY;
+    if (entity != NULL && !entity->system) {
+        scan->query.tests &= ~(uint32_t)BPI_TEST_NO_SYSTEM;
+    }
+    if (entity != NULL && entity->system && (scan->query.tests & BPI_TEST_NO_SYSTEM)) {
+        scan->ended = true;
+    } else {
+        bpi_plan_chain(scan, entity);
+    }
+}
+
+/* The number of a name, from memory or from an image. BP_ERR_NOT_FOUND. */
+static bp_status resolve_name(bpi_scan *scan, bpi_names *names, bp_text name, bool is_entity, bpi_entity **entity_out,
+                              uint32_t *number_out, bp_error *error)
+{
+    const bpi_blocks *blocks = scan->view->blocks;
+    *entity_out = bpi_names_read(names, name);
+    if (*entity_out != NULL) {
+        *number_out = atomic_load_explicit(&(*entity_out)->number, memory_order_relaxed);
+        return *number_out == BPI_NO_NUMBER ? BP_ERR_NOT_FOUND : BP_OK;
+    }
+    return bpi_blocks_find_name(blocks, blocks->count, name, is_entity, number_out, error);
+}
+
+static bp_status resolve_scope(bpi_scan *scan, bpi_index *index, const bp_region *region, bp_error *error)
+{
+    bpi_entity *scope = NULL;
+    bp_status status = resolve_name(scan, &index->scopes, region->scope, false, &scope, &scan->query.scope, error);
+    scan->query.tests |= BP_REGION_SCOPE;
+    scan->ended = status == BP_ERR_NOT_FOUND;
+    return scan->ended ? BP_OK : status;
 }
 
 /* Entity or prefix to what columns can test. `ended` is set when no entity can match. */
 static bp_status resolve_entity(bpi_scan *scan, bpi_index *index, const bp_region *region, bp_error *error)
 {
     bpi_entity *entity = NULL;
+    uint32_t number = 0;
+    bp_status status = BP_OK;
     if (region->fields & BP_REGION_PREFIX) {
         size_t count = 0;
-        if (!resolve_prefix(scan, index, region->entity, &count, &entity)) {
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the entities of a prefix");
-        }
+        status = resolve_prefix(scan, index, region->entity, &count, &entity, &number, error);
         scan->ended = count == 0;
-        if (count > 1) {
+        if (status == BP_OK && count == 1) {
+            use_entity(scan, entity, number);
+        } else if (count > 1) {
             scan->query.tests |= BP_REGION_PREFIX;
-            return BP_OK;
         }
-    } else {
-        entity = bpi_names_read(&index->entities, region->entity);
-        scan->ended = entity == NULL;
+        return status;
     }
-    if (entity == NULL) {
+    status = resolve_name(scan, &index->entities, region->entity, true, &entity, &number, error);
+    if (status == BP_ERR_NOT_FOUND) {
+        scan->ended = true;
         return BP_OK;
     }
-    scan->query.entity = entity->number;
-    scan->query.tests |= BP_REGION_ENTITY;
-    bool system = bp_text_equal(entity->name, bp_text_of(BP_SYSTEM_ENTITY));
-    if (!system) {
-        scan->query.tests &= ~(uint32_t)BPI_TEST_NO_SYSTEM;
-    } else if (scan->query.tests & BPI_TEST_NO_SYSTEM) {
-        scan->ended = true;
+    if (status == BP_OK) {
+        use_entity(scan, entity, number);
     }
-    if (!scan->ended) {
-        bpi_plan_chain(scan, entity);
-    }
-    return BP_OK;
+    return status;
 }
 
 /* ---- ranges ---- */
 
 /* The first sequence of the view whose event was committed at or after `hlc`. */
-static uint64_t first_at(const bpi_view *view, bp_hlc hlc)
+static bp_status first_at(const bpi_view *view, bp_hlc hlc, uint64_t *first_out, bp_error *error)
 {
     const bpi_blocks *blocks = view->blocks;
     uint64_t low = blocks->count == 0 ? view->end : blocks->block[0]->first;
     uint64_t high = view->end;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        const bpi_block *block = blocks->block[bpi_blocks_find(blocks, middle)];
-        if (bpi_row_u64(block->rows, (uint32_t)(middle - block->first), BPI_ROW_HLC) < hlc) {
+        size_t i = bpi_blocks_find(blocks, middle);
+        const bpi_block *block = NULL;
+        uint64_t here = 0;
+        do {
+            bp_status status = bpi_blocks_good(blocks, i, &block, error);
+            if (status != BP_OK) {
+                return status;
+            }
+            here = bpi_row_u64(block->rows, (uint32_t)(middle - block->first), BPI_ROW_HLC);
+        } while (bpi_block_broken(block));
+        if (here < hlc) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low;
+    *first_out = low;
+    return BP_OK;
 }
 
 static void clip(bpi_scan *scan, uint64_t low, uint64_t high)
@@ -111,8 +177,21 @@ static void clip(bpi_scan *scan, uint64_t low, uint64_t high)
     scan->high = high < scan->high ? high : scan->high;
 }
 
-static void set_range(bpi_scan *scan, const bp_region *region, const bp_query_options *options)
+static bp_status clip_committed(bpi_scan *scan, const bp_region *region, bp_error *error)
 {
+    uint64_t low = 0;
+    uint64_t high = UINT64_MAX;
+    bp_status status = first_at(scan->view, region->committed_min, &low, error);
+    if (status == BP_OK && region->committed_max != UINT64_MAX) {
+        status = first_at(scan->view, region->committed_max + 1, &high, error);
+    }
+    clip(scan, low, high);
+    return status;
+}
+
+static bp_status set_range(bpi_scan *scan, const bp_region *region, const bp_query_options *options, bp_error *error)
+{
+    bp_status status = BP_OK;
     const bpi_blocks *blocks = scan->view->blocks;
     scan->low = blocks->count == 0 ? 0 : blocks->block[0]->first;
     scan->high = scan->view->end;
@@ -120,8 +199,7 @@ static void set_range(bpi_scan *scan, const bp_region *region, const bp_query_op
         clip(scan, region->sequence_min, region->sequence_max == UINT64_MAX ? UINT64_MAX : region->sequence_max + 1);
     }
     if (region->fields & BP_REGION_COMMITTED) {
-        clip(scan, first_at(scan->view, region->committed_min),
-             region->committed_max == UINT64_MAX ? UINT64_MAX : first_at(scan->view, region->committed_max + 1));
+        status = clip_committed(scan, region, error);
     }
     if (options != NULL && options->resume && options->backward) {
         clip(scan, 0, options->resume_after);
@@ -131,6 +209,7 @@ static void set_range(bpi_scan *scan, const bp_region *region, const bp_query_op
     bool nonsense = ((region->fields & BP_REGION_CLOCK) && region->clock_min > region->clock_max) ||
                     ((region->fields & BP_REGION_COMMITTED) && region->committed_min > region->committed_max);
     scan->ended = blocks->count == 0 || nonsense || scan->low >= scan->high;
+    return status;
 }
 
 /* ---- begin, end ---- */
@@ -221,14 +300,12 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
     scan->left = options == NULL || options->limit == 0 ? UINT64_MAX : options->limit;
     scan->target = scan->left < FIRST_TARGET ? (uint32_t)scan->left : FIRST_TARGET;
     set_query(&scan->query, region, of->key);
-    set_range(scan, region, options);
-    bp_status status =
-        set_kinds(scan, options) ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the kinds of a query");
-    if (!scan->ended && (region->fields & BP_REGION_SCOPE)) {
-        const bpi_entity *scope = bpi_names_read(&of->scopes, region->scope);
-        scan->ended = scope == NULL;
-        scan->query.scope = scope == NULL ? 0 : scope->number;
-        scan->query.tests |= BP_REGION_SCOPE;
+    bp_status status = set_range(scan, region, options, error);
+    if (status == BP_OK && !set_kinds(scan, options)) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the kinds of a query");
+    }
+    if (status == BP_OK && !scan->ended && (region->fields & BP_REGION_SCOPE)) {
+        status = resolve_scope(scan, of, region, error);
     }
     if (status == BP_OK && !scan->ended && (region->fields & BP_REGION_ENTITY)) {
         status = resolve_entity(scan, of, region, error);
@@ -264,32 +341,73 @@ void bpi_scan_end(bpi_scan *scan)
 
 /* ---- next ---- */
 
-/* Goes to the next block of the range; false when there is none. */
-static bool next_block(bpi_scan *scan)
+/* Plans the block at hand, or what replaces it, from where drawing has come to. */
+static bp_status enter_block(bpi_scan *scan, bp_error *error)
+{
+    scan->at = NULL;
+    for (;;) {
+        const bpi_block *block = NULL;
+        bp_status status = bpi_blocks_good(scan->view->blocks, scan->block_index, &block, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        scan->at = block;
+        scan->rows = bpi_blocks_rows(scan->view->blocks, scan->block_index, scan->view->end);
+        bpi_plan_block(scan);
+        if (BPI_LIKELY(!bpi_block_broken(block))) {
+            return BP_OK;
+        }
+    }
+}
+
+/* Goes to the next block of the range. BP_END: there is none. */
+static bp_status next_block(bpi_scan *scan, bp_error *error)
 {
     const bpi_blocks *blocks = scan->view->blocks;
     if (scan->ended) {
-        return false;
+        return BP_END;
     }
-    if (scan->at == NULL) {
+    if (scan->begun && scan->at == NULL) {
+        return enter_block(scan, error); /* it could not be entered before */
+    }
+    if (!scan->begun) {
+        scan->begun = true;
         scan->block_index = bpi_blocks_find(blocks, scan->backward ? scan->high - 1 : scan->low);
     } else if (scan->backward ? scan->block_index == 0 || scan->at->first <= scan->low
                               : scan->block_index + 1 >= blocks->count ||
                                     blocks->block[scan->block_index + 1]->first >= scan->high) {
         scan->ended = true;
-        return false;
+        return BP_END;
     } else {
         scan->block_index = scan->backward ? scan->block_index - 1 : scan->block_index + 1;
     }
-    scan->at = blocks->block[scan->block_index];
-    scan->rows = bpi_blocks_rows(blocks, scan->block_index, scan->view->end);
-    bpi_plan_block(scan);
-    return true;
+    scan->passed = scan->backward ? UINT32_MAX : 0;
+    return enter_block(scan, error);
+}
+
+/* Draws more of the block at hand. BP_END: it has no more. */
+static bp_status draw_more(bpi_scan *scan, bp_error *error)
+{
+    uint32_t before = scan->count;
+    for (;;) {
+        bool drawn = bpi_draw(scan);
+        if (BPI_LIKELY(!bpi_block_broken(scan->at))) {
+            if (drawn) {
+                scan->passed = scan->batch[scan->count - 1] + (scan->backward ? 0 : 1);
+            }
+            return drawn ? BP_OK : BP_END;
+        }
+        scan->count = before; /* worth nothing: its replacement is asked instead */
+        bp_status status = enter_block(scan, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
 }
 
 static const bpi_block *block_of(const bpi_scan *scan, uint32_t i)
 {
-    return scan->view->blocks->block[scan->batch_block[i]];
+    return bpi_block_now(scan->view->blocks->block[scan->batch_block[i]]);
 }
 
 static void prefetch(const bpi_scan *scan, uint32_t i)
@@ -299,27 +417,32 @@ static void prefetch(const bpi_scan *scan, uint32_t i)
     bpi_block_prefetch(block, scan->batch[i], block == scan->at ? scan->rows : scan->batch[i] + 1);
 }
 
-/* Fills the batch; false at the end. */
-static bool refill(bpi_scan *scan, bool records)
+/* Fills the batch. BP_END: there are no more. */
+static bp_status refill(bpi_scan *scan, bool records, bp_error *error)
 {
+    bp_status status = BP_OK;
     scan->count = 0;
     scan->taken = 0;
-    while (scan->count < scan->target) {
-        if ((scan->at == NULL || !bpi_draw(scan)) && !next_block(scan)) {
-            break;
+    while (scan->count < scan->target && status == BP_OK) {
+        status = scan->at == NULL ? BP_END : draw_more(scan, error);
+        if (status == BP_END) {
+            status = next_block(scan, error);
         }
+    }
+    if (scan->count == 0) {
+        return status;
     }
     scan->target = scan->target * 2 < BPI_BATCH ? scan->target * 2 : BPI_BATCH;
     /* First what leads to the records, all at once, then the first of the records. */
     for (uint32_t i = 0; records && i < scan->count; i++) {
         const bpi_rows *rows = block_of(scan, i)->rows;
-        BPI_PREFETCH(bpi_rows_at(rows, scan->batch[i], BPI_ROW_OFFSET, 4));
+        bpi_rows_prefetch(rows, scan->batch[i], BPI_ROW_OFFSET, 4);
         BPI_PREFETCH(bpi_rows_firsts(rows, scan->batch[i]));
     }
     for (uint32_t i = 0; records && i < scan->count && i < PREFETCH_AHEAD; i++) {
         prefetch(scan, i);
     }
-    return scan->count > 0;
+    return BP_OK;
 }
 
 /* Must the record of this row say whether it is in the region? */
@@ -329,11 +452,10 @@ static bool needs_record(const bpi_scan *scan, const bpi_block *block, uint32_t 
            (scan->query.confirm_clocks && bpi_row_u32(block->rows, row, BPI_ROW_CLOCK) == BPI_CLOCK_BIG);
 }
 
-static void set_commit(bpi_scan *scan, uint32_t block_index, uint32_t row, bp_event *event)
+static void set_commit(bpi_scan *scan, const bpi_block *block, uint32_t block_index, uint32_t row, bp_event *event)
 {
     bpi_commit *commit = &scan->commit;
     const bpi_blocks *blocks = scan->view->blocks;
-    const bpi_block *block = blocks->block[block_index];
     if (commit->block != block || row < commit->first || row >= commit->end) {
         bpi_commit_of(block, row, bpi_blocks_rows(blocks, block_index, scan->view->end), commit);
     }
@@ -341,35 +463,57 @@ static void set_commit(bpi_scan *scan, uint32_t block_index, uint32_t row, bp_ev
     event->batch_count = commit->end - commit->first;
 }
 
+/* Reads the record of a row of the batch where it is wanted. *passes_out: it is in the region. */
+static bp_status read_row(bpi_scan *scan, uint32_t i, bp_event *event_out, bool *passes_out, bp_error *error)
+{
+    const bpi_block *block = NULL;
+    uint32_t row = scan->batch[i];
+    bp_event own;
+    bp_event *event = event_out != NULL ? event_out : &own;
+    bp_status status = BP_OK;
+    do {
+        status = bpi_blocks_good(scan->view->blocks, scan->batch_block[i], &block, error);
+        if (BPI_UNLIKELY(status != BP_OK)) {
+            return status;
+        }
+        bool confirm = needs_record(scan, block, row);
+        *passes_out = true;
+        if (event_out == NULL && !confirm) {
+            continue;
+        }
+        status = bpi_block_event(block, row, event, error);
+        if (status == BP_OK) {
+            *passes_out = !confirm || bpi_match_event(&scan->query, event);
+            set_commit(scan, block, scan->batch_block[i], row, event);
+        }
+    } while (BPI_UNLIKELY(bpi_block_broken(block)));
+    return status;
+}
+
 bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_out, bp_error *error)
 {
     while (scan->left > 0) {
         bool records = event_out != NULL || scan->query.confirm;
-        if (scan->taken == scan->count && !refill(scan, records)) {
-            return BP_END;
+        if (scan->taken == scan->count) {
+            bp_status filled = refill(scan, records, error);
+            if (filled != BP_OK) {
+                return filled;
+            }
         }
         uint32_t i = scan->taken++;
-        uint32_t row = scan->batch[i];
-        const bpi_block *block = block_of(scan, i);
+        bool passes = false;
         if (records && i + PREFETCH_AHEAD < scan->count) {
             prefetch(scan, i + PREFETCH_AHEAD);
         }
-        *sequence_out = block->first + row;
-        bool confirm = needs_record(scan, block, row);
-        if (event_out != NULL || confirm) {
-            bp_event own;
-            bp_event *event = event_out != NULL ? event_out : &own;
-            bp_status status = bpi_block_event(block, row, event, error);
-            if (BPI_UNLIKELY(status != BP_OK)) {
-                return status;
-            }
-            if (confirm && !bpi_match_event(&scan->query, event)) {
-                continue;
-            }
-            set_commit(scan, scan->batch_block[i], row, event);
+        *sequence_out = scan->view->blocks->block[scan->batch_block[i]]->first + scan->batch[i];
+        bp_status status = read_row(scan, i, event_out, &passes, error);
+        if (BPI_UNLIKELY(status != BP_OK)) {
+            return status;
         }
-        scan->left--;
-        return BP_OK;
+        if (passes) {
+            scan->left--;
+            return BP_OK;
+        }
     }
     return BP_END;
 }
@@ -385,18 +529,21 @@ bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error)
         }
         return status == BP_END ? BP_OK : status;
     }
-    while (next_block(scan)) {
+    while ((status = next_block(scan, error)) == BP_OK) {
         uint32_t count = bpi_source_count(scan);
         if (count != UINT32_MAX) {
             *count_out += count;
             continue;
         }
-        scan->count = 0;
         scan->target = BPI_BATCH;
-        while (bpi_draw(scan)) {
-            *count_out += scan->count;
+        do {
             scan->count = 0;
+            status = draw_more(scan, error);
+            *count_out += scan->count;
+        } while (status == BP_OK);
+        if (status != BP_END) {
+            return status;
         }
     }
-    return BP_OK;
+    return status == BP_END ? BP_OK : status;
 }

@@ -33,7 +33,9 @@ struct bpi_scan {
     bool ended;
 
     size_t block_index;
-    const bpi_block *at; /* NULL: no block yet */
+    bool begun;          /* block_index has been chosen */
+    const bpi_block *at; /* it, or its replacement; NULL: it is still to be entered */
+    uint32_t passed;     /* its rows below (backward: from here on) are drawn */
     uint32_t rows;       /* of it in the view */
     bpi_source source;
     uint32_t tests;             /* what the source does not answer */
@@ -60,7 +62,7 @@ struct bpi_scan {
     bpi_commit commit;
 };
 
-/* Prepares the chain of the query's entity. */
+/* Prepares the chain of the query's entity; NULL: it is not in memory. */
 void bpi_plan_chain(bpi_scan *scan, const bpi_entity *entity);
 /* Sets what the block's rows come from: source, tests, low_row, high_row. */
 void bpi_plan_block(bpi_scan *scan);

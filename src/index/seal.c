@@ -6,49 +6,64 @@
  */
 #include "index/core.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/memory.h"
-#include "format/record.h"
+#include "index/input.h"
 
-/* The same rows; for SOAOS grouped by entity. */
-static bpi_rows *sealed_rows(const bpi_index *index, const bpi_block *block, const bpi_postings *postings)
-{
-    if (index->layout == BP_LAYOUT_SOAOS && postings != NULL && block->rows->places == NULL) {
-        return bpi_rows_copy(block->rows, postings->entities.row_count, postings->entities.rows);
-    }
-    return bpi_rows_hold(block->rows);
-}
+enum { SHIFT_LEAST = 6, TILES_LEAST = 8 };
 
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count)
 {
-    bpi_postings *postings = bpi_postings_build(&index->allocator, block, count);
-    bpi_rows *rows = sealed_rows(index, block, postings);
-    bpi_block *sealed = NULL;
-    if (rows != NULL) {
-        sealed = bpi_block_new(&index->allocator, block->segment, block->first, block->key, rows);
-    }
-    if (sealed == NULL) {
-        bpi_postings_free(postings);
+    const bp_allocator *allocator = &index->allocator;
+    bpi_index_header header;
+    bpi_input input;
+    bpi_sink sink;
+    bpi_image *image = NULL;
+    if (!bpi_input_of_block(&input, allocator, block, count)) {
         return NULL;
     }
-    sealed->postings = postings;
-    bpi_causes_give_up(&sealed->causes);
-    sealed->sealed = true;
-    if (!bpi_table_reserve_tight(&sealed->ids, count)) {
-        bpi_block_drop(sealed);
-        return NULL;
+    bpi_header_of(index, block, count, &header);
+    bpi_sink_init(&sink, allocator, NULL, NULL);
+    if (bpi_emit_plan(&input, 1, &header) && bpi_emit(&sink, &input, 1, &header) == 0) {
+        size_t size = 0;
+        uint8_t *bytes = bpi_sink_take(&sink, &size);
+        image = bytes == NULL ? NULL : bpi_image_of_heap(allocator, bytes, size);
     }
-    bpi_table_copy(&sealed->ids, &block->ids, count);
-    atomic_store_explicit(&sealed->system, atomic_load_explicit(&block->system, memory_order_relaxed),
-                          memory_order_relaxed);
-    return sealed;
+    bpi_sink_fini(&sink);
+    bpi_input_fini(&input);
+    return image == NULL ? NULL : bpi_block_of_image(allocator, block->parts, block->part_count, image);
+}
+
+/* Tiles as large as the layout says, but not so large that the last one is mostly empty. */
+static uint8_t shift_of(bp_layout layout, uint32_t rows)
+{
+    unsigned shift = bpi_layout_shift(layout);
+    while (shift > SHIFT_LEAST && (UINT64_C(1) << shift) * TILES_LEAST > rows) {
+        shift--;
+    }
+    return (uint8_t)shift;
+}
+
+void bpi_header_of(const bpi_index *index, const bpi_block *block, uint32_t count, bpi_index_header *header)
+{
+    memset(header, 0, sizeof *header);
+    bp_layout layout = index->layout == BP_LAYOUT_DEFAULT ? BP_LAYOUT_SOA : index->layout;
+    header->key = index->key;
+    header->first_ordinal = block->parts[0].segment->ordinal;
+    header->last_ordinal = block->parts[block->part_count - 1].segment->ordinal;
+    header->segment_count = block->part_count;
+    header->first_sequence = block->first;
+    header->layout = (uint8_t)(layout - 1);
+    header->shift = shift_of(layout, count);
 }
 
 /* The place of the block of a segment; count when there is none. */
 static size_t place_of(const bpi_blocks *blocks, uint32_t ordinal)
 {
     size_t i = blocks->count;
-    while (i > 0 && blocks->block[i - 1]->segment->ordinal != ordinal) {
+    while (i > 0 && blocks->block[i - 1]->parts[0].segment->ordinal != ordinal) {
         i--;
     }
     return i == 0 ? blocks->count : i - 1;
@@ -63,25 +78,24 @@ size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal)
     return rows;
 }
 
-/* Puts `block` in the place of `old`, if it is still there. */
-static bool replace(bpi_index *index, const bpi_block *old, bpi_block *block)
+bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block)
 {
-    bool done = true;
+    bool done = false;
     pthread_mutex_lock(&index->lock);
     const bpi_blocks *now = atomic_load_explicit(&index->current, memory_order_relaxed);
     bpi_blocks *replaced = NULL;
-    for (size_t i = 0; i < now->count; i++) {
-        if (now->block[i] != old) {
-            continue;
-        }
-        bpi_blocks *blocks = bpi_blocks_new(index, now, now->count, 0);
-        done = blocks != NULL;
-        if (done) {
-            bpi_block_drop(blocks->block[i]);
-            blocks->block[i] = bpi_block_hold(block);
-            replaced = bpi_index_swap(index, blocks);
-        }
-        break;
+    size_t at = 0;
+    while (at < now->count && now->block[at] != seen->block[i]) {
+        at++;
+    }
+    bool there = at + count <= now->count;
+    for (size_t n = 0; there && n < count; n++) {
+        there = now->block[at + n] == seen->block[i + n];
+    }
+    bpi_blocks *blocks = there ? bpi_blocks_spliced(index, now, at, count, block) : NULL;
+    if (blocks != NULL) {
+        replaced = bpi_index_swap(index, blocks);
+        done = true;
     }
     pthread_mutex_unlock(&index->lock);
     bpi_blocks_drop(replaced);
@@ -93,10 +107,10 @@ bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal)
     bpi_blocks *blocks = bpi_index_blocks(index);
     size_t i = place_of(blocks, ordinal);
     bool done = true;
-    if (i < blocks->count && blocks->block[i]->postings == NULL) {
+    if (i < blocks->count && blocks->block[i]->image == NULL) {
         const bpi_block *block = blocks->block[i];
         bpi_block *sealed = bpi_block_sealed(index, block, bpi_blocks_rows(blocks, i, bpi_index_next(index)));
-        done = sealed != NULL && sealed->postings != NULL && replace(index, block, sealed);
+        done = sealed != NULL && bpi_index_replace(index, blocks, i, 1, sealed);
         bpi_block_drop(sealed);
     }
     bpi_blocks_drop(blocks);
@@ -161,20 +175,41 @@ static bool find_lost(bpi_index *index, const bpi_blocks *blocks, uint64_t seque
             continue;
         }
         bpi_head head;
-        bpi_entity *entity = bpi_names_at(&index->entities, bpi_row_u32(block->rows, row, BPI_ROW_ENTITY));
-        if (!head_at(blocks, distance == 0 ? BP_NONE : at - distance, &head) || !lost_add(index, list, entity, &head)) {
+        bp_event event;
+        if (bpi_block_event(block, row, &event, NULL) != BP_OK) {
+            return false;
+        }
+        bpi_entity *entity = bpi_names_find(&index->entities, event.entity);
+        if (entity == NULL || !head_at(blocks, distance == 0 ? BP_NONE : at - distance, &head) ||
+            !lost_add(index, list, entity, &head)) {
             return false;
         }
     }
     return true;
 }
 
-/* Rows [0, count) of a block as a block of their own. */
+/* Copies the ids of rows [0, count). */
+static void copy_ids(bpi_block *copy, const bpi_block *block, uint32_t count)
+{
+    if (block->image == NULL) {
+        bpi_table_copy(&copy->ids, &block->ids, count);
+        return;
+    }
+    const bpi_pairs *pairs = &block->image->ids.pairs;
+    for (uint32_t i = 0; i < pairs->count; i++) {
+        bpi_pair pair = bpi_pair_at(pairs, i);
+        if (pair.row < count) {
+            bpi_table_put(&copy->ids, pair.key, pair.row);
+        }
+    }
+}
+
+/* Rows [0, count) of a block, which lie in its first segment, as an open block of their own. */
 static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t count)
 {
-    bpi_rows *rows = bpi_rows_copy(block->rows, count, NULL);
+    bpi_rows *rows = bpi_rows_copy(block->rows, count);
     bpi_block *copy =
-        rows == NULL ? NULL : bpi_block_new(&index->allocator, block->segment, block->first, block->key, rows);
+        rows == NULL ? NULL : bpi_block_new(&index->allocator, block->parts[0].segment, block->first, block->key, rows);
     if (copy == NULL) {
         return NULL;
     }
@@ -182,14 +217,30 @@ static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t c
         bpi_block_drop(copy);
         return NULL;
     }
-    bpi_table_copy(&copy->ids, &block->ids, count);
+    copy_ids(copy, block, count);
     bpi_causes_give_up(&copy->causes);
+    copy->id_range = block->id_range;
+    copy->first_entity = block->first_entity;
+    copy->first_scope = block->first_scope;
     uint32_t system = 0;
     for (uint32_t row = 0; row < count; row++) {
         system += (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_SYSTEM) != 0;
     }
     atomic_store_explicit(&copy->system, system, memory_order_relaxed);
     return copy;
+}
+
+/* Numbers that are given in the rows [0, count) of a block and below. */
+static void set_marks(bpi_index *index, const bpi_block *block, uint32_t count)
+{
+    uint32_t entities = block->first_entity;
+    uint32_t scopes = block->first_scope;
+    for (uint32_t row = 0; row < count; row++) {
+        entities += bpi_row_u32(block->rows, row, BPI_ROW_ENTITY) == entities;
+        scopes += bpi_row_u32(block->rows, row, BPI_ROW_SCOPE) == scopes;
+    }
+    atomic_store_explicit(&index->entity_mark, entities, memory_order_relaxed);
+    atomic_store_explicit(&index->scope_mark, scopes, memory_order_relaxed);
 }
 
 /* The blocks below `sequence`, the last one cut there. */
@@ -218,9 +269,6 @@ static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, u
         bpi_entity *entity = list->items[i].entity;
         entity->head = list->items[i].head;
         atomic_store_explicit(&entity->last, entity->head.last, memory_order_release);
-        if (entity->head.last == BP_NONE) {
-            atomic_fetch_sub_explicit(&index->used_entities, 1, memory_order_relaxed);
-        }
     }
     pthread_mutex_lock(&index->lock);
     bpi_blocks *replaced = bpi_index_swap(index, below);
@@ -246,8 +294,10 @@ bool bpi_index_truncate(bpi_index *index, uint64_t sequence)
     }
     BPI_ASSERT(sequence >= blocks->block[0]->first);
     if (find_lost(index, blocks, sequence, &list)) {
+        const bpi_block *whole = blocks->block[bpi_blocks_find(blocks, sequence)];
         bpi_blocks *below = blocks_below(index, blocks, sequence);
         if (below != NULL) {
+            set_marks(index, whole, (uint32_t)(sequence - whole->first));
             forget(index, &list, below, sequence);
             done = true;
         }

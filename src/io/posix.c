@@ -31,6 +31,7 @@ static const bp_io posix = {
     .map_store = bpi_posix_map_store,
     .map_wait = bpi_posix_map_wait,
     .map_wake = bpi_posix_map_wake,
+    .file_rest = bpi_posix_file_rest,
     .file_lock = bpi_posix_file_lock,
 };
 

@@ -112,6 +112,17 @@ void bpi_posix_file_close(void *context, bp_file *handle)
     free(file);
 }
 
+/* A mapping needs no descriptor. */
+void bpi_posix_file_rest(void *context, bp_file *handle)
+{
+    (void)context;
+    bpi_posix_file *file = bpi_posix_file_of(handle);
+    if (!file->listed && file->fd >= 0) {
+        (void)close(file->fd);
+        file->fd = -1;
+    }
+}
+
 int bpi_posix_file_size(void *context, bp_file *file, uint64_t *size_out)
 {
     (void)context;

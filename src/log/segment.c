@@ -4,12 +4,61 @@
 #include "log/segment.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "log/segment_file.h"
+#include "log/walk.h"
+
+struct bpi_opener {
+    _Atomic uint32_t references;
+    pthread_mutex_t lock; /* one segment is opened at a time */
+    bpi_home home;        /* io, allocator and log alone */
+    bp_id store_id;
+    uint32_t seed;
+};
+
+bpi_opener *bpi_opener_new(const bpi_home *home, const bp_id *store_id, bp_error *error)
+{
+    bpi_opener *opener = bpi_allocate_zero(home->allocator, sizeof *opener);
+    if (opener == NULL || pthread_mutex_init(&opener->lock, NULL) != 0) {
+        bpi_release(home->allocator, opener, sizeof *opener);
+        (void)bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open segments");
+        return NULL;
+    }
+    int code = home->io->dir_open_at(home->io->context, home->root, "log", false, &opener->home.log);
+    if (code != 0) {
+        (void)pthread_mutex_destroy(&opener->lock);
+        bpi_release(home->allocator, opener, sizeof *opener);
+        (void)bpi_error_system(error, code, "cannot open the log of the store");
+        return NULL;
+    }
+    opener->home.io = home->io;
+    opener->home.allocator = home->allocator;
+    opener->store_id = *store_id;
+    opener->seed = bpi_record_seed(store_id);
+    atomic_init(&opener->references, 1);
+    return opener;
+}
+
+bpi_opener *bpi_opener_hold(bpi_opener *opener)
+{
+    atomic_fetch_add_explicit(&opener->references, 1, memory_order_relaxed);
+    return opener;
+}
+
+void bpi_opener_drop(bpi_opener *opener)
+{
+    if (opener == NULL || atomic_fetch_sub_explicit(&opener->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    opener->home.io->dir_close(opener->home.io->context, opener->home.log);
+    (void)pthread_mutex_destroy(&opener->lock);
+    bpi_release(opener->home.allocator, opener, sizeof *opener);
+}
 
 bpi_segment *bpi_segment_hold(bpi_segment *segment)
 {
@@ -29,7 +78,92 @@ void bpi_segment_drop(bpi_segment *segment)
     if (segment->file != NULL) {
         io->file_close(io->context, segment->file);
     }
+    bpi_opener *opener = segment->opener;
     bpi_release(segment->allocator, segment, sizeof *segment);
+    bpi_opener_drop(opener);
+}
+
+bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry)
+{
+    const bp_allocator *allocator = opener->home.allocator;
+    bpi_segment *segment = bpi_allocate_zero(allocator, sizeof *segment);
+    if (segment == NULL) {
+        return NULL;
+    }
+    segment->io = opener->home.io;
+    segment->allocator = allocator;
+    segment->ordinal = entry->ordinal;
+    segment->generation = entry->generation;
+    segment->salt = entry->salt;
+    segment->seed = opener->seed;
+    segment->length = entry->length;
+    segment->opener = bpi_opener_hold(opener);
+    atomic_init(&segment->references, 1);
+    atomic_init(&segment->opened, false);
+    return segment;
+}
+
+void bpi_segment_rest(bpi_segment *segment)
+{
+    if (segment->io->file_rest != NULL && segment->file != NULL) {
+        segment->io->file_rest(segment->io->context, segment->file);
+    }
+}
+
+static bp_status too_short(const bpi_segment *segment, uint64_t size, bp_error *error)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(segment->ordinal, segment->generation, name);
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log is damaged: sealed segment is shorter than listed");
+    bpi_error_at(error, size, "log/%s", name);
+    return BP_ERR_CORRUPT;
+}
+
+/* With the opener's lock. */
+static bp_status map_listed(bpi_segment *segment, bp_error *error)
+{
+    bpi_opener *opener = segment->opener;
+    const bp_io *io = segment->io;
+    bpi_catalog catalog = {.manifest = {.store_id = opener->store_id}};
+    bpi_segment_entry entry = {.ordinal = segment->ordinal,
+                               .generation = segment->generation,
+                               .salt = segment->salt,
+                               .state = BPI_SEGMENT_SEALED};
+    uint64_t size = 0;
+    bp_file *file = NULL;
+    bp_status status = bpi_open_listed(&opener->home, &catalog, &entry, BP_OPEN_READ, &file, &size, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (size < segment->length) {
+        io->file_close(io->context, file);
+        return too_short(segment, size, error);
+    }
+    int code = io->map_open(io->context, file, (size_t)segment->length, false, &segment->writable);
+    if (code != 0) {
+        io->file_close(io->context, file);
+        status = bpi_error_system(error, code, "cannot map a segment");
+        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+    }
+    segment->file = file;
+    segment->address = segment->writable;
+    segment->map_size = (size_t)segment->length;
+    bpi_segment_rest(segment);
+    atomic_store_explicit(&segment->size, segment->length, memory_order_relaxed);
+    atomic_store_explicit(&segment->opened, true, memory_order_release);
+    return BP_OK;
+}
+
+bp_status bpi_segment_map(bpi_segment *segment, bp_error *error)
+{
+    if (segment->opener == NULL) {
+        return BP_OK; /* made mapped */
+    }
+    (void)pthread_mutex_lock(&segment->opener->lock);
+    bp_status status =
+        atomic_load_explicit(&segment->opened, memory_order_acquire) ? BP_OK : map_listed(segment, error);
+    (void)pthread_mutex_unlock(&segment->opener->lock);
+    return status;
 }
 
 bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
@@ -49,6 +183,7 @@ bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segmen
     segment->salt = entry->salt;
     segment->seed = seed;
     segment->writable_map = writable;
+    atomic_init(&segment->opened, true);
     atomic_init(&segment->references, 1);
     uint64_t size = 0;
     int code = io->file_size(io->context, file, &size);

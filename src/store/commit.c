@@ -35,7 +35,11 @@ static bp_status check_causes(bp_store *store, const bpi_scratch *scratch, size_
         for (uint32_t c = 0; c < staged->given_causes && !staged->external; c++) {
             const bp_id *cause = &staged->input.causes[c];
             uint64_t sequence = 0;
-            bool found = bpi_index_find_id(store->index, cause, &sequence);
+            bp_status known = bpi_index_find_id(store->index, cause, &sequence, error);
+            bool found = known == BP_OK;
+            if (!found && known != BP_ERR_NOT_FOUND) {
+                return known;
+            }
             for (size_t earlier = 0; !found && earlier < i; earlier++) {
                 found = bp_id_equal(cause, &scratch->items[earlier].input.id);
             }
@@ -71,16 +75,15 @@ bp_status bpi_entities_resolve(bp_store *store, bpi_scratch *scratch, size_t cou
 {
     for (size_t i = 0; i < count; i++) {
         bpi_staged *staged = &scratch->items[i];
-        staged->entity_new = false;
-        staged->entity = bpi_index_find_expected(store->index, staged->input.entity, staged->expected);
-        if (staged->entity == NULL) {
-            staged->entity = bpi_index_add_entity(store->index, staged->input.entity);
-            staged->entity_new = staged->entity != NULL;
+        bp_status status = bpi_index_take_entity(store->index, staged->input.entity, staged->expected, true,
+                                                 &staged->entity, &staged->entity_new, error);
+        staged->entity_new = staged->entity_new && status == BP_OK;
+        if (status == BP_OK) {
+            status = bpi_index_take_scope(store->index, staged->input.scope, &staged->scope, error);
         }
-        staged->scope = bpi_index_scope(store->index, staged->input.scope);
-        if (staged->entity == NULL || staged->scope == BPI_NO_NUMBER) {
+        if (status != BP_OK) {
             bpi_entities_undo(store, scratch, i + 1);
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+            return bpi_error_wrap(error, status, "nothing was appended");
         }
     }
     return BP_OK;
@@ -236,12 +239,10 @@ static void index_item(bp_store *store, const bpi_staged *staged, uint64_t recor
                    .time_us = staged->assigned.time_us,
                    .previous = staged->previous,
                    .offset = (uint32_t)record_offset,
-                   .entity = staged->entity->number,
-                   .scope = staged->scope,
                    .lane = staged->lane,
                    .kind = staged->input.kind,
                    .first_of_commit = first};
-    bpi_index_append(store->index, staged->entity, &row);
+    bpi_index_append(store->index, staged->entity, staged->scope, &row);
     bpi_kinds_count_event(&store->kinds, staged->input.kind);
     if (staged->system) {
         atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);

@@ -29,23 +29,8 @@ static bp_status taken(const bp_id *id, const char *why, size_t index, size_t co
 
 bp_status bpi_commit_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error)
 {
-    bpi_segment *segment = NULL;
-    uint32_t offset = 0;
-    size_t length = 0;
-    const char *fault = "event is not in the index";
-    if (bpi_index_locate(store->index, sequence, &segment, &offset)) {
-        uint64_t size = atomic_load_explicit(&segment->size, memory_order_acquire);
-        fault = offset >= size ? "record beyond the file"
-                               : bpi_record_view(segment->address + offset, (size_t)(size - offset), segment->seed,
-                                                 event_out, &length);
-    }
-    if (fault != NULL) {
-        bpi_error_set(error, BP_ERR_CORRUPT, "event %llu cannot be read: %s", (unsigned long long)sequence, fault);
-        bpi_error_at(error, offset, "log segment %u", segment == NULL ? 0 : (unsigned)segment->ordinal);
-        return BP_ERR_CORRUPT;
-    }
-    event_out->position = bpi_lsn(segment->ordinal, offset);
-    return BP_OK;
+    bp_status status = bpi_index_event(store->index, sequence, event_out, error);
+    return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "an event that this rests on cannot be read");
 }
 
 /* The same request? A payload that was erased cannot be compared. */
@@ -150,8 +135,12 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
     size_t first_known = count;
     for (size_t i = lead; i < count; i++) {
         uint64_t sequence = 0;
-        if (!bpi_index_find_id(store->index, &scratch->items[i].input.id, &sequence)) {
+        bp_status status = bpi_index_find_id(store->index, &scratch->items[i].input.id, &sequence, error);
+        if (status == BP_ERR_NOT_FOUND) {
             continue;
+        }
+        if (status != BP_OK) {
+            return status;
         }
         if (known++ == 0) {
             first_known = i;

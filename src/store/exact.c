@@ -127,8 +127,9 @@ static bp_status check_history(bp_store *store, bpi_scratch *scratch, const bp_e
         if (staged->assigned.clock != head->events || staged->assigned.hlc <= last) {
             return refuse(&events[i], i, BP_ERR_HASH, "its clock or HLC does not follow", error);
         }
-        if (bpi_index_find_id(store->index, &staged->input.id, &known)) {
-            return refuse(&events[i], i, BP_ERR_IDEMPOTENCY, "its id is taken", error);
+        bp_status taken = bpi_index_find_id(store->index, &staged->input.id, &known, error);
+        if (taken != BP_ERR_NOT_FOUND) {
+            return taken == BP_OK ? refuse(&events[i], i, BP_ERR_IDEMPOTENCY, "its id is taken", error) : taken;
         }
         compute_hash(staged, head, &hash);
         if (!bp_hash_equal(&hash, &staged->assigned.event_hash)) {

@@ -86,7 +86,12 @@ bp_status bp_get(bp_store *store, const bp_id *id, const bp_event **event_out, b
         bpi_view_drop(view);
         return bpi_error_set(error, BP_ERR_ARGUMENT, "id is NULL");
     }
-    if (!bpi_view_find_id(view, id, &sequence)) {
+    status = bpi_view_find_id(view, id, &sequence, error);
+    if (status != BP_OK && status != BP_ERR_NOT_FOUND) {
+        bpi_view_drop(view);
+        return status;
+    }
+    if (status == BP_ERR_NOT_FOUND) {
         char text[BP_ID_TEXT_SIZE];
         bpi_view_drop(view);
         if (error != NULL) {

@@ -134,8 +134,8 @@ static bp_status check_guard(bp_store *store, const bp_guard *guard, bp_error *e
     }
     if ((region.fields & (BP_REGION_ENTITY | BP_REGION_PREFIX)) == BP_REGION_ENTITY) {
         const bpi_entity *entity = bpi_index_find_entity(store->index, region.entity);
-        if (entity == NULL || entity->head.events == 0 || entity->head.last < first) {
-            return BP_OK;
+        if (entity != NULL && (entity->head.events == 0 || entity->head.last < first)) {
+            return BP_OK; /* one that is not in memory may have events all the same */
         }
     }
     bp_region narrowed = region;

@@ -174,7 +174,7 @@ bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t 
     return BP_OK;
 }
 
-void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t scope, bpi_row *row_out)
+void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, bpi_row *row_out)
 {
     *row_out = (bpi_row){.id = event->id,
                          .correlation = event->correlation,
@@ -185,8 +185,6 @@ void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t 
                          .time_us = event->time_us,
                          .previous = entity->head.events == 0 ? BP_NONE : entity->head.last,
                          .offset = (uint32_t)bpi_lsn_offset(event->position),
-                         .entity = entity->number,
-                         .scope = scope,
                          .lane = event->lane,
                          .kind = event->kind,
                          .first_of_commit = event->batch == event->sequence};
@@ -207,23 +205,29 @@ static bp_status bad_clock(const bp_event *event, uint64_t expected, bp_error *e
 
 bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_error *error)
 {
-    bpi_entity *entity = bpi_index_find_entity(store->index, event->entity);
-    if (entity == NULL) {
-        entity = bpi_index_add_entity(store->index, event->entity);
+    bpi_entity *entity = NULL;
+    bpi_entity *scope = NULL;
+    bool added = false;
+    uint32_t expected = bpi_index_expect_entity(store->index, event->entity);
+    bp_status status = bpi_index_take_entity(store->index, event->entity, expected, false, &entity, &added, error);
+    if (status == BP_OK) {
+        status = bpi_index_take_scope(store->index, event->scope, &scope, error);
     }
-    uint32_t scope = bpi_index_scope(store->index, event->scope);
-    if (entity == NULL || scope == BPI_NO_NUMBER || !bpi_index_reserve(store->index, 1)) {
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!bpi_index_reserve(store->index, 1)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
     if (event->clock != entity->head.events) {
         return bad_clock(event, entity->head.events, error);
     }
     bpi_row row;
-    bpi_store_row_of(event, entity, scope, &row);
+    bpi_store_row_of(event, entity, &row);
     entity->head.events++;
     entity->head.last = event->sequence;
     entity->head.hash = event->event_hash;
-    bpi_index_append(store->index, entity, &row);
+    bpi_index_append(store->index, entity, scope, &row);
     return BP_OK;
 }
 

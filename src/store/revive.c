@@ -113,12 +113,13 @@ static bp_status hash_of(const readback *back, uint64_t sequence, bp_hash *hash_
 static bp_status prove(const readback *back, const bp_event *event, bp_error *error)
 {
     bp_hash previous = {{0}};
-    uint64_t before = bpi_view_previous(back->view, event->sequence);
-    if (before != BP_NONE) {
-        bp_status status = hash_of(back, before, &previous, error);
-        if (status != BP_OK) {
-            return status;
-        }
+    uint64_t before = BP_NONE;
+    bp_status status = bpi_view_previous(back->view, event->sequence, &before, error);
+    if (status == BP_OK && before != BP_NONE) {
+        status = hash_of(back, before, &previous, error);
+    }
+    if (status != BP_OK) {
+        return status;
     }
     bp_hash hash = bp_event_compute_hash(event, before == BP_NONE ? NULL : &previous);
     if (!bp_hash_equal(&hash, &event->event_hash)) {

@@ -39,8 +39,8 @@ typedef struct bpi_staged {
     size_t guard_count;
     /* by the commit */
     bpi_entity *entity;
-    bool entity_new;
-    uint32_t scope;
+    bool entity_new; /* it was not in memory before */
+    bpi_entity *scope;
     bpi_record_assigned assigned;
     uint64_t previous;
 } bpi_staged;

@@ -87,7 +87,7 @@ bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t 
 bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_error *error);
 
 /* The index row of an event; causes stay the event's. */
-void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, uint32_t scope, bpi_row *row_out);
+void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, bpi_row *row_out);
 
 /* Rows that a segment of that size can have at most. */
 size_t bpi_store_rows_max(uint64_t capacity);

@@ -107,8 +107,9 @@ static bp_status read_options(const bp_walk_options *options, bp_walk_options *o
 static bp_status find_start(bp_walk *walk, const bp_id *id, bp_error *error)
 {
     char text[BP_ID_TEXT_SIZE];
-    if (bpi_view_find_id(walk->view, id, &walk->start)) {
-        return BP_OK;
+    bp_status status = bpi_view_find_id(walk->view, id, &walk->start, error);
+    if (status != BP_ERR_NOT_FOUND) {
+        return status;
     }
     if (error != NULL) {
         bp_id_print(id, text);
@@ -217,8 +218,7 @@ static void look_ahead(bp_walk *walk)
 {
     size_t steps = walk->shown == 0 ? CHAIN_AHEAD : 1;
     for (size_t i = 0; i < steps && walk->ahead != BP_NONE; i++) {
-        walk->ahead = bpi_view_previous(walk->view, walk->ahead);
-        if (walk->ahead != BP_NONE) {
+        if (bpi_view_previous(walk->view, walk->ahead, &walk->ahead, NULL) == BP_OK && walk->ahead != BP_NONE) {
             bpi_view_prefetch(walk->view, walk->ahead);
         }
     }
@@ -237,7 +237,10 @@ static bp_status chain_next(bp_walk *walk, bp_error *error)
     }
     uint64_t sequence = walk->next;
     look_ahead(walk);
-    walk->next = bpi_view_previous(walk->view, sequence);
+    bp_status found = bpi_view_previous(walk->view, sequence, &walk->next, error);
+    if (found != BP_OK) {
+        return found;
+    }
     walk->shown++;
     if (walk->has_previous) {
         walk->event = walk->previous;
@@ -274,8 +277,11 @@ static bp_status add_causes(bp_walk *walk, uint32_t depth, bp_error *error)
 {
     for (size_t i = 0; i < walk->event.cause_count; i++) {
         uint64_t sequence = 0;
-        if (!bpi_view_find_id(walk->view, &walk->event.causes[i], &sequence)) {
+        bp_status status = bpi_view_find_id(walk->view, &walk->event.causes[i], &sequence, error);
+        if (status == BP_ERR_NOT_FOUND) {
             walk->missing = true;
+        } else if (status != BP_OK) {
+            return status;
         } else if (!add_found(walk, sequence, depth)) {
             return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a walk");
         }

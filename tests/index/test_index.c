@@ -31,18 +31,26 @@ static void names_are_found_again(void **state)
     for (int i = 0; i < 5000; i++) {
         int size = snprintf(name, sizeof name, i % 10 == 0 ? "%050d" : "n%d", i);
         assert_null(bpi_index_find_entity(w.index, (bp_text){name, (size_t)size}));
-        bpi_entity *entity = bpi_index_add_entity(w.index, (bp_text){name, (size_t)size});
-        assert_int_equal(entity->number, i);
+        bpi_entity *entity = world_take(&w, (bp_text){name, (size_t)size});
+        if (entity == NULL) {
+            fail();
+            return;
+        }
+        assert_true(entity->number == BPI_NO_NUMBER); /* before its first event */
+        assert_int_equal(entity->place, i);
         assert_int_equal(entity->head.events, 0);
         assert_true(entity->head.last == BP_NONE);
     }
     for (int i = 0; i < 5000; i++) {
         (void)snprintf(name, sizeof name, i % 10 == 0 ? "%050d" : "n%d", i);
-        assert_int_equal(bpi_index_find_entity(w.index, bp_text_of(name))->number, i);
+        assert_int_equal(bpi_index_find_entity(w.index, bp_text_of(name))->place, i);
     }
-    assert_int_equal(bpi_index_scope(w.index, bp_text_of("a")), 0);
-    assert_int_equal(bpi_index_scope(w.index, bp_text_of("b")), 1);
-    assert_int_equal(bpi_index_scope(w.index, bp_text_of("a")), 0);
+    bpi_entity *scopes[3];
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(bpi_index_take_scope(w.index, bp_text_of(i == 1 ? "b" : "a"), &scopes[i], NULL), BP_OK);
+    }
+    assert_ptr_equal(scopes[0], scopes[2]);
+    assert_ptr_not_equal(scopes[0], scopes[1]);
     world_end(&w);
 }
 
@@ -59,8 +67,8 @@ static void entities_are_taken_out_newest_first(void **state)
         int count = 1 + (int)below(&d, 300);
         for (int i = 0; i < count; i++) {
             (void)snprintf(name, sizeof name, "%d-%d", round, i);
-            added[i] = bpi_index_add_entity(w.index, bp_text_of(name));
-            assert_int_equal(added[i]->number, i);
+            added[i] = world_entity(&w, name);
+            assert_int_equal(added[i]->place, i);
         }
         for (int i = count - 1; i >= 0; i--) {
             bpi_index_undo_entity(w.index, added[i]);
@@ -93,14 +101,14 @@ static void nothing_is_seen_before_it_is_published(void **state)
     uint64_t sequence = 9;
     bpi_view *view = bpi_view_pin(w.index);
     assert_int_equal(bpi_view_end(view), 0);
-    assert_false(bpi_view_find_id(view, &id, &sequence));
-    assert_true(bpi_index_find_id(w.index, &id, &sequence)); /* the writer sees it */
+    assert_false(world_find(view, &id, &sequence));
+    assert_int_equal(bpi_index_find_id(w.index, &id, &sequence, NULL), BP_OK); /* the writer sees it */
     assert_int_equal(sequence, 0);
     bpi_index_publish(w.index, 1);
-    assert_false(bpi_view_find_id(view, &id, &sequence)); /* pinned before */
+    assert_false(world_find(view, &id, &sequence)); /* pinned before */
     bpi_view_drop(view);
     view = bpi_view_pin(w.index);
-    assert_true(bpi_view_find_id(view, &id, &sequence));
+    assert_true(world_find(view, &id, &sequence));
     bpi_view_drop(view);
     world_end(&w);
 }
@@ -185,7 +193,7 @@ static void check_all(world *w)
     for (uint64_t i = 0; i < w->count; i++) {
         uint64_t sequence = 0;
         bp_event event;
-        assert_true(bpi_view_find_id(view, &w->events[i].id, &sequence));
+        assert_true(world_find(view, &w->events[i].id, &sequence));
         assert_int_equal(sequence, i);
         assert_int_equal(bpi_view_event(view, i, &event, NULL), BP_OK);
         assert_int_equal(event.position >> 32, w->events[i].segment->ordinal);
@@ -193,7 +201,9 @@ static void check_all(world *w)
         for (uint64_t at = i; at > 0 && previous == BP_NONE; at--) {
             previous = strcmp(w->events[at - 1].entity, w->events[i].entity) == 0 ? at - 1 : BP_NONE;
         }
-        assert_true(bpi_view_previous(view, i) == previous);
+        uint64_t told = 0;
+        assert_int_equal(bpi_view_previous(view, i, &told, NULL), BP_OK);
+        assert_true(told == previous);
     }
     bpi_view_drop(view);
 }
@@ -220,11 +230,11 @@ static void rows_taken_back_are_gone(uint64_t seed, bp_layout layout, uint32_t s
             }
         }
         uint64_t sequence = 0;
-        assert_false(bpi_index_find_id(w.index, &gone, &sequence));
+        assert_int_equal(bpi_index_find_id(w.index, &gone, &sequence, NULL), BP_ERR_NOT_FOUND);
         assert_false(bpi_index_reserve(w.index, 1));
         check_all(&w);
         /* What was pinned is as it was. */
-        assert_true(bpi_view_find_id(old, &gone, &sequence));
+        assert_true(world_find(old, &gone, &sequence));
         assert_int_equal(sequence, old_end - 1);
         bpi_view_drop(old);
         assert_true(world_rotate(&w));
@@ -276,9 +286,9 @@ static void memory_may_run_out_anywhere(void **state)
         region.entity = bp_text_of("order");
         bool good = true;
         atomic_store(&w.meter.fail_at, fail_at);
-        good = bpi_index_add_entity(w.index, bp_text_of("a name that does not lie beside the head, being too long")) &&
-               good;
-        good = bpi_index_scope(w.index, bp_text_of("new")) != BPI_NO_NUMBER && good;
+        bpi_entity *scope = NULL;
+        good = world_take(&w, bp_text_of("a name that does not lie beside the head, being too long")) != NULL && good;
+        good = bpi_index_take_scope(w.index, bp_text_of("new"), &scope, NULL) == BP_OK && good;
         good = bpi_index_reserve(w.index, 5000) && good;
         good = bpi_index_seal_block(w.index, sealed) && good;
         good = world_rotate(&w) && good;

@@ -189,9 +189,9 @@ static void one_history(uint64_t seed, bp_layout layout, uint32_t sealed, uint64
     compare_all(&w, &d, late, REGIONS);
     for (uint64_t i = 0; i < w.count; i++) {
         uint64_t found = 0;
-        assert_true(bpi_view_find_id(late, &w.events[i].id, &found));
+        assert_true(world_find(late, &w.events[i].id, &found));
         assert_int_equal(found, i);
-        assert_int_equal(bpi_view_find_id(early, &w.events[i].id, &found), i < bpi_view_end(early));
+        assert_int_equal(world_find(early, &w.events[i].id, &found), i < bpi_view_end(early));
         bp_event event;
         assert_int_equal(bpi_view_event(late, i, &event, NULL), BP_OK);
         check_event(&w.events[i], &event);
@@ -280,7 +280,7 @@ static void an_empty_index_has_nothing(void **state)
     uint64_t sequence = 0;
     bp_id id = world_id(1);
     bp_event event;
-    assert_false(bpi_view_find_id(view, &id, &sequence));
+    assert_false(world_find(view, &id, &sequence));
     assert_int_equal(bpi_view_event(view, 0, &event, NULL), BP_ERR_NOT_FOUND);
     bpi_view_drop(view);
     world_end(&w);
@@ -313,7 +313,7 @@ static void a_damaged_record_is_told_and_stepped_over(void **state)
     assert_int_equal(error.offset, w.events[100].offset);
     /* "Not there" would be a guess. */
     uint64_t sequence = 0;
-    assert_true(bpi_view_find_id(view, &w.events[100].id, &sequence));
+    assert_true(world_find(view, &w.events[100].id, &sequence));
     assert_int_equal(sequence, 100);
     bpi_scan_end(scan);
     bpi_view_drop(view);

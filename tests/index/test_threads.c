@@ -48,7 +48,7 @@ static void *write_all(void *argument)
             world_append(w, event);
         }
         if (i % 50 == 0) { /* an entity that comes and goes */
-            bpi_index_undo_entity(w->index, bpi_index_add_entity(w->index, bp_text_of("fleeting")));
+            bpi_index_undo_entity(w->index, world_entity(w, "fleeting"));
         }
         bpi_index_publish(w->index, bpi_index_next(w->index));
         if (i % 400 == 399) {
@@ -117,7 +117,7 @@ static void *read_all(void *argument)
             uint64_t sequence = 0;
             bp_event event;
             bp_id id = world_id(roll(&d) % (end + 20));
-            if (bpi_view_find_id(view, &id, &sequence)) {
+            if (world_find(view, &id, &sequence)) {
                 assert_true(sequence < end);
                 assert_int_equal(bpi_view_event(view, sequence, &event, NULL), BP_OK);
                 assert_true(bp_id_equal(&event.id, &id));

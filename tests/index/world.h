@@ -227,6 +227,31 @@ static inline uint64_t world_write(world *w, const model_event *event, const bpi
     return offset;
 }
 
+/* NULL: no memory. */
+static inline bpi_entity *world_take(world *w, bp_text name)
+{
+    bpi_entity *entity = NULL;
+    bool added = false;
+    uint32_t expected = bpi_index_expect_entity(w->index, name);
+    bp_status status = bpi_index_take_entity(w->index, name, expected, true, &entity, &added, NULL);
+    assert_true(status == BP_OK || status == BP_ERR_NO_MEMORY);
+    return status == BP_OK ? entity : NULL;
+}
+
+static inline bpi_entity *world_entity(world *w, const char *name)
+{
+    bpi_entity *entity = world_take(w, bp_text_of(name));
+    assert_non_null(entity);
+    return entity;
+}
+
+static inline bool world_find(const bpi_view *view, const bp_id *id, uint64_t *sequence_out)
+{
+    bp_status status = bpi_view_find_id(view, id, sequence_out, NULL);
+    assert_true(status == BP_OK || status == BP_ERR_NOT_FOUND);
+    return status == BP_OK;
+}
+
 /* Appends one event, filled in but for sequence, clock and hash. The caller publishes. */
 static inline model_event *world_append(world *w, model_event event)
 {
@@ -234,11 +259,9 @@ static inline model_event *world_append(world *w, model_event event)
         w->capacity = w->capacity == 0 ? 1024 : w->capacity * 2;
         w->events = realloc(w->events, w->capacity * sizeof *w->events);
     }
-    bpi_entity *entity = bpi_index_find_entity(w->index, bp_text_of(event.entity));
-    if (entity == NULL) {
-        entity = bpi_index_add_entity(w->index, bp_text_of(event.entity));
-    }
-    assert_non_null(entity);
+    bpi_entity *entity = world_entity(w, event.entity);
+    bpi_entity *scope = NULL;
+    assert_int_equal(bpi_index_take_scope(w->index, bp_text_of(event.scope), &scope, NULL), BP_OK);
     assert_true(bpi_index_reserve(w->index, 1));
     bool genesis = entity->head.last == BP_NONE;
     event.sequence = bpi_index_next(w->index);
@@ -257,13 +280,11 @@ static inline model_event *world_append(world *w, model_event event)
         .time_us = event.time_us,
         .previous = entity->head.last,
         .offset = event.offset,
-        .entity = entity->number,
-        .scope = bpi_index_scope(w->index, bp_text_of(event.scope)),
         .lane = event.lane,
         .kind = event.kind,
         .first_of_commit = event.batch == event.sequence,
     };
-    bpi_index_append(w->index, entity, &row);
+    bpi_index_append(w->index, entity, scope, &row);
     entity->head = (bpi_head){event.clock + 1, event.sequence, event.hash};
     w->events[w->count++] = event;
     return &w->events[w->count - 1];

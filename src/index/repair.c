@@ -1,0 +1,251 @@
+/*
+ * repair.c: what takes the place of a block whose file is not right: the same rows, from the log, in memory.
+ *
+ * Holds: the replacement has the rows that the file should have had, numbers included, since numbers follow from the order of
+ * the log; it is made once, and lives as long as the block. What the log cannot give (a record is damaged) is an error
+ * for whoever asks, never a guess.
+ */
+#include "index/core.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/frame.h"
+#include "format/record.h"
+#include "index/input.h"
+
+/* A block being built from its segments. */
+typedef struct builder {
+    const bpi_blocks *blocks; /* those below `end` come before it */
+    size_t end;
+    bpi_block *block;
+    bpi_names entities; /* met in it */
+    bpi_names scopes;
+    uint32_t entity_mark;
+    uint32_t scope_mark;
+    uint32_t row;
+    uint32_t rows; /* how many there must be */
+} builder;
+
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index anew");
+}
+
+/* The name's item, with its number and, of an entity, its head before this block. */
+static bp_status take_name(builder *b, bp_text name, bool entity, bpi_entity **item_out, bp_error *error)
+{
+    bpi_names *names = entity ? &b->entities : &b->scopes;
+    uint32_t *mark = entity ? &b->entity_mark : &b->scope_mark;
+    bpi_head head = {.last = BP_NONE};
+    uint32_t number = *mark;
+    *item_out = bpi_names_find(names, name);
+    if (*item_out != NULL) {
+        return BP_OK;
+    }
+    bp_status status = bpi_blocks_find_name(b->blocks, b->end, name, entity, &number, error);
+    bool is_new = status == BP_ERR_NOT_FOUND;
+    if (status == BP_OK && entity) {
+        status = bpi_blocks_find_head(b->blocks, b->end, number, &head, error);
+    }
+    if (status != BP_OK && !is_new) {
+        return status;
+    }
+    *item_out = bpi_names_add(names, name, number);
+    if (*item_out == NULL) {
+        return no_memory(error);
+    }
+    (*item_out)->head = head;
+    *mark += is_new;
+    return BP_OK;
+}
+
+static bp_status add_record(builder *b, const bp_event *event, bool first_of_commit, bp_error *error)
+{
+    bpi_entity *entity = NULL;
+    bpi_entity *scope = NULL;
+    bp_status status = take_name(b, event->entity, true, &entity, error);
+    if (status == BP_OK) {
+        status = take_name(b, event->scope, false, &scope, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!bpi_rows_reserve(b->block->rows, (size_t)b->row + 1) ||
+        !bpi_table_reserve(&b->block->ids, (size_t)b->row + 1)) {
+        return no_memory(error);
+    }
+    bpi_numbers numbers = {entity->number, scope->number, entity->system};
+    bpi_row row = {.id = event->id,
+                   .correlation = event->correlation,
+                   .causes = event->causes,
+                   .cause_count = event->cause_count,
+                   .clock = event->clock,
+                   .hlc = event->hlc,
+                   .time_us = event->time_us,
+                   .previous = entity->head.last,
+                   .offset = (uint32_t)event->position,
+                   .lane = event->lane,
+                   .kind = event->kind,
+                   .first_of_commit = first_of_commit};
+    bpi_block_append(b->block, b->row++, &numbers, &row);
+    entity->head = (bpi_head){.events = event->clock + 1, .last = event->sequence};
+    return BP_OK;
+}
+
+static bp_status damaged(const bpi_segment *segment, uint64_t offset, const char *what, bp_error *error)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(segment->ordinal, segment->generation, name);
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log is damaged: %s", what);
+    bpi_error_at(error, offset, "log/%s", name);
+    bpi_error_hint(error, "batpak verify shows every fault; restore the file from a copy");
+    return BP_ERR_CORRUPT;
+}
+
+static bp_status add_frame(builder *b, const bpi_segment *segment, uint64_t at, const bp_frame *frame, bp_error *error)
+{
+    uint64_t end = at + frame->length;
+    uint64_t offset = at + BPI_FRAME_HEADER;
+    for (uint32_t i = 0; i < frame->record_count; i++) {
+        bp_event event;
+        size_t length = 0;
+        const char *fault = offset >= end ? "records do not fill their frame"
+                                          : bpi_record_view(segment->address + offset, (size_t)(end - offset),
+                                                            segment->seed, &event, &length);
+        if (fault == NULL && (event.sequence != b->block->first + b->row || b->row >= b->rows)) {
+            fault = "record sequence out of order";
+        }
+        if (fault != NULL) {
+            return damaged(segment, offset, fault, error);
+        }
+        event.position = offset;
+        bp_status status = add_record(b, &event, i == 0, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        offset += length;
+    }
+    return BP_OK;
+}
+
+static bp_status add_segment(builder *b, bpi_segment *segment, bp_error *error)
+{
+    bp_status status = bpi_segment_open(segment, error);
+    uint64_t end = status == BP_OK ? atomic_load(&segment->size) : 0;
+    uint64_t at = BPI_SEGMENT_HEADER;
+    while (status == BP_OK && at < end) {
+        bp_frame frame;
+        if (end - at < BPI_FRAME_HEADER ||
+            !bpi_frame_header_valid(segment->address + at, segment->salt, (uint64_t)segment->ordinal << 32 | at,
+                                    &frame) ||
+            frame.length > end - at) {
+            /* the file may be longer than its frames, when it was made whole before it was sealed */
+            bool rest = end - at < BPI_FRAME_HEADER || bpi_all_zero(segment->address + at, BPI_FRAME_HEADER);
+            return rest ? BP_OK : damaged(segment, at, "frame header is not valid", error);
+        }
+        if (frame.type == BP_FRAME_DATA) {
+            status = add_frame(b, segment, at, &frame, error);
+        }
+        at += frame.length;
+    }
+    return status;
+}
+
+static bool begin(builder *b, const bpi_index *index, const bpi_block *block)
+{
+    const bp_allocator *allocator = &index->allocator;
+    b->entity_mark = block->first_entity;
+    b->scope_mark = block->first_scope;
+    b->rows = block->image->header.rows;
+    if (!bpi_names_init(&b->entities, allocator, block->key)) {
+        return false;
+    }
+    if (!bpi_names_init(&b->scopes, allocator, block->key)) {
+        bpi_names_fini(&b->entities);
+        return false;
+    }
+    bpi_rows *rows = bpi_rows_new(allocator, index->layout, b->rows);
+    b->block = rows == NULL ? NULL : bpi_block_new(allocator, block->parts[0].segment, block->first, block->key, rows);
+    if (b->block == NULL) {
+        bpi_names_fini(&b->entities);
+        bpi_names_fini(&b->scopes);
+        return false;
+    }
+    b->block->first_entity = block->first_entity;
+    b->block->first_scope = block->first_scope;
+    return true;
+}
+
+static bool take_parts(bpi_block *to, const bpi_block *from)
+{
+    if (from->part_count == 1) {
+        return true;
+    }
+    bpi_part *parts = bpi_allocate(to->allocator, from->part_count * sizeof *parts);
+    if (parts == NULL) {
+        return false;
+    }
+    bpi_segment_drop(to->one.segment);
+    for (uint32_t i = 0; i < from->part_count; i++) {
+        parts[i] = (bpi_part){bpi_segment_hold(from->parts[i].segment), from->parts[i].first_row};
+    }
+    to->parts = parts;
+    to->part_count = from->part_count;
+    return true;
+}
+
+/* The block as an image in memory. */
+static bp_status rebuild(const bpi_blocks *blocks, size_t i, bpi_block **block_out, bp_error *error)
+{
+    const bpi_block *block = blocks->block[i];
+    bpi_index *index = blocks->index;
+    builder b = {.blocks = blocks, .end = i};
+    bp_status status = begin(&b, index, block) ? BP_OK : no_memory(error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!take_parts(b.block, block)) {
+        status = no_memory(error);
+    }
+    for (uint32_t part = 0; part < block->part_count && status == BP_OK; part++) {
+        status = b.row == block->parts[part].first_row
+                     ? add_segment(&b, block->parts[part].segment, error)
+                     : damaged(block->parts[part].segment, 0, "events are missing before this segment", error);
+    }
+    if (status == BP_OK && b.row != b.rows) {
+        status = damaged(block->parts[block->part_count - 1].segment, 0, "events are missing", error);
+    }
+    if (status == BP_OK) {
+        *block_out = bpi_block_sealed(index, b.block, b.rows);
+        status = *block_out != NULL ? BP_OK : no_memory(error);
+    }
+    bpi_names_fini(&b.entities);
+    bpi_names_fini(&b.scopes);
+    bpi_block_drop(b.block);
+    return status;
+}
+
+bp_status bpi_blocks_repair(const bpi_blocks *blocks, size_t i, const bpi_block **block_out, bp_error *error)
+{
+    bpi_block *block = blocks->block[i];
+    bpi_index *index = blocks->index;
+    bpi_block *replacement = atomic_load_explicit(&block->replacement, memory_order_acquire);
+    bp_status status = BP_OK;
+    if (replacement == NULL) {
+        (void)pthread_mutex_lock(&index->repairing);
+        replacement = atomic_load_explicit(&block->replacement, memory_order_acquire);
+        if (replacement == NULL) {
+            status = rebuild(blocks, i, &replacement, error);
+            if (status == BP_OK) {
+                atomic_fetch_add_explicit(&index->repairs, 1, memory_order_relaxed);
+                atomic_store_explicit(&block->replacement, replacement, memory_order_release);
+            }
+        }
+        (void)pthread_mutex_unlock(&index->repairing);
+    }
+    *block_out = replacement;
+    return status;
+}

@@ -5,7 +5,7 @@
  *   store.h    opening, options, closing, syncing   append.h   writing events
  *   event.h    what is read back                    region.h   the one predicate
  *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
- *   cursor.h   going on from a position
+ *   cursor.h   going on from a position             subscription.h  a cursor that waits
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
@@ -41,6 +41,7 @@
 #include <batpak/stats.h>
 #include <batpak/status.h>
 #include <batpak/store.h>
+#include <batpak/subscription.h>
 #include <batpak/tools.h>
 #include <batpak/typed_id.h>
 #include <batpak/types.h>

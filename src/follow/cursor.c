@@ -168,11 +168,6 @@ uint64_t bpi_cursor_next_sequence(const bp_cursor *cursor)
     return cursor->next;
 }
 
-bool bpi_cursor_drained(const bp_cursor *cursor)
-{
-    return cursor->view == NULL || cursor->next >= cursor->end;
-}
-
 const bp_region *bpi_cursor_whole_region(const bp_cursor *cursor)
 {
     return &cursor->region;
@@ -316,6 +311,15 @@ bp_status bpi_cursor_step(bp_cursor *cursor, bp_event *event_out, bpi_view **vie
             }
         }
         status = take_piece(cursor, error);
+    }
+    return status;
+}
+
+bp_status bpi_cursor_step_more(bp_cursor *cursor, bp_event *event_out, bp_error *error)
+{
+    bp_status status = cursor->view != NULL ? step_piece(cursor, event_out, error) : BP_END;
+    if (status != BP_OK && status != BP_END) {
+        let_go(cursor);
     }
     return status;
 }

@@ -15,9 +15,8 @@ bpi_hub *bpi_cursor_hub(const bp_cursor *cursor);
  * until the next step). */
 bp_status bpi_cursor_step(bp_cursor *cursor, bp_event *event_out, bpi_view **view_out, bp_error *error);
 
-/* Is there nothing left of what is pinned, so that another step would look for what is new? What was handed out since the
- * last time that held is valid together. */
-bool bpi_cursor_drained(const bp_cursor *cursor);
+/* The same out of the piece that is pinned already, so that what was handed out of it stays valid. BP_END: it is used up. */
+bp_status bpi_cursor_step_more(bp_cursor *cursor, bp_event *event_out, bp_error *error);
 
 /* Events below this were handed out or passed over. */
 uint64_t bpi_cursor_next_sequence(const bp_cursor *cursor);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "follow/descriptor.h"
 #include "io/lock.h"
 
 /* Two threads may be the first followers of a store; making a hub is rare enough for one lock for all. */
@@ -58,6 +59,7 @@ static bool hub_closing(void *context)
     atomic_store(&hub->closing, true);
     if (!forked(hub)) {
         bpi_hub_kick(hub);
+        bpi_descriptors_stop(hub);
         (void)pthread_mutex_lock(&hub->lock);
         while (atomic_load(&hub->inside) != 0) {
             (void)pthread_cond_wait(&hub->empty, &hub->lock);
@@ -116,6 +118,7 @@ void bpi_hub_drop(bpi_hub *hub)
     if (hub == NULL || atomic_fetch_sub(&hub->references, 1) != 1) {
         return;
     }
+    bpi_descriptors_free(hub, forked(hub));
     if (!forked(hub)) { /* else other threads' state is in these */
         (void)pthread_cond_destroy(&hub->moved);
         (void)pthread_cond_destroy(&hub->empty);

@@ -39,7 +39,8 @@ typedef struct bpi_hub {
     pthread_cond_t moved;         /* with lock: a wave, a stop, the leader's place is free */
     pthread_cond_t empty;         /* with lock: nobody is inside while closing */
     uint32_t sleepers;            /* [lock] threads in bpi_hub_wait */
-    uint32_t durable;             /* [lock] of them, those that wait for durability */
+    uint32_t published;           /* [lock] of them, those that wait for publication */
+    uint32_t durable;             /* [lock] for durability */
     bool led;                     /* [lock] one of them sleeps on the page */
     uint64_t wave;                /* [lock] grows when all who sleep are sent to look */
     bpi_tide tide;                /* [lock] of the last wave */
@@ -77,7 +78,7 @@ typedef enum bpi_waited { BPI_WAITED_MOVED, BPI_WAITED_TIMEOUT, BPI_WAITED_STOPP
 
 typedef struct bpi_wish {
     bpi_tide seen;            /* taken before the caller looked in vain */
-    bool durable;             /* wait for durability, not for publication */
+    uint32_t wants;           /* BPI_WAKE_PUBLISHED, BPI_WAKE_DURABLE */
     const _Atomic bool *stop; /* may be NULL */
     uint64_t timeout_ns;      /* UINT64_MAX: for ever */
 } bpi_wish;

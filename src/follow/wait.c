@@ -29,11 +29,6 @@ static uint64_t now_ns(const bpi_hub *hub)
     return clock->steady_ns(clock->context);
 }
 
-static bool differs(bpi_tide now, bpi_tide seen, bool durable)
-{
-    return durable ? now.durable != seen.durable : now.published != seen.published;
-}
-
 static void pay(uint64_t *paid_ns, uint64_t now, uint64_t cost)
 {
     *paid_ns = (*paid_ns > now ? *paid_ns : now) + cost;
@@ -90,11 +85,10 @@ static bool let_go(const waiting *w, bpi_tide tide, uint64_t now)
 }
 
 /* The leader's sleep, without the lock. */
-static void sleep_on_page(waiting *w, bpi_tide tide, uint64_t left, uint64_t now)
+static void sleep_on_page(waiting *w, bpi_tide tide, uint32_t word, uint64_t left, uint64_t now)
 {
     bpi_hub *hub = w->hub;
-    uint32_t wants =
-        (hub->durable != 0 ? BPI_WAKE_DURABLE : 0) | (hub->durable < hub->sleepers ? BPI_WAKE_PUBLISHED : 0);
+    uint32_t wants = (hub->durable != 0 ? BPI_WAKE_DURABLE : 0u) | (hub->published != 0 ? BPI_WAKE_PUBLISHED : 0u);
     uint64_t crowded = hub->sleepers > CROWD ? unpaid(hub->release_ns, now) : 0;
     if (crowded == 0) {
         send_wave(hub, tide); /* it may be what others wait for */
@@ -105,7 +99,7 @@ static void sleep_on_page(waiting *w, bpi_tide tide, uint64_t left, uint64_t now
     slice = slice < left ? slice : left;
     hub->led = true;
     (void)pthread_mutex_unlock(&hub->lock);
-    bool whole = bpi_bell_wait(hub->store, &tide, wants, ring, slice);
+    bool whole = bpi_bell_wait(hub->store, &tide, word, wants, ring, slice);
     (void)pthread_mutex_lock(&hub->lock);
     hub->led = false;
     if (whole) {
@@ -143,11 +137,12 @@ static bpi_waited wait_locked(waiting *w)
     for (;;) {
         uint64_t now = now_ns(hub);
         uint64_t left = time_left(w);
+        uint32_t word = bpi_bell_word(hub->store); /* before the look at the stop */
         bpi_tide tide = bpi_bell_tide(hub->store);
         if (stopped(hub, w->wish)) {
             return BPI_WAITED_STOPPED;
         }
-        if (differs(tide, w->wish->seen, w->wish->durable) && let_go(w, tide, now)) {
+        if (bpi_tide_differs(tide, w->wish->seen, w->wish->wants) && let_go(w, tide, now)) {
             return BPI_WAITED_MOVED;
         }
         if (left == 0) {
@@ -156,7 +151,7 @@ static bpi_waited wait_locked(waiting *w)
         if (hub->led) {
             sleep_on_condition(w, left);
         } else {
-            sleep_on_page(w, tide, left, now);
+            sleep_on_page(w, tide, word, left, now);
         }
     }
 }
@@ -164,18 +159,21 @@ static bpi_waited wait_locked(waiting *w)
 bpi_waited bpi_hub_wait(bpi_hub *hub, const bpi_wish *wish)
 {
     waiting w = {.hub = hub, .wish = wish, .start_ns = now_ns(hub)};
+    uint32_t published = (wish->wants & BPI_WAKE_PUBLISHED) != 0;
+    uint32_t durable = (wish->wants & BPI_WAKE_DURABLE) != 0;
     (void)pthread_mutex_lock(&hub->lock);
     w.wave = hub->wave;
+    bool new_want = (published > hub->published) || (durable > hub->durable);
     hub->sleepers++;
-    hub->durable += wish->durable;
-    bool kick = wish->durable && hub->durable == 1 && hub->led; /* the leader did not ask for that */
-    kick = kick || (!wish->durable && hub->sleepers - hub->durable == 1 && hub->led);
-    if (kick) {
-        bpi_bell_kick(hub->store);
+    hub->published += published;
+    hub->durable += durable;
+    if (hub->led && new_want) {
+        bpi_bell_kick(hub->store); /* the leader did not ask for that */
     }
     bpi_waited waited = wait_locked(&w);
     hub->sleepers--;
-    hub->durable -= wish->durable;
+    hub->published -= published;
+    hub->durable -= durable;
     if (!hub->led && hub->sleepers != 0) {
         (void)pthread_cond_signal(&hub->moved); /* somebody else leads now */
     }

@@ -33,6 +33,7 @@ enum {
     /* What somebody who sleeps waits for; bits of `waiters`, and of the futex. */
     BPI_WAKE_PUBLISHED = 1,
     BPI_WAKE_DURABLE = 2,
+    BPI_WAKE_ANY = 3,
     BPI_WAKE_KICK = 4, /* of the futex alone: a stop, a new writer */
     BPI_WAKE_ALL = 7
 };

@@ -26,7 +26,11 @@ bpi_tide bpi_bell_tide(const bp_store *store)
         uint64_t published = bpi_index_published(store->index);
         return (bpi_tide){published, published};
     }
-    return (bpi_tide){.durable = atomic_load(&live->durable), .published = atomic_load(&live->published)};
+    /* The LSN first: it is stored last. But it moves with marks, too, which followers do not care about. */
+    bpi_tide tide = {.durable = atomic_load(&live->durable)};
+    (void)atomic_load(&live->published);
+    tide.published = atomic_load_explicit(&live->sequence, memory_order_relaxed);
+    return tide;
 }
 
 uint64_t bpi_store_durable(const bp_store *store)
@@ -35,11 +39,10 @@ uint64_t bpi_store_durable(const bp_store *store)
                          : atomic_load_explicit(&store->log.durable_sequence, memory_order_acquire);
 }
 
-static bool moved(const bp_store *store, const bpi_tide *seen, uint32_t wants)
+bool bpi_tide_differs(bpi_tide a, bpi_tide b, uint32_t wants)
 {
-    bpi_tide now = bpi_bell_tide(store);
-    return ((wants & BPI_WAKE_PUBLISHED) != 0 && now.published != seen->published) ||
-           ((wants & BPI_WAKE_DURABLE) != 0 && now.durable != seen->durable);
+    return ((wants & BPI_WAKE_PUBLISHED) != 0 && a.published != b.published) ||
+           ((wants & BPI_WAKE_DURABLE) != 0 && a.durable != b.durable);
 }
 
 /* A reader's way to the page's bit. One at a time; the follower's lock is held. */
@@ -85,9 +88,15 @@ static bool sleep_on(const bp_store *store, bpi_live *page, uint32_t word, uint3
     return io->map_wait(io->context, file, page, BPI_LIVE_FUTEX, word, bits, timeout_ns) == ETIMEDOUT;
 }
 
-bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t wants, bool ring, uint64_t timeout_ns)
+uint32_t bpi_bell_word(bp_store *store)
 {
-    bpi_live *page = reach_page(store);
+    const bpi_live *page = reach_page(store);
+    return page != NULL ? atomic_load(&page->futex) : 0;
+}
+
+bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t word, uint32_t wants, bool ring, uint64_t timeout_ns)
+{
+    bpi_live *page = page_of(store);
     if (page == NULL) {
         uint64_t step = timeout_ns < POLL_NS ? timeout_ns : POLL_NS;
         store->options.clock->sleep_ns(store->options.clock->context, step);
@@ -96,12 +105,13 @@ bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t wants, bool r
         }
         return step == timeout_ns;
     }
-    uint32_t word = atomic_load(&page->futex);
     if (!ring) {
         return sleep_on(store, page, word, BPI_WAKE_KICK, timeout_ns);
     }
     (void)atomic_fetch_or(&page->waiters, wants);
-    return moved(store, seen, wants) ? false : sleep_on(store, page, word, wants | BPI_WAKE_KICK, timeout_ns);
+    return bpi_tide_differs(bpi_bell_tide(store), *seen, wants)
+               ? false
+               : sleep_on(store, page, word, wants | BPI_WAKE_KICK, timeout_ns);
 }
 
 void bpi_bell_kick(bp_store *store)

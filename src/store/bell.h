@@ -17,12 +17,19 @@ typedef struct bpi_tide {
 } bpi_tide;
 
 bpi_tide bpi_bell_tide(const bp_store *store);
+/* In one of `wants` (BPI_WAKE_...)? */
+bool bpi_tide_differs(bpi_tide a, bpi_tide b, uint32_t wants);
+
+/* To be taken before looking whether to sleep at all (a stop, say): a kick after it ends the wait. */
+uint32_t bpi_bell_word(bp_store *store);
 
 /*
- * Sleeps until one of `wants` (BPI_WAKE_...) differs from `seen`, a kick, or at most about `timeout_ns`; may return early.
- * `ring`: ask writers to wake us, which costs them a system call; else the time just passes. True: it slept to the end.
+ * Sleeps until one of `wants` (BPI_WAKE_...) differs from `seen`, a kick since `word`, or at most about `timeout_ns`; may
+ * return early. `ring`: ask writers to wake us, which costs them a system call; else the time just passes. True: it slept
+ * to the end.
  */
-bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t wants, bool ring, uint64_t timeout_ns);
+bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t word, uint32_t wants, bool ring,
+                   uint64_t timeout_ns);
 
 /* Wakes all who sleep in bpi_bell_wait, of any process. Without a page that may be written they look by themselves soon. */
 void bpi_bell_kick(bp_store *store);

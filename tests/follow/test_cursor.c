@@ -188,12 +188,12 @@ static void kinds_narrow_a_region(void **state)
     options.kind_count = 2;
     bp_cursor *cursor = open_cursor(store, "", &options);
     for (uint64_t pieces = 0; pieces < 2; pieces++) { /* a small one, and one that is scanned */
-        for (uint16_t i = 0; i < (pieces == 0 ? 8 : 400); i++) {
+        for (int i = 0; i < (pieces == 0 ? 8 : 400); i++) {
             CHECK_OK(
                 bp_append(store, bp_at("a", "s"), (bp_kind_code)(0xf000 + i % 4), bp_raw("p", 1), NULL, NULL, &error),
                 &error);
         }
-        for (uint16_t i = 0; i < (pieces == 0 ? 4 : 200); i++) {
+        for (int i = 0; i < (pieces == 0 ? 4 : 200); i++) {
             CHECK_OK(bp_cursor_next(cursor, &event, &error), &error);
             assert_int_equal(event->kind, kinds[i % 2]);
         }

@@ -15,6 +15,7 @@
  *   BP_ERR_TOO_LARGE payload, batch, frame or causes beyond the limits of types.h
  *   BP_ERR_CONFLICT  the expectation does not hold; error->expected, error->actual, error->entity, error->index. Or a guard
  *                    does not: error->has_sequence is set, and sequence, id and entity are those of the event that came
+ *   BP_ERR_DENIED    a gate that is bound to the store (bind.h) refuses; the message is `[gate] message`
  *   BP_ERR_DIVERGED  a guard's position comes from another history
  *   BP_ERR_IDEMPOTENCY, BP_ERR_CAUSE
  *   BP_ERR_NO_SPACE  no room for it
@@ -32,6 +33,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Gates passed, or a bypass and its reason; opaque: what a permit hands out (pipeline.h). */
+typedef struct bp_decision bp_decision;
 
 /* What must hold of the entity for the append to happen. */
 typedef enum bp_expect_kind {
@@ -71,6 +75,7 @@ typedef struct bp_append_options {
     bp_durability durability; /* default: as the store says; of a batch: as bp_batch_options says */
     const bp_guard *guards; /* nothing may have come into these regions; all guards of all items of a batch must hold */
     size_t guard_count;
+    const bp_decision *decision; /* of bp_permit_view: put on record with the event; NULL: nothing */
 } bp_append_options;
 
 BP_API void bp_append_options_default(bp_append_options *options, size_t size);

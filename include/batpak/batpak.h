@@ -13,6 +13,8 @@
  *   position.h branches of the graph                typed_id.h ids the compiler tells apart
  *   typestate.h states as types, machines as tables
  *   projection.h  folding events into state         cache.h    where states are kept
+ *   gate.h     named predicates, denials              pipeline.h evaluate, permit, commit; bypass
+ *   bind.h     gates inside the commit
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -29,13 +31,16 @@
 #include <batpak/append.h>
 #include <batpak/cursor.h>
 #include <batpak/cache.h>
+#include <batpak/bind.h>
 #include <batpak/event.h>
+#include <batpak/gate.h>
 #include <batpak/guard.h>
 #include <batpak/io.h>
 #include <batpak/kinds.h>
 #include <batpak/output.h>
 #include <batpak/position.h>
 #include <batpak/projection.h>
+#include <batpak/pipeline.h>
 #include <batpak/query.h>
 #include <batpak/region.h>
 #include <batpak/stats.h>

@@ -402,6 +402,22 @@ bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment
     return !bpi_block_broken(block);
 }
 
+bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind_out, bp_error *error)
+{
+    const bpi_block *active = index->active;
+    if (BPI_LIKELY(active != NULL && active->image == NULL && sequence >= active->first &&
+                   sequence < bpi_index_next(index))) {
+        *kind_out = bpi_row_kind(active->rows, (uint32_t)(sequence - active->first));
+        return BP_OK;
+    }
+    bp_event event;
+    bp_status status = bpi_index_event(index, sequence, &event, error);
+    if (status == BP_OK) {
+        *kind_out = event.kind;
+    }
+    return status;
+}
+
 /* ---- counts ---- */
 
 void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out)

@@ -111,6 +111,8 @@ uint64_t bpi_index_next(const bpi_index *index);
 bp_status bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out, bp_error *error);
 /* Reads the record of a sequence, published or not; batch fields are not set. Good while the caller keeps the commit lock. */
 bp_status bpi_index_event(bpi_index *index, uint64_t sequence, bp_event *event_out, bp_error *error);
+/* The kind of a row that is there, published or not; the writer's. */
+bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind_out, bp_error *error);
 /* Where a row's record is, in an open block. The segment is not held: good while the caller keeps the commit lock. */
 bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/compiler.h"
 #include "base/error.h"
 #include "format/frame.h"
 #include "store/commit.h"
@@ -109,6 +110,9 @@ static bp_status commit_request(bp_store *store, bpi_scratch *scratch, const bpi
     (void)pthread_mutex_lock(&store->log.lock);
     status = bpi_commit(store, scratch, request->count, request->now_us, &outcome, error);
     (void)pthread_mutex_unlock(&store->log.lock);
+    if (BPI_UNLIKELY(status == BP_END)) {
+        return BP_END;
+    }
     count_outcome(store, status, &outcome);
     status = wait_for(store, durability, status, &outcome, scratch->frame.size, error);
     if (status == BP_OK && receipts != NULL) {
@@ -128,7 +132,13 @@ bp_status bpi_store_run(bp_store *store, const bpi_request *request, bp_durabili
     if (scratch == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
     }
-    bp_status status = commit_request(store, scratch, request, durability, receipts, error);
+    bp_status status = BP_END;
+    while (status == BP_END) { /* gates were bound or taken out meanwhile */
+        status = commit_request(store, scratch, request, durability, receipts, error);
+    }
+    if (BPI_UNLIKELY(status == BP_ERR_DENIED)) {
+        bpi_tell_refused(store, scratch);
+    }
     bpi_scratch_give(store, scratch);
     return status;
 }

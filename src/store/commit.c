@@ -349,6 +349,9 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
     if (status == BP_OK && BPI_UNLIKELY(scratch->guarded)) {
         status = bpi_guards_check(store, scratch, count, error);
     }
+    if (status == BP_OK && BPI_UNLIKELY(atomic_load_explicit(&store->before, memory_order_relaxed) != NULL)) {
+        status = bpi_before_judge(store, scratch, count, now_us, error);
+    }
     if (status == BP_OK) {
         status = bpi_commit_write(store, scratch, count, now_us, false, outcome_out, error);
     }

@@ -16,7 +16,8 @@ typedef struct bpi_outcome {
 
 /*
  * Commits what was staged, with the commit lock held: duplicates, causes, expectations, then sequence, clock, HLC, hash, the
- * frame, the index, publication. Refusals leave everything as it was; a failed write fails the log.
+ * frame, the index, publication. Refusals leave everything as it was; a failed write fails the log. BP_END: the rules that
+ * it was staged by have changed; stage it anew.
  */
 bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bpi_outcome *outcome_out,
                      bp_error *error);
@@ -32,6 +33,11 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
 
 /* Do the guards of all items hold (store/guard.c)? BP_ERR_CONFLICT, BP_ERR_DIVERGED, BP_ERR_CORRUPT. */
 bp_status bpi_guards_check(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error);
+
+/* What the hook before appends says: BP_OK, BP_END (stage anew), or why not (store/decide.c). */
+bp_status bpi_before_judge(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error);
+/* Tells it, without the lock, that its BP_ERR_DENIED was heard. */
+void bpi_tell_refused(bp_store *store, const bpi_scratch *scratch);
 
 /* Reads the record of any event that is written, published or not; good while the commit lock is held. */
 bp_status bpi_commit_event(bp_store *store, uint64_t sequence, bp_event *event_out, bp_error *error);

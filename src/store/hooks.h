@@ -14,29 +14,23 @@
 
 #include "store/scratch.h"
 
-/* What an append was asked to be, once it has been refused. */
-typedef struct bpi_refusal {
-    const bpi_scratch *scratch; /* staged items; their names and payloads lie in its frame */
-    size_t count;
-    int64_t now_us;
-} bpi_refusal;
-
 typedef struct bpi_before_append {
     void *context;
     /*
-     * Not locked, for each item while it is staged, in order: what is to be put on record with it is appended to
-     * `names` (size, name; size, name; ...). Returns a number for the state of the rules it went by.
+     * Not locked, for each item while it is staged, in order; the payload of `request` is not copied yet. What is to be put on
+     * record with it is appended to `names` (size, name; size, name; ...). *rules_out: a number for the state of the
+     * rules it went by. False: no memory.
      */
-    bool (*names)(void *context, const bpi_staged *staged, bpi_buffer *names, uint64_t *rules_out);
+    bool (*names)(void *context, const bp_event *request, bpi_buffer *names, uint64_t *rules_out);
     /*
      * Locked, behind duplicates, causes, expectations and guards, before anything is written; entities are resolved, heads
-     * are as they were before this append. *stale_out: the rules are other than those of `scratch->rules`; the append is
-     * staged anew. Any status but BP_OK refuses, with `error` filled in.
+     * are as they were before this append. BP_END: the rules are others than those of `scratch->rules`, and the append is
+     * staged anew. Any other status but BP_OK refuses, with `error` filled in; what `refused` is to know of it may be
+     * left in `scratch->names`.
      */
-    bp_status (*judge)(void *context, const bpi_scratch *scratch, size_t count, int64_t now_us, bool *stale_out,
-                       bp_error *error);
-    /* Not locked, after `judge` has refused with BP_ERR_DENIED and before the caller is answered. */
-    void (*refused)(void *context, const bpi_refusal *refusal);
+    bp_status (*judge)(void *context, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error);
+    /* Not locked, after `judge` has refused with BP_ERR_DENIED and before the caller is answered. May append. */
+    void (*refused)(void *context, const bpi_scratch *scratch);
     /* Not locked: bp_close has begun; no append is under way. The store can still be written, but not in a forked child. */
     void (*closing)(void *context);
 } bpi_before_append;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "store/decision.h"
 
 enum { EXTENSIONS_ROOM = 64 };
 
@@ -113,16 +114,21 @@ static bool put_causes(bpi_scratch *scratch, bpi_staged *staged, const bp_append
     return true;
 }
 
-static bool put_extensions(bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options)
+static bool put_extensions(bp_store *store, bpi_scratch *scratch, bpi_staged *staged, const bp_append_options *options)
 {
+    if (!bpi_decision_gather(store, scratch, staged, options)) {
+        return false;
+    }
+    size_t names = scratch->names.size;
+    size_t bypass = options->decision == NULL ? 0 : options->decision->bypass_size;
     staged->extensions_at = scratch->arena.size;
     staged->input.public_size = 0;
     bool correlated = !bp_id_equal(&staged->correlation, &staged->input.id);
     bool external = options->external && staged->input.cause_count != 0;
-    if (options->lane == 0 && options->depth == 0 && !correlated && !external) {
+    if (options->lane == 0 && options->depth == 0 && !correlated && !external && names + bypass == 0) {
         return true;
     }
-    if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM)) {
+    if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM + names + bypass)) {
         return false;
     }
     uint8_t *bytes = scratch->arena.data + scratch->arena.size;
@@ -136,11 +142,18 @@ static bool put_extensions(bpi_scratch *scratch, bpi_staged *staged, const bp_ap
     if (correlated) {
         size += bpi_extension_put(bytes + size, BP_TAG_CORRELATION, staged->correlation.bytes, sizeof(bp_id));
     }
+    if (names != 0) {
+        size += bpi_extension_put(bytes + size, BP_TAG_GATES, scratch->names.data, names);
+    }
     if (external) {
         size += bpi_extension_put(bytes + size, BP_TAG_EXTERNAL, NULL, 0);
     }
-    scratch->arena.size += size;
     staged->input.public_size = size;
+    if (bypass != 0) { /* private: right behind the public ones */
+        size += bpi_extension_put(bytes + size, BP_TAG_BYPASS, options->decision->bypass, bypass);
+    }
+    staged->input.private_size = size - staged->input.public_size;
+    scratch->arena.size += size;
     return true;
 }
 
@@ -209,7 +222,7 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     staged->has_time = options->has_time;
     staged->time_us = options->time_us;
     staged->lane = options->lane;
-    if (!put_causes(scratch, staged, options, lead) || !put_extensions(scratch, staged, options)) {
+    if (!put_causes(scratch, staged, options, lead) || !put_extensions(store, scratch, staged, options)) {
         return no_memory(error);
     }
     return BP_OK;
@@ -267,6 +280,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
         bpi_staged *staged = &scratch->items[i];
         staged->input.causes = (const bp_id *)(const void *)(scratch->arena.data + staged->causes_at);
         staged->input.public_extensions = scratch->arena.data + staged->extensions_at;
+        staged->input.private_extensions = staged->input.public_extensions + staged->input.public_size;
     }
     bp_status status = bpi_stage_build(store, scratch, request->count, error);
     return status == BP_OK ? bpi_stage_hash(scratch, request->count, error) : status;

@@ -22,6 +22,13 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
 /* Judges the guards of one item's options and keeps them for the commit (store/guard.c). BP_ERR_ARGUMENT. */
 bp_status bpi_guards_stage(const bp_append_options *options, bpi_scratch *scratch, bpi_staged *staged, bp_error *error);
 
+/* An item as an event: what the request says; `causes` are its own. */
+void bpi_staged_event(const bpi_staged *staged, const bp_id *causes, bp_event *event_out);
+
+/* Gathers the gates to be put on record with an item in scratch->names (store/decide.c). False: no memory. */
+bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged *staged,
+                         const bp_append_options *options);
+
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
 bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
 

@@ -1,0 +1,173 @@
+/*
+ * view.c: what a bound gate sees.
+ *
+ * Holds: the commit lock is held, so that everything committed is what there is; earlier items of the same commit count as
+ * if they were there already.
+ */
+#include "policy/bind.h"
+
+#include "base/assert.h"
+#include "store/read.h"
+
+void bpi_commit_view_item(const bp_commit_view *view, size_t index, bp_event *event_out)
+{
+    const bpi_staged *staged = &view->scratch->items[index];
+    uint64_t earlier = 0;
+    bpi_staged_event(staged, staged->input.causes, event_out);
+    for (size_t i = view->lead; i < index; i++) {
+        earlier += view->scratch->items[i].entity == staged->entity;
+    }
+    event_out->sequence = view->store->log.next_sequence + index;
+    event_out->clock = staged->entity->head.events + earlier;
+    event_out->time_us = staged->has_time ? staged->time_us : view->now_us;
+    event_out->batch = view->store->log.next_sequence;
+    event_out->batch_count = (uint32_t)view->count;
+}
+
+const bp_event *bp_commit_event(const bp_commit_view *view)
+{
+    return &view->event;
+}
+
+bp_expectation bp_commit_expectation(const bp_commit_view *view)
+{
+    return view->scratch->items[view->index].expect;
+}
+
+size_t bp_commit_count(const bp_commit_view *view)
+{
+    return view->count - view->lead;
+}
+
+size_t bp_commit_index(const bp_commit_view *view)
+{
+    return view->index - view->lead;
+}
+
+bool bp_commit_item(const bp_commit_view *view, size_t index, bp_event *event_out, bp_expectation *expectation_out)
+{
+    if (index >= view->count - view->lead) {
+        return false;
+    }
+    if (event_out != NULL) {
+        bpi_commit_view_item(view, view->lead + index, event_out);
+    }
+    if (expectation_out != NULL) {
+        *expectation_out = view->scratch->items[view->lead + index].expect;
+    }
+    return true;
+}
+
+int64_t bp_commit_time_us(const bp_commit_view *view)
+{
+    return view->now_us;
+}
+
+bp_hlc bp_commit_hlc(const bp_commit_view *view)
+{
+    bp_hlc last = view->store->log.last_hlc;
+    bp_hlc wall = view->now_us > 0 ? BP_HLC_MIN_OF_MS(view->now_us / 1000) : 0;
+    return wall > last ? wall : last + 1;
+}
+
+bp_head bp_commit_head(const bp_commit_view *view, bp_text entity)
+{
+    const bpi_staged *staged = &view->scratch->items[view->index];
+    bp_head head = {.sequence = BP_NONE, .kind = BP_KIND_DATA};
+    bpi_entity *known = bp_text_equal(entity, staged->input.entity) ? staged->entity
+                                                                    : bpi_index_find_entity(view->store->index, entity);
+    if (known == NULL) {
+        return head;
+    }
+    head.events = known->head.events;
+    for (size_t i = view->lead; i < view->index; i++) {
+        if (view->scratch->items[i].entity == known) {
+            head.events++;
+            head.sequence = view->store->log.next_sequence + i;
+            head.kind = view->scratch->items[i].input.kind;
+            head.of_this_batch = true;
+        }
+    }
+    if (!head.of_this_batch && known->head.events != 0) {
+        head.sequence = known->head.last;
+        head.kind = bpi_index_kind(view->store->index, known->head.last);
+    }
+    return head;
+}
+
+bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out)
+{
+    uint64_t sequence = 0;
+    for (size_t i = view->lead; i < view->index; i++) {
+        if (bp_id_equal(&view->scratch->items[i].input.id, id)) {
+            bpi_commit_view_item(view, i, event_out);
+            return true;
+        }
+    }
+    return bpi_index_find_id(view->store->index, id, &sequence) &&
+           bpi_commit_event(view->store, sequence, event_out, NULL) == BP_OK;
+}
+
+/* Earlier items, newest first. True: enough were seen. */
+static bool visit_items(const bp_commit_view *view, const bp_region *region, uint64_t limit, bp_commit_visit_fn visit,
+                        void *argument, uint64_t *count)
+{
+    for (size_t i = view->index; i-- > view->lead;) {
+        bp_event event;
+        bpi_commit_view_item(view, i, &event);
+        event.hlc = bp_commit_hlc(view); /* at the least: it is of now for a range of committed times */
+        if (!bp_region_matches(region, &event)) {
+            continue;
+        }
+        (*count)++;
+        if ((visit != NULL && visit(argument, &event) != 0) || *count == limit) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bp_status visit_log(const bp_commit_view *view, const bp_region *region, uint64_t limit,
+                           bp_commit_visit_fn visit, void *argument, uint64_t *count)
+{
+    bpi_scan *scan = NULL;
+    bp_event event;
+    uint64_t sequence = 0;
+    bp_query_options options;
+    bp_query_options_init(&options);
+    options.backward = true;
+    options.limit = limit - *count;
+    bpi_view *pinned = bpi_view_pin(view->store->index);
+    if (pinned == NULL) {
+        return BP_ERR_NO_MEMORY;
+    }
+    BPI_ASSERT(bpi_view_end(pinned) == view->store->log.next_sequence);
+    bp_status status = bpi_scan_begin(pinned, region, &options, &scan, NULL);
+    bpi_view_drop(pinned);
+    while (status == BP_OK) {
+        status = bpi_scan_next(scan, &sequence, visit != NULL ? &event : NULL, NULL);
+        if (status == BP_OK) {
+            (*count)++;
+            status = visit != NULL && visit(argument, &event) != 0 ? BP_END : BP_OK;
+        }
+    }
+    bpi_scan_end(scan);
+    return status == BP_END ? BP_OK : status;
+}
+
+bp_status bp_commit_query(const bp_commit_view *view, const bp_region *region, uint64_t limit, bp_commit_visit_fn visit,
+                          void *argument, uint64_t *count_out)
+{
+    bp_region taken;
+    uint64_t own = 0;
+    uint64_t *count = count_out != NULL ? count_out : &own;
+    *count = 0;
+    if (view == NULL || limit == 0 || limit > BP_COMMIT_QUERY_MAX) {
+        return BP_ERR_ARGUMENT;
+    }
+    bp_status status = bpi_region_take(region, &taken, NULL);
+    if (status != BP_OK || visit_items(view, &taken, limit, visit, argument, count)) {
+        return status;
+    }
+    return visit_log(view, &taken, limit, visit, argument, count);
+}

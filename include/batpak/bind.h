@@ -89,8 +89,9 @@ typedef struct bp_head {
     bool of_this_batch; /* the newest is an earlier item of the same commit */
 } bp_head;
 
-/* An entity's head, the earlier items of the same commit counted. */
-BP_API bp_head bp_commit_head(const bp_commit_view *view, bp_text entity);
+/* An entity's head, the earlier items of the same commit counted. BP_ERR_CORRUPT, BP_ERR_NO_MEMORY: it cannot be told; the
+ * gate cannot judge, and returns anything but a verdict. */
+BP_API BP_MUST_USE bp_status bp_commit_head(const bp_commit_view *view, bp_text entity, bp_head *head_out);
 /* An event by its id: committed, or an earlier item. False: there is none (or it cannot be read). */
 BP_API bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out);
 

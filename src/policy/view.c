@@ -70,63 +70,7 @@ bp_hlc bp_commit_hlc(const bp_commit_view *view)
     return wall > last ? wall : last + 1;
 }
 
-bp_head bp_commit_head(const bp_commit_view *view, bp_text entity)
-{
-    const bpi_staged *staged = &view->scratch->items[view->index];
-    bp_head head = {.sequence = BP_NONE, .kind = BP_KIND_DATA};
-    bpi_entity *known = bp_text_equal(entity, staged->input.entity) ? staged->entity
-                                                                    : bpi_index_find_entity(view->store->index, entity);
-    if (known == NULL) {
-        return head;
-    }
-    head.events = known->head.events;
-    for (size_t i = view->lead; i < view->index; i++) {
-        if (view->scratch->items[i].entity == known) {
-            head.events++;
-            head.sequence = view->store->log.next_sequence + i;
-            head.kind = view->scratch->items[i].input.kind;
-            head.of_this_batch = true;
-        }
-    }
-    if (!head.of_this_batch && known->head.events != 0) {
-        head.sequence = known->head.last;
-        head.kind = bpi_index_kind(view->store->index, known->head.last);
-    }
-    return head;
-}
-
-bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out)
-{
-    uint64_t sequence = 0;
-    for (size_t i = view->lead; i < view->index; i++) {
-        if (bp_id_equal(&view->scratch->items[i].input.id, id)) {
-            bpi_commit_view_item(view, i, event_out);
-            return true;
-        }
-    }
-    return bpi_index_find_id(view->store->index, id, &sequence) &&
-           bpi_commit_event(view->store, sequence, event_out, NULL) == BP_OK;
-}
-
-/* Earlier items, newest first. True: enough were seen. */
-static bool visit_items(const bp_commit_view *view, const bp_region *region, uint64_t limit, bp_commit_visit_fn visit,
-                        void *argument, uint64_t *count)
-{
-    for (size_t i = view->index; i-- > view->lead;) {
-        bp_event event;
-        bpi_commit_view_item(view, i, &event);
-        event.hlc = bp_commit_hlc(view); /* at the least: it is of now for a range of committed times */
-        if (!bp_region_matches(region, &event)) {
-            continue;
-        }
-        (*count)++;
-        if ((visit != NULL && visit(argument, &event) != 0) || *count == limit) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* What is committed, newest first. */
 static bp_status visit_log(const bp_commit_view *view, const bp_region *region, uint64_t limit,
                            bp_commit_visit_fn visit, void *argument, uint64_t *count)
 {
@@ -153,6 +97,84 @@ static bp_status visit_log(const bp_commit_view *view, const bp_region *region, 
     }
     bpi_scan_end(scan);
     return status == BP_END ? BP_OK : status;
+}
+
+/* The newest of an entity that is not in memory: its events lie in sealed blocks, if there are any. */
+static int note_newest(void *argument, const bp_event *event)
+{
+    bp_head *head = argument;
+    head->events = event->clock + 1;
+    head->sequence = event->sequence;
+    head->kind = event->kind;
+    return 1;
+}
+
+static bp_status committed_head(const bp_commit_view *view, bp_text name, const bpi_entity *known, bp_head *head)
+{
+    if (known != NULL && known->head.events == 0) {
+        return BP_OK;
+    }
+    if (known != NULL) {
+        head->events = known->head.events;
+        head->sequence = known->head.last;
+        return bpi_index_kind(view->store->index, known->head.last, &head->kind, NULL);
+    }
+    uint64_t count = 0;
+    bp_region region = bp_region_all();
+    bp_region_set_entity(&region, name);
+    bp_region_set_system(&region, true);
+    return visit_log(view, &region, 1, note_newest, head, &count);
+}
+
+bp_status bp_commit_head(const bp_commit_view *view, bp_text entity, bp_head *head_out)
+{
+    const bpi_staged *staged = &view->scratch->items[view->index];
+    *head_out = (bp_head){.sequence = BP_NONE, .kind = BP_KIND_DATA};
+    const bpi_entity *known = bp_text_equal(entity, staged->input.entity)
+                                  ? staged->entity
+                                  : bpi_index_find_entity(view->store->index, entity);
+    bp_status status = committed_head(view, entity, known, head_out);
+    for (size_t i = view->lead; i < view->index && known != NULL; i++) {
+        if (view->scratch->items[i].entity == known) {
+            head_out->events++;
+            head_out->sequence = view->store->log.next_sequence + i;
+            head_out->kind = view->scratch->items[i].input.kind;
+            head_out->of_this_batch = true;
+        }
+    }
+    return status;
+}
+
+bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out)
+{
+    uint64_t sequence = 0;
+    for (size_t i = view->lead; i < view->index; i++) {
+        if (bp_id_equal(&view->scratch->items[i].input.id, id)) {
+            bpi_commit_view_item(view, i, event_out);
+            return true;
+        }
+    }
+    return bpi_index_find_id(view->store->index, id, &sequence, NULL) == BP_OK &&
+           bpi_commit_event(view->store, sequence, event_out, NULL) == BP_OK;
+}
+
+/* Earlier items, newest first. True: enough were seen. */
+static bool visit_items(const bp_commit_view *view, const bp_region *region, uint64_t limit, bp_commit_visit_fn visit,
+                        void *argument, uint64_t *count)
+{
+    for (size_t i = view->index; i-- > view->lead;) {
+        bp_event event;
+        bpi_commit_view_item(view, i, &event);
+        event.hlc = bp_commit_hlc(view); /* at the least: it is of now for a range of committed times */
+        if (!bp_region_matches(region, &event)) {
+            continue;
+        }
+        (*count)++;
+        if ((visit != NULL && visit(argument, &event) != 0) || *count == limit) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bp_status bp_commit_query(const bp_commit_view *view, const bp_region *region, uint64_t limit, bp_commit_visit_fn visit,

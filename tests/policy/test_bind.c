@@ -149,9 +149,11 @@ static bp_verdict look(const void *state, const void *context, bp_denial *denial
     what->expect = bp_commit_expectation(context);
     what->count = bp_commit_count(context);
     what->index = bp_commit_index(context);
-    what->own = bp_commit_head(context, what->event.entity);
-    what->other = bp_commit_head(context, bp_text_of("b"));
-    what->none = bp_commit_head(context, bp_text_of("nobody"));
+    if (bp_commit_head(context, what->event.entity, &what->own) != BP_OK ||
+        bp_commit_head(context, bp_text_of("b"), &what->other) != BP_OK ||
+        bp_commit_head(context, bp_text_of("nobody"), &what->none) != BP_OK) {
+        return (bp_verdict)98;
+    }
     what->hlc = bp_commit_hlc(context);
     what->now_us = bp_commit_time_us(context);
     what->seen = 0;
@@ -211,6 +213,29 @@ static void a_gate_sees_request_heads_log_and_time(void **state)
     CHECK_OK(bp_get_sequence(store, 5, &event, &error), &error);
     assert_true(event->hlc >= what.hlc);
     bp_event_release(event);
+}
+
+/* After a reopening entities are found in sealed blocks. */
+static void heads_are_seen_wherever_they_lie(void **state)
+{
+    (void)state;
+    shown what = {0};
+    CHECK_OK(put("b", "s", "b", NULL), &error);
+    CHECK_OK(put("b", "s", "b", NULL), &error);
+    CHECK_OK(put("a", "s", "a", NULL), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    store = bpt_open(&world);
+    (void)bind(NULL, "look", look, &what, NULL);
+    CHECK_OK(put("a", "s", "2", NULL), &error);
+    assert_int_equal(what.own.events, 1);
+    assert_int_equal(what.own.sequence, 2);
+    assert_int_equal(what.own.kind, 0xf001);
+    assert_int_equal(what.other.events, 2);
+    assert_int_equal(what.other.sequence, 1);
+    assert_int_equal(what.other.kind, 0xf001);
+    assert_int_equal(what.none.events, 0);
+    assert_int_equal(what.seen, 2);
 }
 
 static void earlier_items_of_a_batch_count_as_there(void **state)
@@ -486,6 +511,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_gate_refuses_is_not_appended, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retry_is_answered_before_any_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gate_sees_request_heads_log_and_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(heads_are_seen_wherever_they_lie, setup, teardown),
         cmocka_unit_test_setup_teardown(earlier_items_of_a_batch_count_as_there, setup, teardown),
         cmocka_unit_test_setup_teardown(calling_back_into_the_store_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(the_librarys_own_events_are_not_judged, setup, teardown),

@@ -56,7 +56,15 @@ function(batpak_add_test name source)
         set(serial ON)
     endif()
     add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tools/run_test.sh ${CMAKE_BINARY_DIR}/scratch ${name} ${ARGN})
-    set_tests_properties(${name} PROPERTIES
+    # What takes long begins first, so that not one core waits for one test at the end.
+    set(cost 0)
+    if("campaign" IN_LIST labels OR "slow" IN_LIST labels)
+        set(cost 1000)
+    endif()
+    if("threads" IN_LIST labels)
+        set_property(GLOBAL APPEND PROPERTY batpak_thread_tests ${name})
+    endif()
+    set_tests_properties(${name} PROPERTIES COST ${cost}
         LABELS "${labels}" TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
         ENVIRONMENT "${batpak_test_environment}")
 endfunction()
@@ -85,6 +93,7 @@ foreach(source IN LISTS batpak_tests)
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_link_libraries(${target} PRIVATE ${batpak_test_library})
     batpak_add_test(${folder}/${name} ${source} $<TARGET_FILE:${target}>)
+    list(APPEND batpak_programs ${folder}/${name}=${target})
 endforeach()
 
 if(TARGET batpak)
@@ -110,3 +119,17 @@ endforeach()
 
 set(script ${CMAKE_SOURCE_DIR}/tests/install/install.sh)
 batpak_add_test(install/install ${script} bash ${script})
+
+# Only what runs under the thread sanitizer, so that nothing else need be built for it.
+add_custom_target(batpak_thread_tests)
+get_property(names GLOBAL PROPERTY batpak_thread_tests)
+foreach(name IN LISTS names)
+    set(programs ${batpak_programs})
+    list(FILTER programs INCLUDE REGEX "^${name}=")
+    if(programs)
+        string(REGEX REPLACE "^.*=" "" target ${programs})
+        add_dependencies(batpak_thread_tests ${target})
+    else()
+        add_dependencies(batpak_thread_tests batpak) # a script asks the command
+    endif()
+endforeach()

@@ -24,7 +24,7 @@ fi
 
 if [ "$what" != format ]; then
     # The compile commands of the release build, where everything but the fuzzers is in.
-    cmake --preset release >/dev/null || exit 1
+    [ -n "${BATPAK_CONFIGURED:-}" ] || cmake --preset release >/dev/null || exit 1
     log=build/release/clang-tidy.log
     if run-clang-tidy -quiet -j "$jobs" -p build/release "^$PWD/(src|cli|tests|bench|examples)/" 2>&1 |
         sed 's/\x1b\[[0-9;]*m//g' >"$log"; then

@@ -1,9 +1,9 @@
 #!/bin/bash
 # test.sh: everything that must hold before a change goes in.
 #
-# Builds release, asan and tsan and runs their tests (asan without label slow, tsan only label threads), then
-# clang-tidy and the format check, which count as one test each. A build that fails counts as one failed
-# test. The last line is "N passed, N failed"; the exit code is 0 only without failures.
+# Builds release, asan and tsan and runs their tests (asan without label slow, tsan only label threads), and beside
+# them, in what time they leave, clang-tidy and the format check, which count as one test each. A build that fails
+# counts as one failed test. The last line is "N passed, N failed"; the exit code is 0 only without failures.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=$(nproc)
@@ -32,11 +32,11 @@ plain_addresses() {
     if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
 }
 
-run_preset() { # preset
-    local preset=$1 junit=build/$1/junit.xml log=build/$1/build.log tests failures off
+run_preset() { # preset target
+    local preset=$1 target=$2 junit=build/$1/junit.xml log=build/$1/build.log tests failures off
     say "$preset: build"
     mkdir -p "build/$preset"
-    if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" --target "$target"; } >"$log" 2>&1; then
         grep -nE ' (error|warning): |undefined reference|^FAILED|^CMake Error' "$log" | head -n 40
         echo "the whole text is in $log"
         count "$preset build" 1
@@ -59,16 +59,29 @@ run_preset() { # preset
     [ "$failures" -eq 0 ] || broken+=("$failures of $preset")
 }
 
-run_preset release
-run_preset asan
-run_preset tsan
+# Both checks as nice as can be: the builds and tests have the cores first. lint.sh asks the release build's compile
+# commands, so that is configured before they begin, and not by two at once.
+start_checks() {
+    mkdir -p build/checks
+    cmake --preset release >build/checks/configure.log 2>&1
+    for check in format tidy; do
+        (BATPAK_CONFIGURED=1 nice -n 19 tools/lint.sh "$check" >"build/checks/$check.log" 2>&1
+            echo $? >"build/checks/$check.code") &
+    done
+}
 
-say "format"
-tools/lint.sh format
-count format $?
-say "clang-tidy"
-tools/lint.sh tidy
-count clang-tidy $?
+rm -rf build/checks
+start_checks
+run_preset release all
+run_preset asan all
+run_preset tsan batpak_thread_tests
+
+say "format and clang-tidy"
+wait
+for check in format tidy; do
+    cat "build/checks/$check.log"
+    count "$check" "$(cat "build/checks/$check.code" 2>/dev/null || echo 1)"
+done
 
 printf '\n%d s, %d skipped\n' "$SECONDS" "$skipped"
 for what in "${broken[@]}"; do

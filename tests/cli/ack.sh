@@ -42,8 +42,10 @@ done
 
 # Killed at any moment. Half of the lines come in batches of seven.
 awk '{ if (NR % 14 < 7) sub(/}$/, ",\"batch\":" int(NR / 14) "}"); print }' events.jsonl >killed.jsonl
-rounds=${BATPAK_CAMPAIGN:+1000}
-for round in $(seq "${rounds:-25}"); do
+rounds=25
+[ -z "${BATPAK_INSTRUMENTED:-}" ] || rounds=9
+[ -z "${BATPAK_CAMPAIGN:-}" ] || rounds=1000
+for round in $(seq "$rounds"); do
     rm -rf ./k
     run 0 init ./k --segment-size 64K
     options=("" "--durable" "--batch 20")

@@ -56,17 +56,40 @@ lines() {
     [ "$count" -eq "$1" ] || fail "$count lines on stdout, not $1: $(head -c 2000 out)"
 }
 
-# Each line of stdout is a JSON value.
-json_lines() {
-    python3 -c 'import json, sys
-for line in open("out", encoding="utf-8"): json.loads(line)' || fail "stdout is not JSON Lines: $(head -c 2000 out)"
-}
+# One Python for the whole test reads what commands print: starting one for each question takes longer than all
+# else. A question and its answer end with a zero byte; an answer begins with = or, when it cannot be given, with !.
+coproc READER { exec python3 -c '
+import json, sys
+while True:
+    question = bytearray()
+    while (byte := sys.stdin.buffer.read(1)) not in (b"", b"\0"):
+        question += byte
+    if not byte:
+        break
+    path, expression = question.decode().split("\n", 1)
+    try:
+        with open(path, encoding="utf-8") as lines:
+            o = [json.loads(line) for line in lines]
+        answer = "=" + str(eval(expression, {"json": json, "o": o}))
+    except Exception as e:
+        answer = "!%s: %s" % (type(e).__name__, e)
+    sys.stdout.buffer.write(answer.encode() + b"\0")
+    sys.stdout.buffer.flush()
+'; }
+exec {ask}>&"${READER[1]}" {answers}<&"${READER[0]}" # of their own, since subshells do not get those of a coprocess
 
 # field EXPRESSION: of the objects on stdout as the list `o`.
 field() {
-    python3 -c 'import json, sys
-o = [json.loads(line) for line in open("out", encoding="utf-8")]
-print(eval(sys.argv[1]))' "$1"
+    local answer
+    printf '%s\n%s\0' "$PWD/out" "$1" >&"$ask"
+    IFS= read -r -d '' answer <&"$answers" || fail "the reader of JSON ended at: $1"
+    [ "${answer:0:1}" = "=" ] || fail "$1: ${answer:1}, in: $(head -c 2000 out)"
+    printf '%s\n' "${answer:1}"
+}
+
+# Each line of stdout is a JSON value.
+json_lines() {
+    field 'len(o)' >/dev/null || fail "stdout is not JSON Lines: $(head -c 2000 out)"
 }
 
 is() {

@@ -90,7 +90,7 @@ static void payload_free(const bp_payload *payload)
     bpi_release(memory(), data.owned, payload->size);
 }
 
-bp_status bp_proposal_map(bp_proposal *proposal, bp_map_fn map, void *argument, bp_error *error)
+bp_status bp_proposal_map(bp_proposal *proposal, bp_proposal_fn map, void *argument, bp_error *error)
 {
     if (proposal == NULL || map == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", proposal == NULL ? "the proposal" : "the function");

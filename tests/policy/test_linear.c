@@ -35,9 +35,9 @@ typedef struct worker {
 } worker;
 
 /* What an object looks like: even ones are entities, odd ones guarded scopes that many entities write into. */
-static bp_region region_of(unsigned object, char name[16])
+static bp_region region_of(unsigned object, char name[32])
 {
-    (void)snprintf(name, 16, "%s:%u", object % 2 == 0 ? "entity" : "scope", object);
+    (void)snprintf(name, 32, "%s:%u", object % 2 == 0 ? "entity" : "scope", object);
     return object % 2 == 0 ? bp_region_stream(name) : bp_region_by_scope(name);
 }
 
@@ -81,8 +81,8 @@ static bp_status check_early(shared *all, const bp_region *region, uint64_t expe
 
 static bp_status append(worker *self, unsigned object, const bp_region *region, uint64_t expected, bp_position after)
 {
-    char entity[16];
-    char scope[16];
+    char entity[32];
+    char scope[32];
     bp_guard guard = bp_guard_of(region, after);
     bp_append_options options;
     bp_append_options_init(&options);
@@ -112,7 +112,7 @@ static void *work(void *argument)
     worker *self = argument;
     shared *all = self->all;
     for (size_t i = 0; i < all->attempts; i++) {
-        char name[16];
+        char name[32];
         uint64_t expected = 0;
         bp_position position;
         unsigned object = (unsigned)bpt_random_below(&self->random, OBJECTS);
@@ -120,6 +120,9 @@ static void *work(void *argument)
         if (look(all, &region, &expected, &position) != BP_OK) {
             atomic_fetch_add(&all->wrong, 1);
             continue;
+        }
+        if (bpt_random_chance(&self->random, 40)) {
+            (void)sched_yield(); /* let what was seen grow old */
         }
         attempt *noted = &self->attempts[self->count++];
         noted->object = object;
@@ -158,7 +161,7 @@ static unsigned run(size_t attempts, bool planted, uint64_t seed, uint64_t *conf
     unsigned bad = 0;
     *conflicts_out = 0;
     for (unsigned object = 0; object < OBJECTS; object++) {
-        char name[16];
+        char name[32];
         size_t size = 0;
         uint64_t count = 0;
         uint64_t counted = 0;

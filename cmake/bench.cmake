@@ -21,3 +21,13 @@ if(batpak_bench_sources)
         target_compile_definitions(batpak-bench PRIVATE BENCH_HAVE_LEVELDB=1)
     endif()
 endif()
+
+# Each bench/single/*.c is a program by itself, for figures that have no peer.
+file(GLOB batpak_bench_singles CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/single/*.c)
+foreach(source IN LISTS batpak_bench_singles)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(batpak-bench-${name} ${source})
+    target_compile_options(batpak-bench-${name} PRIVATE ${batpak_warnings})
+    target_compile_definitions(batpak-bench-${name} PRIVATE _GNU_SOURCE)
+    target_link_libraries(batpak-bench-${name} PRIVATE batpak_static Threads::Threads)
+endforeach()

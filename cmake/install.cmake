@@ -24,6 +24,10 @@ install(FILES ${CMAKE_BINARY_DIR}/batpakConfig.cmake ${CMAKE_BINARY_DIR}/batpakC
 file(RELATIVE_PATH batpak_pc_prefix
     ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" batpak_pc_prefix "${batpak_pc_prefix}")
+set(batpak_pc_modules "")
+foreach(module IN LISTS batpak_optional_modules)
+    string(APPEND batpak_pc_modules ", ${module}")
+endforeach()
 configure_file(${CMAKE_SOURCE_DIR}/cmake/batpak.pc.in ${CMAKE_BINARY_DIR}/batpak.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/batpak.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -10,6 +10,11 @@ set_property(SOURCE ${batpak_base_sources} ${batpak_io_sources}
 set_property(SOURCE ${batpak_base_sources}
     APPEND PROPERTY INCLUDE_DIRECTORIES ${BATPAK_BLAKE3_DIR} ${ISAL_INCLUDE_DIRS})
 
+file(GLOB batpak_projection_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/projection/*.c)
+set_property(SOURCE ${batpak_projection_sources} APPEND PROPERTY COMPILE_DEFINITIONS ${batpak_optional_defines})
+set_property(SOURCE ${batpak_projection_sources}
+    APPEND PROPERTY INCLUDE_DIRECTORIES ${BATPAK_PC_LMDB_INCLUDE_DIRS} ${BATPAK_PC_SQLITE_INCLUDE_DIRS})
+
 set(batpak_objects $<TARGET_OBJECTS:batpak_blake3>)
 if(batpak_sources)
     add_library(batpak_objects OBJECT ${batpak_sources})
@@ -30,7 +35,7 @@ foreach(target batpak_static batpak_shared)
     target_include_directories(${target} INTERFACE
         $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${target} PRIVATE PkgConfig::ISAL Threads::Threads)
+    target_link_libraries(${target} PRIVATE PkgConfig::ISAL ${batpak_optional_libraries} Threads::Threads)
 endforeach()
 
 # SONAME libbatpak.so.0; nothing but bp_* leaves it.

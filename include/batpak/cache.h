@@ -65,6 +65,43 @@ BP_API BP_MUST_USE bp_status bp_cache_sync(const bp_cache *cache, bp_error *erro
 BP_API BP_MUST_USE bp_status bp_cache_memory(size_t bytes_max, const bp_allocator *allocator, bp_cache **cache_out,
                                              bp_error *error);
 
+/*
+ * On disk. Both are left out of a library that was built without LMDB or SQLite: BP_ERR_UNSUPPORTED then, and nothing else
+ * is different. `directory` NULL is cache/lmdb, cache/sqlite in the store's own directory, which `store` says then; any other
+ * path is made (its last part) with mode 0700 and should hold nothing else. `store` may be NULL when a directory is given;
+ * its log hook is told what becomes of the files. The cache must be closed before the store's directory goes.
+ *
+ *   BP_ERR_ARGUMENT     neither a store nor a directory; a size out of range
+ *   BP_ERR_UNSUPPORTED  built without; or `directory` is NULL and the store does not lie on this machine's files
+ *   BP_ERR_LOCKED       another handle, in this process or another, has the LMDB cache there open
+ *   BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_NO_MEMORY, BP_ERR_FORKED, BP_ERR_CLOSED
+ */
+
+typedef struct bp_cache_lmdb_options {
+    size_t size;
+    const char *directory;
+    uint64_t map_size;     /* bytes to begin with; default 16 MiB. Doubled whenever it is full ... */
+    uint64_t map_size_max; /* ... up to this; then the cache is emptied. Default 1 GiB */
+} bp_cache_lmdb_options;
+
+BP_API void bp_cache_lmdb_options_default(bp_cache_lmdb_options *options, size_t size);
+static inline void bp_cache_lmdb_options_init(bp_cache_lmdb_options *options)
+{
+    bp_cache_lmdb_options_default(options, sizeof *options);
+}
+
+/*
+ * LMDB: the fastest on disk; one handle at a time. Nothing is synced but by bp_cache_sync. LMDB believes its file, so that
+ * the file is only used again if it was closed whole (its checksum is kept, and reading it is the price of opening), or if its
+ * process died while the machine ran on; else it is emptied.
+ */
+BP_API BP_MUST_USE bp_status bp_cache_lmdb(bp_store *store, const bp_cache_lmdb_options *options, bp_cache **cache_out,
+                                           bp_error *error);
+
+/* SQLite: any number of processes may share it. A file that SQLite finds damaged is removed and made anew. */
+BP_API BP_MUST_USE bp_status bp_cache_sqlite(bp_store *store, const char *directory, bp_cache **cache_out,
+                                             bp_error *error);
+
 #ifdef __cplusplus
 }
 #endif

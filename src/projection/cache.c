@@ -14,6 +14,15 @@ void bp_cache_close(bp_cache *cache)
     }
 }
 
+void bp_cache_lmdb_options_default(bp_cache_lmdb_options *options, size_t size)
+{
+    bp_cache_lmdb_options defaults = {.size = size, .map_size = (uint64_t)16 << 20, .map_size_max = (uint64_t)1 << 30};
+    if (options != NULL && size >= sizeof(size_t)) {
+        memset(options, 0, size);
+        memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    }
+}
+
 bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *deleted_out, bp_error *error)
 {
     uint64_t deleted = 0;

@@ -15,6 +15,7 @@
  *   projection.h  folding events into state         cache.h    where states are kept
  *   gate.h     named predicates, denials              pipeline.h evaluate, permit, commit; bypass
  *   bind.h     gates inside the commit
+ *   read_model.h  folding into SQLite
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -42,6 +43,7 @@
 #include <batpak/projection.h>
 #include <batpak/pipeline.h>
 #include <batpak/query.h>
+#include <batpak/read_model.h>
 #include <batpak/region.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>

@@ -90,6 +90,26 @@ done
 wait "$reader" || fail "reader ended with $?"
 same "what the reader saw" "$(seq -f 'order:%g' 1 20)" "$(awk '{ print $2 }' reader.out)"
 
+# read_model: tables from events, asked by SQL, folded anew behind the back of queries.
+if [ -x "$examples/read_model" ]; then
+    shop() { "$examples/read_model" ./shop "$@"; }
+    shop place order:1 ann 500
+    shop place order:2 bob 700
+    shop place order:3 ann 300
+    exits 1 shop place order:1 ann 500
+    same "read model" "3 events applied ann 2 orders 800 cents bob 1 orders 700 cents" \
+        "$(shop report | tr -s ' \n' ' ' | sed 's/ $//')"
+    shop cancel order:3
+    same "read model goes on" "1 events applied bob 1 orders 700 cents ann 1 orders 500 cents" \
+        "$(shop report | tr -s ' \n' ' ' | sed 's/ $//')"
+    same "read model anew" "4 events applied, switched" "$(shop rebuild | head -n 1)"
+    same "read model has nothing to do" "0 events applied" "$(shop report | head -n 1)"
+    rm ./shop/shop.sqlite*
+    same "read model from nothing" "4 events applied bob 1 orders 700 cents ann 1 orders 500 cents" \
+        "$(shop report | tr -s ' \n' ' ' | sed 's/ $//')"
+    exits 2 shop nonsense
+fi
+
 # The app to copy, by its own Makefile and by its CMakeLists.txt, against an installed library.
 if [ -n "${BATPAK_INSTRUMENTED:-}" ]; then
     echo "examples hold; an instrumented library is not installed"

@@ -487,11 +487,10 @@ int main(void)
     };
     bp_error error;
     bp_cache *cache = NULL;
-    if (bp_cache_sqlite(NULL, ".", &cache, &error) == BP_ERR_UNSUPPORTED ||
+    if (bp_cache_sqlite(NULL, NULL, &cache, &error) == BP_ERR_UNSUPPORTED ||
         bp_cache_lmdb(NULL, NULL, &cache, &error) == BP_ERR_UNSUPPORTED) {
         print_message("built without LMDB or SQLite\n");
         return 77;
     }
-    bp_cache_close(cache);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "projection/cache_lmdb.c"
 #include "projection/cache_sqlite.c"
+#include "projection/read_model.c"
 #include "support/check.h"
 
 static void what_is_left_out_says_so(void **state)
@@ -18,6 +19,14 @@ static void what_is_left_out_says_so(void **state)
     CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_cache_sqlite(NULL, ".", &cache, &error), &error);
     CHECK_SAYS(&error, "built without SQLite");
     assert_null(cache);
+    bp_read_handle *handle = (bp_read_handle *)&error;
+    CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_read_model_open(NULL, NULL, NULL, &handle, &error), &error);
+    CHECK_SAYS(&error, "built without SQLite");
+    assert_null(handle);
+    CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_read_model_update(NULL, NULL, NULL, NULL), NULL);
+    CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_read_model_rebuild(NULL, NULL), NULL);
+    CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_read_run(NULL, 0, NULL), NULL);
+    bp_read_model_close(NULL);
     CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_cache_lmdb(NULL, NULL, NULL, NULL), NULL);
     CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_cache_sqlite(NULL, NULL, NULL, NULL), NULL);
 }

@@ -112,8 +112,8 @@ static bp_status settle(bp_read_handle *handle, bool anew, bp_error *error)
     if (status == BP_OK) {
         status = bpi_read_find(db, model, handle->source, &live, &building, error);
     }
-    bool going_on =
-        status == BP_OK && !anew && live.ours; /* what a newer version builds beside it is not our concern */
+    /* What a newer version builds beside it is not our concern; a rebuild of our own is to be finished. */
+    bool going_on = status == BP_OK && !anew && live.ours && !building.ours;
     if (status == BP_OK && (live.version > model->version || (building.version > model->version && !going_on))) {
         bpi_error_set(error, BP_ERR_VERSION, "read model %s is there in version %u, newer than %u", model->name,
                       (unsigned)(live.version > building.version ? live.version : building.version),

@@ -37,6 +37,7 @@ campaign: ## the long crash and fault runs (hours)
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 	@BATPAK_CAMPAIGN=1 ctest --preset release -L '^campaign$$'
+	@build/release/batpak-bench --campaign # a hundred million events, 25 GB of disk
 
 install: ## build and install below PREFIX (default /usr/local)
 	@tools/setup.sh demo

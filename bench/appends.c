@@ -2,8 +2,11 @@
  * appends.c: how fast events go in, and how long one waits.
  *
  * What is timed is the appending until everything is acknowledged, as the mode says; opening and closing are not. Each
- * run has a folder of its own. A first run of a tenth is not counted. Latencies come from runs of their own, one clock
- * reading an event, so that the clock does not weigh on the rates.
+ * run has a store of its own, in an empty folder of the same filesystem, and begins when the medium has taken in what
+ * was written before. A first run of a tenth of the time is not counted. Engines take turns, run by run.
+ *
+ * Durable appends are clocked one by one. Buffered ones only in a case of its own, so that the clock does not weigh on
+ * the rates; it lasts long enough that stores seal, checkpoint, flush or compact beside it.
  */
 #include "bench.h"
 
@@ -11,25 +14,62 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How much a case counts: its runs and their time. */
+enum weight { HEADLINE, SIDE, FULL_ONLY };
+
 struct append_case {
     const char *name;
     enum mode mode;
     unsigned threads;
     unsigned batch;
-    bool latency;
+    uint32_t payload;
+    enum weight weight;
+    bool latency; /* buffered: the long run with a clock reading for each append */
 };
 
 static const struct append_case cases[] = {
-    {"one by one", MODE_BUFFERED, 1, 1, true},
-    {"in batches of 100", MODE_BUFFERED, 1, 100, false},
-    {"in batches of 1000", MODE_BUFFERED, 1, 1000, false},
-    {"8 threads, one by one", MODE_BUFFERED, 8, 1, false},
-    {"one by one", MODE_DURABLE, 1, 1, true},
-    {"8 threads, one by one", MODE_DURABLE, 8, 1, true},
-    {"in batches of 100", MODE_DURABLE, 1, 100, false},
+    {"one by one", MODE_BUFFERED, 1, 1, 256, HEADLINE, false},
+    {"in batches of 100", MODE_BUFFERED, 1, 100, 256, HEADLINE, false},
+    {"in batches of 1000", MODE_BUFFERED, 1, 1000, 256, SIDE, false},
+    {"8 threads, one by one", MODE_BUFFERED, 8, 1, 256, SIDE, false},
+    {"8 threads, in batches of 100", MODE_BUFFERED, 8, 100, 256, SIDE, false},
+    {"8 threads, in batches of 1000", MODE_BUFFERED, 8, 1000, 256, FULL_ONLY, false},
+    {"64 bytes, one by one", MODE_BUFFERED, 1, 1, 64, SIDE, false},
+    {"64 bytes, in batches of 100", MODE_BUFFERED, 1, 100, 64, SIDE, false},
+    {"64 bytes, in batches of 1000", MODE_BUFFERED, 1, 1000, 64, FULL_ONLY, false},
+    {"64 bytes, 8 threads, one by one", MODE_BUFFERED, 8, 1, 64, FULL_ONLY, false},
+    {"64 bytes, 8 threads, in batches of 100", MODE_BUFFERED, 8, 100, 64, FULL_ONLY, false},
+    {"64 bytes, 8 threads, in batches of 1000", MODE_BUFFERED, 8, 1000, 64, FULL_ONLY, false},
+    {"4096 bytes, one by one", MODE_BUFFERED, 1, 1, 4096, SIDE, false},
+    {"4096 bytes, in batches of 100", MODE_BUFFERED, 1, 100, 4096, SIDE, false},
+    {"4096 bytes, in batches of 1000", MODE_BUFFERED, 1, 1000, 4096, FULL_ONLY, false},
+    {"4096 bytes, 8 threads, one by one", MODE_BUFFERED, 8, 1, 4096, FULL_ONLY, false},
+    {"4096 bytes, 8 threads, in batches of 100", MODE_BUFFERED, 8, 100, 4096, FULL_ONLY, false},
+    {"4096 bytes, 8 threads, in batches of 1000", MODE_BUFFERED, 8, 1000, 4096, FULL_ONLY, false},
+    {"one by one, clocked, beside background work", MODE_BUFFERED, 1, 1, 256, SIDE, true},
+    {"one by one", MODE_DURABLE, 1, 1, 256, HEADLINE, true},
+    {"in batches of 100", MODE_DURABLE, 1, 100, 256, HEADLINE, true},
+    {"in batches of 1000", MODE_DURABLE, 1, 1000, 256, SIDE, true},
+    {"8 threads, one by one", MODE_DURABLE, 8, 1, 256, HEADLINE, true},
+    {"8 threads, in batches of 100", MODE_DURABLE, 8, 100, 256, SIDE, true},
+    {"8 threads, in batches of 1000", MODE_DURABLE, 8, 1000, 256, FULL_ONLY, true},
+    {"64 bytes, one by one", MODE_DURABLE, 1, 1, 64, SIDE, true},
+    {"64 bytes, in batches of 100", MODE_DURABLE, 1, 100, 64, FULL_ONLY, true},
+    {"64 bytes, in batches of 1000", MODE_DURABLE, 1, 1000, 64, FULL_ONLY, true},
+    {"64 bytes, 8 threads, one by one", MODE_DURABLE, 8, 1, 64, FULL_ONLY, true},
+    {"64 bytes, 8 threads, in batches of 100", MODE_DURABLE, 8, 100, 64, FULL_ONLY, true},
+    {"64 bytes, 8 threads, in batches of 1000", MODE_DURABLE, 8, 1000, 64, FULL_ONLY, true},
+    {"4096 bytes, one by one", MODE_DURABLE, 1, 1, 4096, SIDE, true},
+    {"4096 bytes, in batches of 100", MODE_DURABLE, 1, 100, 4096, FULL_ONLY, true},
+    {"4096 bytes, in batches of 1000", MODE_DURABLE, 1, 1000, 4096, FULL_ONLY, true},
+    {"4096 bytes, 8 threads, one by one", MODE_DURABLE, 8, 1, 4096, FULL_ONLY, true},
+    {"4096 bytes, 8 threads, in batches of 100", MODE_DURABLE, 8, 100, 4096, FULL_ONLY, true},
+    {"4096 bytes, 8 threads, in batches of 1000", MODE_DURABLE, 8, 1000, 4096, FULL_ONLY, true},
 };
 
-enum { THREADS_MOST = 8, CLOCK_EVERY = 64 };
+enum { THREADS_MOST = 8, CLOCK_EVERY = 64, DURATIONS_MOST = 8 << 20 };
+
+static const uint64_t log_most = (uint64_t)2 << 30; /* bytes that a run may write */
 
 struct worker {
     const struct append_case *what;
@@ -37,10 +77,12 @@ struct worker {
     const struct engine *engine;
     void *handle;
     pthread_barrier_t *start;
-    uint64_t first; /* events of its own: first..first + count */
-    uint64_t count;
+    uint64_t first; /* number of its first event */
+    uint64_t most;
     double seconds;
-    uint32_t *durations; /* one an append, or NULL */
+    uint32_t *durations; /* one an append, room for `durations_most`; or NULL */
+    size_t durations_most;
+    size_t durations_count;
     uint64_t done;
     uint64_t began_ns;
     uint64_t ended_ns;
@@ -59,7 +101,7 @@ static void *work(void *argument)
     worker->began_ns = before;
     uint64_t end = before + (uint64_t)(worker->seconds * 1e9);
     worker->good = true;
-    while (worker->done + batch <= worker->count) {
+    while (worker->done + batch <= worker->most) {
         for (unsigned index = 0; index < batch; index++) {
             workload_fact(worker->workload, worker->first + worker->done + index, &facts[index]);
         }
@@ -69,10 +111,10 @@ static void *work(void *argument)
         }
         worker->done += batch;
         commits++;
-        if (worker->durations != NULL) {
+        if (worker->durations != NULL && worker->durations_count < worker->durations_most) {
             uint64_t now = nanoseconds_now();
             uint64_t taken = now - before;
-            worker->durations[commits - 1] = taken < UINT32_MAX ? (uint32_t)taken : UINT32_MAX;
+            worker->durations[worker->durations_count++] = taken < UINT32_MAX ? (uint32_t)taken : UINT32_MAX;
             before = now;
             if (now > end) {
                 break;
@@ -85,111 +127,142 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void start_workers(struct worker *workers, unsigned threads, pthread_t *ids)
-{
-    for (unsigned index = 0; index < threads; index++) {
-        if (pthread_create(&ids[index], NULL, work, &workers[index]) != 0) {
-            die("cannot start a thread");
-        }
-    }
-}
+struct outcome {
+    uint64_t done;
+    uint64_t began_ns;
+    uint64_t ended_ns;
+    size_t durations; /* joined at the front of the room that was given */
+};
 
-/* One run in a folder of its own; returns events a second. `durations` has room for `events`; *taken_out says how many. */
-static double run_once(const struct settings *settings, const struct workload *workload, const struct engine *engine,
-                       const struct append_case *what, uint64_t events, uint32_t *durations, size_t *taken_out)
+/* Starts the threads of a run together and waits for all. `durations` is NULL or room for DURATIONS_MOST. */
+static struct outcome run_workers(const struct workload *workload, const struct engine *engine, void *handle,
+                                  const struct append_case *what, double seconds, uint32_t *durations)
 {
-    char folder[FOLDER_SIZE];
     struct worker workers[THREADS_MOST];
     pthread_t ids[THREADS_MOST];
     pthread_barrier_t start;
-    void *handle = NULL;
-    uint64_t done = 0;
-    folder_make(settings, "store", folder);
-    if (!engine->open(folder, what->mode, true, &handle) ||
-        pthread_barrier_init(&start, NULL, what->threads + 1) != 0) {
-        die("%s cannot be opened", engine->name);
+    struct outcome outcome = {.began_ns = UINT64_MAX};
+    size_t share = DURATIONS_MOST / what->threads;
+    if (pthread_barrier_init(&start, NULL, what->threads) != 0) {
+        die("cannot make a barrier");
     }
     for (unsigned index = 0; index < what->threads; index++) {
-        uint64_t share = events / what->threads;
         workers[index] = (struct worker){.what = what,
                                          .workload = workload,
                                          .engine = engine,
                                          .handle = handle,
                                          .start = &start,
-                                         .first = index * share,
-                                         .count = share,
-                                         .seconds = settings->seconds,
-                                         .durations = durations == NULL ? NULL : durations + index * share};
+                                         .first = index * (workload->events / what->threads),
+                                         .most = log_most / (what->payload + 256u) / what->threads,
+                                         .seconds = seconds,
+                                         .durations = durations == NULL ? NULL : durations + index * share,
+                                         .durations_most = share};
+        if (pthread_create(&ids[index], NULL, work, &workers[index]) != 0) {
+            die("cannot start a thread");
+        }
     }
-    start_workers(workers, what->threads, ids);
-    pthread_barrier_wait(&start);
-    uint64_t began = UINT64_MAX;
-    uint64_t ended = 0;
     for (unsigned index = 0; index < what->threads; index++) {
         struct worker *worker = &workers[index];
         pthread_join(ids[index], NULL);
         if (!worker->good) {
             die("%s cannot append", engine->name);
         }
-        if (durations != NULL && index > 0) {
-            memmove(durations + done, worker->durations, worker->done * sizeof *durations);
+        if (durations != NULL) {
+            memmove(durations + outcome.durations, worker->durations, worker->durations_count * sizeof *durations);
+            outcome.durations += worker->durations_count;
         }
-        done += worker->done;
-        began = worker->began_ns < began ? worker->began_ns : began;
-        ended = worker->ended_ns > ended ? worker->ended_ns : ended;
+        outcome.done += worker->done;
+        outcome.began_ns = worker->began_ns < outcome.began_ns ? worker->began_ns : outcome.began_ns;
+        outcome.ended_ns = worker->ended_ns > outcome.ended_ns ? worker->ended_ns : outcome.ended_ns;
     }
+    pthread_barrier_destroy(&start);
+    return outcome;
+}
+
+/* One run in a folder of its own; returns events a second. */
+static double run_once(const struct settings *settings, const struct workload *workload, const struct engine *engine,
+                       const struct append_case *what, double seconds, uint32_t *durations, size_t *taken_out)
+{
+    char folder[FOLDER_SIZE];
+    struct opening opening = {.mode = what->mode, .make = true};
+    void *handle = NULL;
+    folder_make(settings, "append", folder);
+    folder_settle(folder);
+    if (!engine->open(folder, &opening, &handle)) {
+        die("%s cannot be opened", engine->name);
+    }
+    struct outcome outcome = run_workers(workload, engine, handle, what, seconds, durations);
     if (!engine->close(handle)) {
         die("%s cannot be closed", engine->name);
     }
-    pthread_barrier_destroy(&start);
     folder_remove(folder);
-    if (taken_out != NULL) {
-        *taken_out = (size_t)done;
-    }
-    return (double)done * 1e9 / (double)(ended - began);
+    *taken_out = outcome.durations;
+    return (double)outcome.done * 1e9 / (double)(outcome.ended_ns - outcome.began_ns);
 }
 
-static void measure_latency(const struct settings *settings, const struct workload *workload,
-                            const struct engine *engine, const struct append_case *what, struct result *result)
+/* Runs of one case, and how long each lasts. */
+static double plan_case(const struct settings *settings, const struct append_case *what, unsigned *runs_out)
 {
-    uint32_t *durations = memory_get(workload->events * sizeof *durations);
-    double found[3][RUNS_MOST];
-    for (unsigned run = 0; run < settings->runs; run++) {
-        double percentiles[3];
-        size_t taken = 0;
-        run_once(settings, workload, engine, what, workload->events, durations, &taken);
-        percentiles_of(durations, taken, percentiles);
-        for (size_t index = 0; index < 3; index++) {
-            found[index][run] = percentiles[index];
+    bool clocked = what->mode == MODE_BUFFERED && what->latency;
+    *runs_out = what->weight == HEADLINE || settings->full ? settings->runs : 1;
+    return clocked ? settings->seconds * 2 : what->weight == HEADLINE ? settings->seconds : settings->seconds / 2;
+}
+
+static void measure_case(const struct settings *settings, const struct workload *workload,
+                         const struct append_case *what, uint32_t *durations, struct results *results)
+{
+    enum { ENGINES_MOST = 8 };
+    struct result kept[ENGINES_MOST] = {0};
+    double found[ENGINES_MOST][3][RUNS_MOST] = {0};
+    unsigned runs = 1;
+    double seconds = plan_case(settings, what, &runs);
+    for (unsigned run = 0; run < runs + 1; run++) { /* the first one is not counted */
+        for (size_t index = 0; engines[index] != NULL; index++) {
+            struct result *result = &kept[index];
+            size_t taken = 0;
+            double percentiles[3];
+            if (!settings_want_engine(settings, engines[index])) {
+                continue;
+            }
+            if (run == 0) {
+                *result = result_of(what->mode == MODE_DURABLE ? "append durable" : "append buffered", what->name,
+                                    engines[index]->name, "events/s");
+                if (!settings->cold) {
+                    run_once(settings, workload, engines[index], what, seconds / 10, NULL, &taken);
+                }
+                continue;
+            }
+            result->values[result->runs++] =
+                run_once(settings, workload, engines[index], what, seconds, what->latency ? durations : NULL, &taken);
+            percentiles_of(durations, taken, percentiles);
+            for (size_t share = 0; share < 3; share++) {
+                found[index][share][run - 1] = percentiles[share];
+            }
         }
     }
-    result->has_latency = true;
-    result->p50_us = median_of(found[0], settings->runs);
-    result->p99_us = median_of(found[1], settings->runs);
-    result->p999_us = median_of(found[2], settings->runs);
-    free(durations);
+    for (size_t index = 0; engines[index] != NULL; index++) {
+        if (settings_want_engine(settings, engines[index])) {
+            kept[index].has_latency = what->latency;
+            kept[index].p50_us = median_of(found[index][0], runs);
+            kept[index].p99_us = median_of(found[index][1], runs);
+            kept[index].p999_us = median_of(found[index][2], runs);
+            results_keep(results, kept[index]);
+        }
+    }
 }
 
-void bench_appends(const struct settings *settings, const struct workload *workload, const struct engine *engine,
-                   struct results *results)
+void bench_appends(const struct settings *settings, const struct workload *workload, struct results *results)
 {
+    uint32_t *durations = memory_get(DURATIONS_MOST * sizeof *durations);
+    memset(durations, 1, DURATIONS_MOST * sizeof *durations); /* so that no run touches fresh pages here */
     for (size_t index = 0; index < sizeof cases / sizeof *cases; index++) {
         const struct append_case *what = &cases[index];
-        struct result result = {.group = what->mode == MODE_DURABLE ? "append durable" : "append buffered",
-                                .name = what->name,
-                                .engine = engine->name,
-                                .unit = "events/s",
-                                .runs = settings->runs};
-        if (!settings_want(settings, result.group)) {
-            continue;
+        struct workload sized = *workload;
+        sized.payload_size = what->payload;
+        if (settings_want(settings, what->mode == MODE_DURABLE ? "append durable" : "append buffered") &&
+            (what->weight != FULL_ONLY || settings->full)) {
+            measure_case(settings, &sized, what, durations, results);
         }
-        run_once(settings, workload, engine, what, workload->events / 10, NULL, NULL);
-        for (unsigned run = 0; run < settings->runs; run++) {
-            result.values[run] = run_once(settings, workload, engine, what, workload->events, NULL, NULL);
-        }
-        if (what->latency) {
-            measure_latency(settings, workload, engine, what, &result);
-        }
-        results_keep(results, result);
     }
+    free(durations);
 }

@@ -19,14 +19,15 @@ static const char *settings(void)
     return "batpak " BP_VERSION ", defaults: segments of 64 MiB, hash chain per entity, CRC32C";
 }
 
-static bool open_store(const char *folder, enum mode mode, bool make, void **handle_out)
+static bool open_store(const char *folder, const struct opening *opening, void **handle_out)
 {
     bp_error error = {0};
     bp_options options;
     bp_store *store = NULL;
     bp_options_init(&options);
-    options.create = make;
-    options.durability = mode == MODE_DURABLE ? BP_DURABLE : BP_BUFFERED;
+    options.create = opening->make;
+    options.durability = opening->mode == MODE_DURABLE ? BP_DURABLE : BP_BUFFERED;
+    options.layout = (bp_layout)opening->layout;
     if (bp_open(folder, &options, &store, &error) != BP_OK) {
         return failed(&error);
     }
@@ -135,6 +136,76 @@ static bool scan(void *handle, struct tally *tally)
     return count_region(handle, NULL, tally);
 }
 
+static bool prefix(void *handle, const char *start, struct tally *tally)
+{
+    bp_region region = bp_region_all();
+    bp_region_set_prefix(&region, bp_text_of(start));
+    return count_region(handle, &region, tally);
+}
+
+static bool when(void *handle, uint64_t sequence, uint64_t *time_out)
+{
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    if (bp_get_sequence(handle, sequence, &event, &error) != BP_OK) {
+        return failed(&error);
+    }
+    *time_out = event->hlc;
+    bp_event_release(event);
+    return true;
+}
+
+static bool between(void *handle, uint64_t from, uint64_t to, struct tally *tally)
+{
+    bp_region region = bp_region_all();
+    bp_region_set_committed(&region, from, to);
+    return count_region(handle, &region, tally);
+}
+
+static bool kind_sequences(void *handle, unsigned number, struct tally *tally)
+{
+    bp_error error = {0};
+    bp_iterator *iterator = NULL;
+    bp_region region = bp_region_by_kind(BP_KIND(1, number + 1));
+    uint64_t sequence = 0;
+    bp_status status = bp_query(handle, &region, NULL, &iterator, &error);
+    while (status == BP_OK && (status = bp_next_sequence(iterator, &sequence, &error)) == BP_OK) {
+        tally->events++;
+        tally->sum += sequence;
+    }
+    bp_iterator_close(iterator);
+    return status == BP_END || failed(&error);
+}
+
+static bool walk(void *handle, const struct id *id, uint64_t limit, struct tally *tally)
+{
+    bp_error error = {0};
+    bp_walk *steps = NULL;
+    const bp_event *event = NULL;
+    bp_walk_options options;
+    bp_id key;
+    memcpy(key.bytes, id->bytes, sizeof key.bytes);
+    bp_walk_options_init(&options);
+    options.limit = limit;
+    bp_status status = bp_walk_begin(handle, &key, &options, &steps, &error);
+    while (status == BP_OK && (status = bp_walk_next(steps, &event, NULL, &error)) == BP_OK) {
+        tally_add(tally, event->payload, event->payload_size);
+    }
+    bp_walk_end(steps);
+    return status == BP_END || failed(&error);
+}
+
+/* Everything that docs/format.md calls derived. */
+static void strip(const char *folder)
+{
+    static const char *const names[] = {"index", "cache"};
+    for (size_t index = 0; index < sizeof names / sizeof *names; index++) {
+        char path[FOLDER_SIZE + 16];
+        snprintf(path, sizeof path, "%s/%s", folder, names[index]);
+        folder_remove(path);
+    }
+}
+
 static bool verify(const char *folder, struct tally *tally)
 {
     bp_error error = {0};
@@ -167,7 +238,13 @@ const struct engine engine_batpak = {
     .stream = stream,
     .scope = scope,
     .kind = kind,
+    .prefix = prefix,
     .scan = scan,
+    .when = when,
+    .between = between,
+    .kind_sequences = kind_sequences,
+    .walk = walk,
     .verify = verify,
     .heap = heap,
+    .strip = strip,
 };

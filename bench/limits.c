@@ -2,7 +2,7 @@
  * limits.c: what the machine gives without any store: the same bytes through bare loops, in the same run.
  *
  * A record here is as many bytes as batpak puts into its log for one event of the workload appended alone. Each limit
- * is kept under the case that it bounds.
+ * is kept under the case that it bounds. Limits of reading: engine_limit.c.
  */
 #include "bench.h"
 
@@ -12,19 +12,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { BATCH = 100, ROUNDS = 8 };
+enum { ROUNDS = 8, BYTES = 1 << 20 };
 
 struct course {
     const struct settings *settings;
     const struct workload *workload;
     struct results *results;
     size_t record;
-    uint8_t *bytes; /* BATCH records */
-    int file;
+    size_t payload;
+    uint8_t *bytes; /* BYTES of them */
     char folder[FOLDER_SIZE];
 };
 
@@ -47,48 +46,77 @@ static void write_at(int file, const void *data, size_t size, uint64_t offset, i
     }
 }
 
-enum way { WAY_WRITE, WAY_APPEND_SYNC, WAY_OVERWRITE_SYNC };
+enum way { WAY_WRITE, WAY_HASH, WAY_APPEND_SYNC, WAY_OVERWRITE_SYNC };
+
+enum { ZEROS = 64 << 20, PIECE = 1 << 20, CHUNK = 256 << 10 };
+
+/* Bytes that can be overwritten: few when runs are so short that filling them would outlast the runs. */
+static uint64_t zeros_of(const struct course *course)
+{
+    return course->settings->seconds < 0.1 ? PIECE : ZEROS;
+}
+
+static void fill_with_zeros(const struct course *course, int file)
+{
+    uint8_t *block = memory_get(PIECE);
+    for (uint64_t at = 0; at < zeros_of(course); at += PIECE) {
+        write_at(file, block, PIECE, at, 0);
+    }
+    free(block);
+    fsync(file);
+}
+
+/* What one event costs at least that is hashed twice, content and chain, and goes into memory that is written in large
+ * pieces. */
+static void hash_record(const struct course *course, uint64_t number, uint8_t *chunk, uint64_t offset, int file)
+{
+    uint8_t chain[192] = {0};
+    size_t payload = course->payload;
+    uint8_t *to = chunk + offset % CHUNK;
+    const uint8_t *from = course->workload->payloads + (number & 1023u) * 64;
+    bp_hash content = bp_hash_bytes(from, payload);
+    memcpy(chain, content.bytes, sizeof content.bytes);
+    memcpy(chain + sizeof content.bytes, &number, sizeof number);
+    bp_hash event = bp_hash_bytes(chain, sizeof chain);
+    memcpy(to, event.bytes, sizeof event.bytes);
+    memcpy(to + course->record - payload, from, payload);
+    if ((offset + course->record) / CHUNK != offset / CHUNK) {
+        write_at(file, chunk, CHUNK, offset / CHUNK * CHUNK, 0);
+    }
+}
 
 /* Records a second, so many a call. Overwriting is done in a file filled with zeros and synced before. */
 static double write_records(const struct course *course, enum way way, size_t batch)
 {
-    static const uint64_t limit = (uint64_t)512 << 20;
+    uint64_t most = way == WAY_OVERWRITE_SYNC ? zeros_of(course) : (uint64_t)1 << 30;
+    double seconds = course->settings->seconds / 4;
     int file = file_make(course);
     size_t size = course->record * batch;
     uint64_t offset = 0;
+    uint64_t calls = 0;
+    uint8_t *chunk = memory_get(CHUNK + course->record);
     if (way == WAY_OVERWRITE_SYNC) {
-        uint64_t zeros = (uint64_t)32 << 20;
-        uint8_t *block = memory_get(1 << 20);
-        for (uint64_t at = 0; at < zeros; at += 1 << 20) {
-            write_at(file, block, 1 << 20, at, 0);
-        }
-        free(block);
-        fsync(file);
+        fill_with_zeros(course, file);
     }
     double begun = seconds_now();
     double now = begun;
-    uint64_t calls = 0;
-    while (now < begun + course->settings->seconds && offset + size < limit) {
-        if (way == WAY_OVERWRITE_SYNC && offset + size > (uint64_t)32 << 20) {
-            break;
+    while (now < begun + seconds && offset + size < most) {
+        if (way == WAY_HASH) {
+            hash_record(course, calls, chunk, offset, file);
+        } else {
+            write_at(file, course->bytes, size, offset, way == WAY_OVERWRITE_SYNC ? RWF_DSYNC : 0);
         }
-        write_at(file, course->bytes, size, offset, way == WAY_OVERWRITE_SYNC ? RWF_DSYNC : 0);
         if (way == WAY_APPEND_SYNC && fdatasync(file) != 0) {
             die("cannot sync: %s", strerror(errno));
         }
         offset += size;
         calls++;
-        now = way != WAY_WRITE || calls % 64 == 0 ? seconds_now() : now;
+        now = way == WAY_APPEND_SYNC || way == WAY_OVERWRITE_SYNC || calls % 64 == 0 ? seconds_now() : now;
     }
     double taken = seconds_now() - begun;
     close(file);
+    free(chunk);
     return (double)(calls * batch) / taken;
-}
-
-static void keep(const struct course *course, struct result result)
-{
-    result.engine = "limit";
-    results_keep(course->results, result);
 }
 
 static void measure_writes(const struct course *course)
@@ -99,67 +127,44 @@ static void measure_writes(const struct course *course)
         const char *remark;
         enum way way;
         size_t batch;
+        uint32_t payload;
     } loops[] = {
-        {"append buffered", "one by one", "write() a record", WAY_WRITE, 1},
-        {"append buffered", "in batches of 100", "write() of 100 records", WAY_WRITE, BATCH},
-        {"append durable", "one by one", "overwriting zeros, RWF_DSYNC", WAY_OVERWRITE_SYNC, 1},
-        {"append durable", "8 threads, one by one", "8 records a RWF_DSYNC", WAY_OVERWRITE_SYNC, 8},
-        {"append durable", "in batches of 100", "100 records a RWF_DSYNC", WAY_OVERWRITE_SYNC, BATCH},
-        {"limits", "append and fdatasync, a record", "write() and fdatasync()", WAY_APPEND_SYNC, 1},
-        {"limits", "append and fdatasync, 100 records", "write() and fdatasync()", WAY_APPEND_SYNC, BATCH},
+        {"append buffered", "one by one", "two hashes, copy, pwrite() of 256 KiB", WAY_HASH, 1, 256},
+        {"append buffered", "64 bytes, one by one", "two hashes, copy, pwrite() of 256 KiB", WAY_HASH, 1, 64},
+        {"append buffered", "4096 bytes, one by one", "two hashes, copy, pwrite() of 256 KiB", WAY_HASH, 1, 4096},
+        {"append buffered", "in batches of 100", "pwrite() of 100 records", WAY_WRITE, 100, 256},
+        {"append buffered", "64 bytes, in batches of 100", "pwrite() of 100 records", WAY_WRITE, 100, 64},
+        {"append buffered", "4096 bytes, in batches of 100", "pwrite() of 100 records", WAY_WRITE, 100, 4096},
+        {"append buffered", "in batches of 1000", "pwrite() of 1000 records", WAY_WRITE, 1000, 256},
+        {"append durable", "one by one", "overwriting zeros, RWF_DSYNC", WAY_OVERWRITE_SYNC, 1, 256},
+        {"append durable", "64 bytes, one by one", "overwriting zeros, RWF_DSYNC", WAY_OVERWRITE_SYNC, 1, 64},
+        {"append durable", "4096 bytes, one by one", "overwriting zeros, RWF_DSYNC", WAY_OVERWRITE_SYNC, 1, 4096},
+        {"append durable", "8 threads, one by one", "8 records a RWF_DSYNC", WAY_OVERWRITE_SYNC, 8, 256},
+        {"append durable", "in batches of 100", "100 records a RWF_DSYNC", WAY_OVERWRITE_SYNC, 100, 256},
+        {"append durable", "in batches of 1000", "1000 records a RWF_DSYNC", WAY_OVERWRITE_SYNC, 1000, 256},
+        {"limits", "pwrite() of a record", "no hashing, no batch", WAY_WRITE, 1, 256},
+        {"limits", "append and fdatasync, a record", "pwrite() and fdatasync()", WAY_APPEND_SYNC, 1, 256},
+        {"limits", "append and fdatasync, 100 records", "pwrite() and fdatasync()", WAY_APPEND_SYNC, 100, 256},
     };
     for (size_t index = 0; index < sizeof loops / sizeof *loops; index++) {
+        struct course sized = *course;
+        struct workload workload = *course->workload;
         if (!settings_want(course->settings, loops[index].group)) {
             continue;
         }
-        struct result result = {.group = loops[index].group,
-                                .name = loops[index].name,
-                                .unit = "events/s",
-                                .remark = loops[index].remark,
-                                .runs = course->settings->runs};
-        write_records(course, loops[index].way, loops[index].batch);
-        for (unsigned run = 0; run < result.runs; run++) {
-            result.values[run] = write_records(course, loops[index].way, loops[index].batch);
+        workload.payload_size = loops[index].payload;
+        sized.payload = workload.payload_size;
+        sized.record = workload_record_size(&workload);
+        struct result result = result_of(loops[index].group, loops[index].name, "limit", "events/s");
+        result.remark = loops[index].remark;
+        for (unsigned run = 0; run < course->settings->runs + 1; run++) {
+            double rate = write_records(&sized, loops[index].way, loops[index].batch);
+            if (run > 0) {
+                result.values[result.runs++] = rate;
+            }
         }
-        keep(course, result);
+        results_keep(course->results, result);
     }
-}
-
-/* Records of a mapped file, every payload byte of each: what a scan without any check would cost. */
-static void measure_scan(const struct course *course)
-{
-    uint64_t count = course->workload->events;
-    size_t size = (size_t)count * course->record;
-    size_t payload = course->workload->payload_size;
-    int file = file_make(course);
-    for (uint64_t at = 0; at + course->record * BATCH <= size; at += course->record * BATCH) {
-        write_at(file, course->bytes, course->record * BATCH, at, 0);
-    }
-    if (ftruncate(file, (off_t)size) != 0) {
-        die("cannot size a file: %s", strerror(errno));
-    }
-    uint8_t *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
-    if (map == MAP_FAILED) {
-        die("cannot map a file: %s", strerror(errno));
-    }
-    struct result result = {
-        .group = "read", .name = "full scan", .unit = "events/s", .remark = "payload bytes of a mapped file"};
-    for (unsigned run = 0; run < course->settings->runs + 1; run++) {
-        struct tally tally = {0};
-        double begun = seconds_now();
-        for (uint64_t index = 0; index < count; index++) {
-            tally_add(&tally, map + index * course->record + (course->record - payload), payload);
-        }
-        double taken = seconds_now() - begun;
-        volatile uint64_t kept = tally.sum;
-        (void)kept;
-        if (run > 0) {
-            result.values[result.runs++] = (double)count / taken;
-        }
-    }
-    munmap(map, size);
-    close(file);
-    keep(course, result);
 }
 
 static void measure_memory(const struct course *course)
@@ -167,11 +172,8 @@ static void measure_memory(const struct course *course)
     size_t size = (size_t)64 << 20;
     uint8_t *from = memory_get(size);
     uint8_t *to = memory_get(size);
-    struct result copy = {.group = "limits", .name = "memcpy of 64 MiB", .unit = "GB/s", .remark = "memcpy()"};
-    struct result hash = {.group = "limits",
-                          .name = "BLAKE3 of a payload, one at a time",
-                          .unit = "hashes/s",
-                          .remark = "bp_hash_bytes()"};
+    struct result copy = result_of("limits", "memcpy of 64 MiB", "limit", "GB/s");
+    struct result hash = result_of("limits", "BLAKE3 of a payload, one at a time", "limit", "hashes/s");
     memset(from, 1, size);
     memset(to, 1, size);
     for (unsigned run = 0; run < course->settings->runs; run++) {
@@ -181,7 +183,7 @@ static void measure_memory(const struct course *course)
             from[round]++;
         }
         copy.values[copy.runs++] = (double)size * ROUNDS / (seconds_now() - begun) / 1e9;
-        unsigned hashes = 200000;
+        unsigned hashes = (unsigned)(course->settings->seconds * 200000);
         uint8_t kept = 0;
         begun = seconds_now();
         for (unsigned index = 0; index < hashes; index++) {
@@ -194,21 +196,17 @@ static void measure_memory(const struct course *course)
     }
     free(from);
     free(to);
-    keep(course, copy);
-    keep(course, hash);
+    results_keep(course->results, copy);
+    results_keep(course->results, hash);
 }
 
 void bench_limits(const struct settings *settings, const struct workload *workload, struct results *results)
 {
-    struct course course = {
-        .settings = settings, .workload = workload, .results = results, .record = workload->record_size};
-    course.bytes = memory_get(course.record * BATCH);
-    memcpy(course.bytes, workload->payloads, course.record * BATCH);
+    struct course course = {.settings = settings, .workload = workload, .results = results};
+    course.bytes = memory_get(BYTES);
+    memset(course.bytes, 0xa5, BYTES);
     folder_make(settings, "limits", course.folder);
     measure_writes(&course);
-    if (settings_want(settings, "read")) {
-        measure_scan(&course);
-    }
     if (settings_want(settings, "limits")) {
         measure_memory(&course);
     }

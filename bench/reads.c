@@ -1,362 +1,287 @@
 /*
- * reads.c: how fast a store opens and answers, what it weighs in memory and on the medium.
+ * reads.c: how fast a store answers.
  *
- * One store is filled in batches and closed cleanly; everything is asked of that store, opened again. What each query
- * found is compared with what the workload says it must find, down to the payload bytes.
+ * A run asks one question again and again, each time of another target, until its time is over; then what was found is
+ * compared with what the workload says must be found, down to the payload bytes: a wrong answer ends the program. A
+ * first run is not counted, so everything is warm. Engines take turns, run by run.
  */
 #include "bench.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { GETS = 200000, ABSENT = 500000, ID_DIGITS = 32, SINGLES = 500000, SINGLES_SECONDS = 5 };
+enum { WINDOWS = 4, CLOCK_EVERY = 64 };
 
-struct subject {
-    const struct settings *settings;
-    const struct workload *workload;
-    const struct engine *engine;
-    char folder[FOLDER_SIZE];
-    void *handle;
-    struct id *ids;
-    struct results *results;
-    struct tally all; /* what must be found of everything, and of the big entities */
-    struct tally big;
+/* What is counted. */
+enum counting { EVENTS, TURNS, TURN_TIME };
+
+struct asking {
+    struct subject *subject;
+    uint64_t windows[WINDOWS][2]; /* commit times, both inclusive */
 };
-
-/*
- * Writes so many events, `batch` in a commit, into an empty folder, and closes it. ids_out may be NULL. Stops earlier when
- * `seconds` have passed (0: never); returns how many were written.
- */
-static uint64_t fill(const struct subject *subject, uint64_t events, size_t batch, struct id *ids_out, double seconds)
-{
-    const struct workload *workload = subject->workload;
-    struct fact facts[BATCH_MOST];
-    void *handle = NULL;
-    if (!subject->engine->open(subject->folder, MODE_BUFFERED, true, &handle)) {
-        die("%s cannot be opened", subject->engine->name);
-    }
-    double end = seconds_now() + seconds;
-    uint64_t number = 0;
-    while (number < events && (seconds <= 0 || number % BATCH_MOST != 0 || seconds_now() < end)) {
-        size_t count = 0;
-        for (; count < batch && number + count < events; count++) {
-            workload_fact(workload, number + count, &facts[count]);
-        }
-        if (!subject->engine->append(handle, facts, count, ids_out == NULL ? NULL : ids_out + number)) {
-            die("%s cannot append", subject->engine->name);
-        }
-        number += count;
-    }
-    if (!subject->engine->close(handle)) {
-        die("%s cannot be closed", subject->engine->name);
-    }
-    return number;
-}
-
-static struct result result_of(const struct subject *subject, const char *group, const char *name, const char *unit)
-{
-    return (struct result){.group = group, .name = name, .engine = subject->engine->name, .unit = unit};
-}
-
-static void keep_one(const struct subject *subject, const char *group, const char *name, const char *unit, double value)
-{
-    struct result result = result_of(subject, group, name, unit);
-    result.values[result.runs++] = value;
-    results_keep(subject->results, result);
-}
-
-/* ---- opening ---- */
-
-static void measure_open(struct subject *subject)
-{
-    struct result result = result_of(subject, "open", "after a clean close, in the process", "ms");
-    for (unsigned run = 0; run < subject->settings->runs + 1; run++) {
-        struct tally tally = {0};
-        double begun = seconds_now();
-        if (!subject->engine->open(subject->folder, MODE_BUFFERED, false, &subject->handle) ||
-            !subject->engine->get(subject->handle, &subject->ids[run], &tally) || tally.events != 1) {
-            die("%s cannot be opened again", subject->engine->name);
-        }
-        double taken = seconds_now() - begun;
-        if (run > 0) { /* the first one warms the caches */
-            result.values[result.runs++] = taken * 1e3;
-        }
-        if (!subject->engine->close(subject->handle)) {
-            die("%s cannot be closed", subject->engine->name);
-        }
-    }
-    results_keep(subject->results, result);
-}
-
-int bench_probe(const struct engine *engine, const char *folder, const char *id_text)
-{
-    struct id id;
-    struct tally tally = {0};
-    struct rusage usage;
-    void *handle = NULL;
-    if (strlen(id_text) != ID_DIGITS) {
-        return 2;
-    }
-    for (size_t index = 0; index < sizeof id.bytes; index++) {
-        char digits[3] = {id_text[2 * index], id_text[2 * index + 1], '\0'};
-        id.bytes[index] = (uint8_t)strtoul(digits, NULL, 16);
-    }
-    if (!engine->open(folder, MODE_BUFFERED, false, &handle) || !engine->get(handle, &id, &tally) ||
-        tally.events != 1) {
-        return 1;
-    }
-    getrusage(RUSAGE_SELF, &usage);
-    printf("%ld\n", usage.ru_maxrss);
-    fflush(stdout);
-    return engine->close(handle) ? 0 : 1;
-}
-
-/* Runs this program anew as the probe; seconds from before the fork to its answer, and its resident KiB. */
-static double probe(const struct subject *subject, const char *self, const struct id *id, long *resident_out)
-{
-    char id_text[ID_DIGITS + 1];
-    char answer[32] = {0};
-    int ends[2];
-    int status = 0;
-    for (size_t index = 0; index < sizeof id->bytes; index++) {
-        snprintf(id_text + 2 * index, 3, "%02x", id->bytes[index]);
-    }
-    if (pipe(ends) != 0) {
-        die("cannot make a pipe");
-    }
-    double begun = seconds_now();
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execl(self, self, "--probe", subject->engine->name, subject->folder, id_text, (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    ssize_t got = child < 0 ? -1 : read(ends[0], answer, sizeof answer - 1);
-    double taken = seconds_now() - begun;
-    close(ends[0]);
-    if (child < 0 || waitpid(child, &status, 0) != child || status != 0 || got <= 0) {
-        die("%s cannot be opened by another process", subject->engine->name);
-    }
-    *resident_out = strtol(answer, NULL, 10);
-    return taken;
-}
-
-static void measure_probe(const struct subject *subject, const char *self)
-{
-    struct result answer = result_of(subject, "open", "exec to the first answer", "ms");
-    struct result resident = result_of(subject, "size", "resident after the first answer", "MiB");
-    for (unsigned run = 0; run < subject->settings->runs; run++) {
-        long kib = 0;
-        answer.values[answer.runs++] = probe(subject, self, &subject->ids[run], &kib) * 1e3;
-        resident.values[resident.runs++] = (double)kib / 1024;
-    }
-    results_keep(subject->results, answer);
-    results_keep(subject->results, resident);
-}
-
-/* ---- asking ---- */
-
-static bool ask_present(struct subject *subject, struct tally *tally)
-{
-    uint64_t state = 1;
-    bool good = true;
-    for (unsigned index = 0; index < GETS && good; index++) {
-        uint64_t number = random_next(&state) % subject->workload->events;
-        good = subject->engine->get(subject->handle, &subject->ids[number], tally);
-    }
-    return good && tally->events == GETS;
-}
-
-static bool ask_absent(struct subject *subject, struct tally *tally)
-{
-    uint64_t state = 2;
-    bool good = true;
-    for (unsigned index = 0; index < ABSENT && good; index++) {
-        struct id id = subject->ids[random_next(&state) % subject->workload->events];
-        uint64_t random = random_next(&state);
-        memcpy(id.bytes + 8, &random, sizeof random);
-        good = subject->engine->get(subject->handle, &id, tally);
-    }
-    good = good && tally->events == 0;
-    tally->events = ABSENT;
-    return good;
-}
-
-static bool is_tally(const struct tally *found, const struct tally *wanted)
-{
-    return found->events == wanted->events && found->sum == wanted->sum;
-}
-
-static bool ask_big_streams(struct subject *subject, struct tally *tally)
-{
-    bool good = true;
-    for (uint64_t index = 0; index < subject->workload->big_entities && good; index++) {
-        good = subject->engine->stream(subject->handle, subject->workload->entities[index], tally);
-    }
-    return good && is_tally(tally, &subject->big);
-}
-
-static bool ask_small_streams(struct subject *subject, struct tally *tally)
-{
-    const struct workload *workload = subject->workload;
-    bool good = true;
-    for (uint64_t index = 0; index < workload->small_entities && good; index++) {
-        good = subject->engine->stream(subject->handle, workload->entities[workload->big_entities + index], tally);
-    }
-    return good && tally->events == subject->all.events - subject->big.events &&
-           tally->sum == subject->all.sum - subject->big.sum;
-}
-
-static bool ask_scopes(struct subject *subject, struct tally *tally)
-{
-    bool good = true;
-    for (unsigned index = 0; index < SCOPES && good; index++) {
-        good = subject->engine->scope(subject->handle, subject->workload->scopes[index], tally);
-    }
-    return good && is_tally(tally, &subject->all);
-}
-
-static bool ask_kinds(struct subject *subject, struct tally *tally)
-{
-    bool good = true;
-    for (unsigned index = 0; index < KINDS && good; index++) {
-        good = subject->engine->kind(subject->handle, index, tally);
-    }
-    return good && is_tally(tally, &subject->all);
-}
-
-static bool ask_scan(struct subject *subject, struct tally *tally)
-{
-    return subject->engine->scan(subject->handle, tally) && is_tally(tally, &subject->all);
-}
-
-static bool ask_verify(struct subject *subject, struct tally *tally)
-{
-    return subject->engine->verify(subject->folder, tally) && tally->events == subject->all.events;
-}
 
 struct question {
     const char *name;
     const char *unit;
-    bool (*ask)(struct subject *subject, struct tally *tally);
+    enum counting counting;
+    bool quick; /* so short that the clock is read only now and then */
+    bool layouts;
+    const char *limit; /* what the limit does */
+    bool (*ask)(const struct asking *asking, uint64_t turn, struct tally *tally);
+    void (*expect)(const struct asking *asking, uint64_t turn, struct tally *tally);
 };
+
+static uint64_t pick(uint64_t turn, uint64_t among)
+{
+    uint64_t state = turn;
+    return random_next(&state) % among;
+}
+
+static bool ask_scan(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    (void)turn;
+    return asking->subject->engine->scan(asking->subject->handle, tally);
+}
+
+static void expect_scan(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    (void)turn;
+    tally_join(tally, &asking->subject->answers->all);
+}
+
+static bool ask_present(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    return subject->engine->get(subject->handle, &subject->ids[pick(turn, subject->workload->events)], tally);
+}
+
+static void expect_present(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct workload *workload = asking->subject->workload;
+    struct tally one = workload_tally(workload, pick(turn, workload->events), 1);
+    tally_join(tally, &one);
+}
+
+/* An id of the store with other random bits: its time is one of the store's. */
+static bool ask_absent(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    struct id id = subject->ids[pick(turn, subject->workload->events)];
+    uint64_t state = ~turn;
+    uint64_t random = random_next(&state);
+    memcpy(id.bytes + 8, &random, sizeof random);
+    return subject->engine->get(subject->handle, &id, tally);
+}
+
+static void expect_nothing(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    (void)asking;
+    (void)turn;
+    (void)tally;
+}
+
+static bool ask_big_stream(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    const struct workload *workload = subject->workload;
+    return subject->engine->stream(subject->handle, workload->entities[pick(turn, workload->big_entities)], tally);
+}
+
+static void expect_big(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->entities[pick(turn, asking->subject->workload->big_entities)]);
+}
+
+static uint64_t small_entity(const struct workload *workload, uint64_t turn)
+{
+    return workload->big_entities + pick(turn, workload->small_entities);
+}
+
+static bool ask_small_stream(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    const struct workload *workload = subject->workload;
+    return subject->engine->stream(subject->handle, workload->entities[small_entity(workload, turn)], tally);
+}
+
+static void expect_small_stream(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->entities[small_entity(asking->subject->workload, turn)]);
+}
+
+static bool ask_scope(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    return subject->engine->scope(subject->handle, subject->workload->scopes[pick(turn, SCOPES)], tally);
+}
+
+static void expect_scope(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->scopes[pick(turn, SCOPES)]);
+}
+
+static bool ask_kind(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    return asking->subject->engine->kind(asking->subject->handle, (unsigned)pick(turn, KINDS), tally);
+}
+
+static void expect_kind(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->kinds[pick(turn, KINDS)]);
+}
+
+static bool ask_prefix(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    char prefix[NAME_SIZE];
+    workload_prefix(turn % 2 == 0, (unsigned)pick(turn, GROUPS), prefix);
+    return asking->subject->engine->prefix(asking->subject->handle, prefix, tally);
+}
+
+static void expect_prefix(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->prefixes[turn % 2 == 0][pick(turn, GROUPS)]);
+}
+
+static uint64_t window_size(const struct workload *workload)
+{
+    return workload->events / 100;
+}
+
+static uint64_t window_first(const struct workload *workload, uint64_t window)
+{
+    return workload->events / (2 * (uint64_t)WINDOWS) * (2 * window + 1);
+}
+
+static bool ask_between(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const uint64_t *window = asking->windows[turn % WINDOWS];
+    return asking->subject->engine->between(asking->subject->handle, window[0], window[1], tally);
+}
+
+static void expect_between(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct workload *workload = asking->subject->workload;
+    struct tally one = workload_tally(workload, window_first(workload, turn % WINDOWS), window_size(workload));
+    tally_join(tally, &one);
+}
+
+static bool ask_sequences(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    return asking->subject->engine->kind_sequences(asking->subject->handle, (unsigned)pick(turn, KINDS), tally);
+}
+
+static void expect_sequences(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    tally_join(tally, &asking->subject->answers->kind_sequences[pick(turn, KINDS)]);
+}
+
+/* From the last event of a big entity. */
+static bool ask_walk(const struct asking *asking, uint64_t turn, struct tally *tally)
+{
+    const struct subject *subject = asking->subject;
+    uint64_t entities = subject->workload->big_entities;
+    uint64_t number = 2 * (pick(turn, entities) + (BIG_ENTITY - 1) * entities);
+    return subject->engine->walk(subject->handle, &subject->ids[number], BIG_ENTITY, tally);
+}
 
 static const struct question questions[] = {
-    {"get by id, present", "gets/s", ask_present},
-    {"get by id, absent", "gets/s", ask_absent},
-    {"streams of 1000 events", "events/s", ask_big_streams},
-    {"streams of 10 events", "events/s", ask_small_streams},
-    {"by scope, 1 %", "events/s", ask_scopes},
-    {"by kind, 1.6 %", "events/s", ask_kinds},
-    {"full scan", "events/s", ask_scan},
+    {"full scan", "events/s", EVENTS, false, true, "payload bytes of a mapped file", ask_scan, expect_scan},
+    {"get by id, present", "gets/s", TURNS, true, false, "one probe, one record", ask_present, expect_present},
+    {"get by id, absent", "gets/s", TURNS, true, false, "one probe", ask_absent, expect_nothing},
+    {"streams of 1000 events", "events/s", EVENTS, false, true, "records by number, 8 ahead", ask_big_stream,
+     expect_big},
+    {"streams of 10 events", "events/s", EVENTS, true, true, "records by number, 8 ahead", ask_small_stream,
+     expect_small_stream},
+    {"by scope, 1 %", "events/s", EVENTS, false, true, "records by number, 8 ahead", ask_scope, expect_scope},
+    {"by kind, 1.6 %", "events/s", EVENTS, false, true, "records by number, 8 ahead", ask_kind, expect_kind},
+    {"by prefix, 0.5 %", "events/s", EVENTS, false, true, "records by number, 8 ahead", ask_prefix, expect_prefix},
+    {"by time, 1 %", "events/s", EVENTS, false, true, "payload bytes of a mapped file", ask_between, expect_between},
+    {"by kind, sequences only", "events/s", EVENTS, false, true, "numbers in an array", ask_sequences,
+     expect_sequences},
+    {"walk of 1000 ancestors", "ms", TURN_TIME, false, false, "records by number, 8 ahead", ask_walk, expect_big},
 };
 
-/* Once to warm up, then the runs that count. */
-static void measure_question(struct subject *subject, const char *group, const struct question *question)
+/* One run; what it counts. */
+static double run_question(const struct asking *asking, const struct question *question, double seconds)
 {
-    struct result result = result_of(subject, group, question->name, question->unit);
+    struct tally found = {0};
+    struct tally wanted = {0};
+    uint64_t turns = 0;
+    bool good = true;
+    double begun = seconds_now();
+    double now = begun;
+    while (good && now < begun + seconds) {
+        good = question->ask(asking, turns++, &found);
+        now = !question->quick || turns % CLOCK_EVERY == 0 ? seconds_now() : now;
+    }
+    double taken = seconds_now() - begun;
+    for (uint64_t turn = 0; turn < turns; turn++) {
+        question->expect(asking, turn, &wanted);
+    }
+    if (!good || found.events != wanted.events || found.sum != wanted.sum) {
+        die("%s: %s: not the answer that the workload demands (%llu events instead of %llu)", asking->subject->label,
+            question->name, (unsigned long long)found.events, (unsigned long long)wanted.events);
+    }
+    return question->counting == TURN_TIME ? taken * 1e3 / (double)turns
+                                           : (double)(question->counting == TURNS ? turns : found.events) / taken;
+}
+
+static void prepare(struct asking *asking, struct subject *subject)
+{
+    asking->subject = subject;
+    for (uint64_t window = 0; window < WINDOWS; window++) {
+        uint64_t first = window_first(subject->workload, window);
+        uint64_t last = first + window_size(subject->workload) - 1;
+        if (!subject->engine->when(subject->handle, first, &asking->windows[window][0]) ||
+            !subject->engine->when(subject->handle, last, &asking->windows[window][1])) {
+            die("%s does not know when an event was committed", subject->label);
+        }
+    }
+}
+
+void ask_questions(struct subject *subjects, size_t count, const char *group, bool only_layouts)
+{
+    enum { SUBJECTS_MOST = 8 };
+    struct asking askings[SUBJECTS_MOST];
+    const struct settings *settings = subjects->settings;
+    for (size_t index = 0; index < count; index++) {
+        prepare(&askings[index], &subjects[index]);
+    }
+    for (size_t which = 0; which < sizeof questions / sizeof *questions; which++) {
+        const struct question *question = &questions[which];
+        struct result kept[SUBJECTS_MOST] = {0};
+        if (only_layouts && !question->layouts) {
+            continue;
+        }
+        for (unsigned run = 0; run < settings->runs + 1; run++) {
+            for (size_t index = 0; index < count; index++) {
+                double value = run_question(&askings[index], question, settings->seconds / 5);
+                if (run == 0) {
+                    kept[index] = result_of(group, question->name, subjects[index].label, question->unit);
+                    kept[index].remark = subjects[index].engine == &engine_limit ? question->limit : NULL;
+                } else {
+                    kept[index].values[kept[index].runs++] = value;
+                }
+            }
+        }
+        for (size_t index = 0; index < count; index++) {
+            results_keep(subjects->results, kept[index]);
+        }
+    }
+}
+
+void ask_verify(struct subject *subject)
+{
+    struct result result = result_of("read", "verify everything, one core", subject->label, "events/s");
     for (unsigned run = 0; run < subject->settings->runs + 1; run++) {
         struct tally tally = {0};
         double begun = seconds_now();
-        if (!question->ask(subject, &tally)) {
-            die("%s: %s: not the answer that the workload demands (%llu events)", subject->engine->name, question->name,
-                (unsigned long long)tally.events);
+        if (!subject->engine->verify(subject->folder, &tally) || tally.events != subject->answers->all.events) {
+            die("%s: the store is not proven", subject->label);
         }
-        double taken = seconds_now() - begun;
         if (run > 0) {
-            result.values[result.runs++] = (double)tally.events / taken;
+            result.values[result.runs++] = (double)tally.events / (seconds_now() - begun);
         }
     }
     results_keep(subject->results, result);
-}
-
-/* What the first so many events are by themselves: payload and names, in bytes an event. */
-static double own_size(const struct workload *workload, uint64_t events)
-{
-    uint64_t names = 0;
-    for (uint64_t number = 0; number < events; number++) {
-        struct fact fact;
-        workload_fact(workload, number, &fact);
-        names += strlen(fact.entity) + strlen(fact.scope);
-    }
-    return workload->payload_size + (double)names / (double)events;
-}
-
-static void measure_heap(const struct subject *subject)
-{
-    uint64_t heap = 0;
-    if (!subject->engine->heap(subject->handle, &heap)) {
-        die("%s does not know its heap", subject->engine->name);
-    }
-    keep_one(subject, "size", "heap for each event", "bytes", (double)heap / (double)subject->workload->events);
-}
-
-static void measure_sizes(const struct subject *subject)
-{
-    const struct workload *workload = subject->workload;
-    double disk = (double)folder_disk(subject->folder) / (double)workload->events;
-    keep_one(subject, "size", "on the medium for each event, written in batches of 1000", "bytes", disk);
-    keep_one(subject, "size", "of that, beyond payload and names (batches)", "bytes",
-             disk - own_size(workload, workload->events));
-}
-
-/* The same for a store that was written one by one, which the folder becomes. */
-static void measure_singles(struct subject *subject)
-{
-    uint64_t events = subject->workload->events < SINGLES ? subject->workload->events : SINGLES;
-    folder_make(subject->settings, "store", subject->folder);
-    events = fill(subject, events, 1, NULL, SINGLES_SECONDS);
-    double disk = (double)folder_disk(subject->folder) / (double)events;
-    keep_one(subject, "size", "on the medium for each event, written one by one", "bytes", disk);
-    keep_one(subject, "size", "of that, beyond payload and names (one by one)", "bytes",
-             disk - own_size(subject->workload, events));
-}
-
-void bench_reads(const struct settings *settings, const struct workload *workload, const struct engine *engine,
-                 const char *self, struct results *results)
-{
-    struct subject subject = {.settings = settings, .workload = workload, .engine = engine, .results = results};
-    bool reads = settings_want(settings, "read");
-    bool opens = settings_want(settings, "open");
-    bool sizes = settings_want(settings, "size");
-    if (!reads && !opens && !sizes) {
-        return;
-    }
-    subject.ids = memory_get(workload->events * sizeof *subject.ids);
-    subject.all = workload_tally(workload, workload->events, false);
-    subject.big = workload_tally(workload, workload->events, true);
-    folder_make(settings, "store", subject.folder);
-    (void)fill(&subject, workload->events, BATCH_MOST, subject.ids, 0);
-    if (opens) {
-        measure_open(&subject);
-        measure_probe(&subject, self);
-    }
-    if (!engine->open(subject.folder, MODE_BUFFERED, false, &subject.handle)) {
-        die("%s cannot be opened", engine->name);
-    }
-    for (size_t index = 0; reads && index < sizeof questions / sizeof *questions; index++) {
-        measure_question(&subject, "read", &questions[index]);
-    }
-    if (sizes && engine->heap != NULL) {
-        measure_heap(&subject);
-    }
-    if (!engine->close(subject.handle)) {
-        die("%s cannot be closed", engine->name);
-    }
-    if (reads && engine->verify != NULL) {
-        static const struct question verify = {"verify everything, one core", "events/s", ask_verify};
-        measure_question(&subject, "read", &verify);
-    }
-    if (sizes) {
-        measure_sizes(&subject);
-        measure_singles(&subject);
-    }
-    folder_remove(subject.folder);
-    free(subject.ids);
 }

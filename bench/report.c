@@ -43,29 +43,7 @@ void report_progress(const struct result *result)
 {
     char spread[80];
     spread_print(spread, result);
-    fprintf(stderr, "  %-8s %-16s %-52s %s %s\n", result->engine, result->group, result->name, spread, result->unit);
-}
-
-bool result_begins_group(const struct results *results, size_t index)
-{
-    for (size_t before = 0; before < index; before++) {
-        if (strcmp(results->items[before].group, results->items[index].group) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool result_begins_case(const struct results *results, size_t index)
-{
-    const struct result *result = &results->items[index];
-    for (size_t before = 0; before < index; before++) {
-        if (strcmp(results->items[before].group, result->group) == 0 &&
-            strcmp(results->items[before].name, result->name) == 0) {
-            return false;
-        }
-    }
-    return true;
+    fprintf(stderr, "  %-8s %-16s %-58s %s %s\n", result->engine, result->group, result->name, spread, result->unit);
 }
 
 static void print_group(FILE *stream, const struct results *results, const char *group)
@@ -212,12 +190,14 @@ bool report_json(const char *path, const struct settings *settings, const struct
     print_string(file, "machine", machine);
     fputs(",\n  ", file);
     print_string(file, "date", date);
-    fprintf(file, ",\n  \"load\":%.2f,\"quick\":%s,\"runs\":%u,\n", settings->load, settings->quick ? "true" : "false",
-            settings->runs);
+    fputs(",\n  ", file);
+    print_string(file, "mode", settings->mode);
+    fprintf(file, ",\n  \"load\":%.2f,\"runs\":%u,\"seconds\":%.3g,\n", settings->load, settings->runs,
+            settings->seconds);
     fprintf(file,
             "  \"workload\":{\"events\":%llu,\"payload\":%u,\"record\":%u,\"big_entities\":%llu,"
             "\"small_entities\":%llu,\"scopes\":%d,\"kinds\":%d},\n  \"engines\":{",
-            (unsigned long long)workload->events, workload->payload_size, workload->record_size,
+            (unsigned long long)workload->events, workload->payload_size, workload_record_size(workload),
             (unsigned long long)workload->big_entities, (unsigned long long)workload->small_entities, SCOPES, KINDS);
     for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
         fputs(engine == engines ? "" : ",", file);

@@ -1,14 +1,16 @@
 /*
- * tools.c: clocks, medians, folders: what every part of the benchmark needs.
+ * tools.c: clocks, ids, folders: what every part of the benchmark and its probes need.
  */
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,11 +41,6 @@ uint64_t nanoseconds_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool settings_want(const struct settings *settings, const char *group)
-{
-    return settings->only == NULL || strstr(group, settings->only) != NULL;
-}
-
 double seconds_now(void)
 {
     return (double)nanoseconds_now() / 1e9;
@@ -57,66 +54,23 @@ uint64_t random_next(uint64_t *state)
     return mixed ^ (mixed >> 31);
 }
 
-static int compare_doubles(const void *a, const void *b)
+void id_print(const struct id *id, char text_out[33])
 {
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-double median_of(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static int compare_durations(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-void percentiles_of(uint32_t *nanoseconds, size_t count, double out_us[3])
-{
-    static const double shares[3] = {0.5, 0.99, 0.999};
-    qsort(nanoseconds, count, sizeof *nanoseconds, compare_durations);
-    for (size_t index = 0; index < 3; index++) {
-        size_t rank = (size_t)((double)count * shares[index]);
-        out_us[index] = count == 0 ? 0 : nanoseconds[rank < count ? rank : count - 1] / 1e3;
+    for (size_t index = 0; index < sizeof id->bytes; index++) {
+        snprintf(text_out + 2 * index, 3, "%02x", id->bytes[index]);
     }
 }
 
-void results_keep(struct results *results, struct result result)
+bool id_parse(const char *text, struct id *id_out)
 {
-    struct result *items = realloc(results->items, (results->count + 1) * sizeof *items);
-    if (items == NULL) {
-        die("out of memory");
+    if (strlen(text) != 2 * sizeof id_out->bytes || strspn(text, "0123456789abcdef") != 2 * sizeof id_out->bytes) {
+        return false;
     }
-    median_of(result.values, result.runs);
-    items[results->count] = result;
-    results->items = items;
-    results->count++;
-    report_progress(&items[results->count - 1]);
-}
-
-double result_median(const struct result *result)
-{
-    size_t middle = result->runs / 2;
-    return result->runs % 2 == 1 ? result->values[middle] : (result->values[middle - 1] + result->values[middle]) / 2;
-}
-
-const struct result *results_find(const struct results *results, const char *group, const char *name,
-                                  const char *engine)
-{
-    for (size_t index = 0; index < results->count; index++) {
-        const struct result *result = &results->items[index];
-        if (strcmp(result->group, group) == 0 && strcmp(result->name, name) == 0 &&
-            strcmp(result->engine, engine) == 0) {
-            return result;
-        }
+    for (size_t index = 0; index < sizeof id_out->bytes; index++) {
+        char digits[3] = {text[2 * index], text[2 * index + 1], '\0'};
+        id_out->bytes[index] = (uint8_t)strtoul(digits, NULL, 16);
     }
-    return NULL;
+    return true;
 }
 
 /* ---- folders ---- */
@@ -155,6 +109,15 @@ void folder_make(const struct settings *settings, const char *name, char path_ou
     }
 }
 
+void folder_settle(const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || syncfs(folder) != 0) {
+        die("cannot sync the filesystem of %s: %s", path, strerror(errno));
+    }
+    close(folder);
+}
+
 static uint64_t disk_bytes;
 
 static int add_one(const char *path, const struct stat *about, int type, struct FTW *where)
@@ -175,4 +138,13 @@ uint64_t folder_disk(const char *path)
         die("cannot look into %s: %s", path, strerror(errno));
     }
     return disk_bytes;
+}
+
+uint64_t folder_free(const char *path)
+{
+    struct statvfs about;
+    if (statvfs(path, &about) != 0) {
+        die("cannot look at the filesystem of %s: %s", path, strerror(errno));
+    }
+    return (uint64_t)about.f_bavail * about.f_frsize;
 }

@@ -246,7 +246,7 @@ void subject_open(struct subject *subject);
 void subject_close(struct subject *subject);
 
 /* Asks every question of group "read", or only those that tell layouts apart, of open subjects in turn. */
-void ask_questions(struct subject *subjects, size_t count, const char *group, bool only_layouts);
+void ask_questions(struct subject *subjects, size_t count, const char *group, double seconds, bool only_layouts);
 void ask_verify(struct subject *subject);
 void measure_opens(struct subject *subjects, size_t count);
 void measure_kills(struct subject *subjects, size_t count);
@@ -266,7 +266,11 @@ struct id probe_kill(const struct settings *settings, const char *engine, const 
 
 /* "1.23 M"; "1.23 M (1.20 M .. 1.25 M)". */
 void value_print(char text[24], double value);
+/* The same in the way of a result's unit. */
+void result_print(char text[24], const struct result *result, double value);
 void spread_print(char text[80], const struct result *result);
+/* How many digits a ratio deserves: for %.*f. */
+int ratio_digits(double ratio);
 
 void report_progress(const struct result *result);
 void report_table(FILE *stream, const struct results *results);

@@ -12,6 +12,8 @@
 
 enum { BATCH = 100, BLOCK_MOST = 1000000, SINGLES_PART = 10, IDS_MOST = 2000000, STREAMS = 256, CLOCK_EVERY = 64 };
 
+enum { KILLED_MOST = 50000, KILLED_PART = 100 };
+
 struct growth {
     const struct settings *settings;
     struct results *results;
@@ -213,20 +215,30 @@ static void measure_size(struct growth *growth)
     double begun = seconds_now();
     close_handle(growth);
     keep(growth, "close", "ms", (seconds_now() - begun) * 1e3);
-    probe(growth->settings, growth->engine->name, growth->folder, &growth->ids[0], &resident_mib);
     double taken = probe(growth->settings, growth->engine->name, growth->folder, &growth->ids[0], &resident_mib);
     keep(growth, "exec to the first answer", "ms", taken * 1e3);
     keep(growth, "resident after the first answer", "MiB", resident_mib);
-    keep(growth, "on the medium for each event", "bytes", (double)folder_disk(growth->folder) / (double)events);
+    keep(growth, "disk for an event", "bytes", (double)folder_disk(growth->folder) / (double)events);
     open_handle(growth, false);
     if (growth->engine->heap != NULL && growth->engine->heap(growth->handle, &heap)) {
-        keep(growth, "heap for each event, opened again", "bytes", (double)heap / (double)events);
+        keep(growth, "heap for an event, opened again", "bytes", (double)heap / (double)events);
     }
     for (size_t index = 0; index < sizeof questions / sizeof *questions; index++) {
         double seconds = growth->settings->seconds / 4;
         questions[index].ask(growth, seconds);
         keep(growth, questions[index].name, questions[index].unit, questions[index].ask(growth, seconds));
     }
+}
+
+/* The closed store, at its last size. */
+static void measure_kill(const struct growth *growth)
+{
+    const struct settings *settings = growth->settings;
+    uint64_t events = settings->growth / KILLED_PART < KILLED_MOST ? settings->growth / KILLED_PART : KILLED_MOST;
+    double resident_mib = 0;
+    struct id id = probe_kill(settings, growth->engine->name, growth->folder, events);
+    double taken = probe(settings, growth->engine->name, growth->folder, &id, &resident_mib);
+    keep(growth, "after a kill, exec to answer", "ms", taken * 1e3);
 }
 
 /* The sizes that are looked at: 1, 2, 5, 10, 20, 50, 100 blocks, and the last one. */
@@ -263,6 +275,7 @@ void bench_growth(const struct settings *settings, const char *group, struct res
         }
     }
     close_handle(&growth);
+    measure_kill(&growth);
     folder_remove(growth.folder);
     answers_end(&growth.answers);
     workload_end(&growth.workload);

@@ -45,7 +45,7 @@ void bench_layouts(const struct settings *settings, struct results *results)
         results_keep_one(results, "layouts", "open after a clean close", layouts[index].name, "ms",
                          (seconds_now() - begun) * 1e3);
     }
-    ask_questions(subjects, LAYOUTS, "layouts", true);
+    ask_questions(subjects, LAYOUTS, "layouts", settings->seconds / 10, true);
     for (size_t index = 0; index < LAYOUTS; index++) {
         subject_close(&subjects[index]);
         folder_remove(subjects[index].folder);

@@ -264,7 +264,7 @@ int main(int argc, char **argv)
                                                .growth = 10000000,
                                                .layout_events = 300000,
                                                .growth_payload = 64,
-                                               .seconds = 0.8,
+                                               .seconds = 0.6,
                                                .runs = 3,
                                                .folder = "build/bench"}};
     struct settings *settings = &arguments.settings;

@@ -50,14 +50,14 @@ static void print_median(FILE *file, const struct result *result)
 {
     char text[24] = "";
     if (result != NULL) {
-        value_print(text, result_median(result));
+        result_print(text, result, result_median(result));
     }
     fprintf(file, " %s |", text);
 }
 
 static void print_ratio(FILE *file, double ratio)
 {
-    fprintf(file, " %.*f |", ratio >= 9.95 ? 0 : ratio >= 0.995 ? 1 : 2, ratio);
+    fprintf(file, " %.*f |", ratio_digits(ratio), ratio);
 }
 
 /* One case: every engine, then the best peer and the limit. */
@@ -85,7 +85,7 @@ static void print_compared(FILE *file, const struct results *results, const stru
     }
     if (limited && limit != NULL) {
         char text[24];
-        value_print(text, result_median(limit));
+        result_print(text, limit, result_median(limit));
         fprintf(file, " %s: %s |", text, limit->remark != NULL ? limit->remark : "");
         if (own != NULL) {
             print_ratio(file, result_ratio(own, limit));
@@ -186,15 +186,31 @@ static bool has_latencies(const struct results *results)
 
 static void print_latencies(FILE *file, const struct results *results)
 {
-    fputs("\n### How long one commit takes\n\n| | engine | p50 µs | p99 µs | p99.9 µs |\n|---|---|---|---|---|\n",
-          file);
+    fputs("\n### How long one commit takes\n\np50 / p99 / p99.9 in microseconds.\n\n| |", file);
+    for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
+        fprintf(file, " %s |", (*engine)->name);
+    }
+    fputs("\n|---|", file);
+    for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
+        fputs("---|", file);
+    }
     for (size_t index = 0; index < results->count; index++) {
-        const struct result *result = &results->items[index];
-        if (result->has_latency) {
-            fprintf(file, "| %s, %s | %s | %.1f | %.1f | %.1f |\n", result->group, result->name, result->engine,
-                    result->p50_us, result->p99_us, result->p999_us);
+        const struct result *shown = &results->items[index];
+        if (!shown->has_latency || !result_begins_case(results, index)) {
+            continue;
+        }
+        fprintf(file, "\n| %s, %s |", shown->group, shown->name);
+        for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
+            const struct result *result = results_find(results, shown->group, shown->name, (*engine)->name);
+            if (result != NULL) {
+                fprintf(file, " %.*f / %.*f / %.0f |", result->p50_us < 9.95, result->p50_us, result->p99_us < 9.95,
+                        result->p99_us, result->p999_us);
+            } else {
+                fputs(" |", file);
+            }
         }
     }
+    fputc('\n', file);
 }
 
 static void print_tables(FILE *file, const struct settings *settings, const struct workload *workload,

@@ -66,7 +66,7 @@ static void draw_row(FILE *file, const struct results *results, const struct res
                 ratio >= 1 ? "good" : "bad", ratio >= 1 ? one : end, top + (ROW - BAR) / 2,
                 ratio >= 1 ? end - one : one - end, BAR);
         fprintf(file, "<text class=\"small\" x=\"%.1f\" y=\"%d\">%.*f x %s</text>\n", (ratio >= 1 ? end : one) + 5,
-                base, ratio >= 9.95 ? 0 : 1, ratio, best->engine);
+                base, ratio_digits(ratio), ratio, best->engine);
     }
     if (limit != NULL) {
         double share = result_ratio(own, limit);
@@ -103,23 +103,50 @@ static void draw_axis(FILE *file, int bottom)
     }
 }
 
+/* The rows of one group under its head; where the next begins. */
+static int draw_group(FILE *file, const struct results *results, const char *group, int top)
+{
+    bool headed = false;
+    for (size_t index = 0; index < results->count; index++) {
+        const struct result *own = drawn_case(results, index);
+        if (own == NULL || strcmp(own->group, group) != 0) {
+            continue;
+        }
+        if (!headed) {
+            fprintf(file, "<text class=\"group\" x=\"12\" y=\"%d\">%s</text>\n", top + ROW - 5, group);
+            top += ROW;
+            headed = true;
+        }
+        draw_row(file, results, own, top);
+        top += ROW;
+    }
+    return top;
+}
+
+/* Rows and heads of groups; of a group in several pieces the head is counted for each. */
+static int count_lines(const struct results *results)
+{
+    const char *group = "";
+    int lines = 0;
+    for (size_t index = 0; index < results->count; index++) {
+        const struct result *own = drawn_case(results, index);
+        if (own != NULL) {
+            lines += strcmp(own->group, group) != 0 ? 2 : 1;
+            group = own->group;
+        }
+    }
+    return lines;
+}
+
 bool report_picture(const char *path, const struct results *results)
 {
     FILE *file = fopen(path, "w");
-    char heads[8][24];
-    int rows = 0;
-    size_t groups = 0;
+    int height = TOP + (count_lines(results) + 1) * ROW;
+    int top = TOP;
     if (file == NULL) {
         fprintf(stderr, "batpak-bench: cannot write %s: %s\n", path, strerror(errno));
         return false;
     }
-    for (size_t index = 0; index < results->count; index++) {
-        rows += drawn_case(results, index) != NULL;
-        if (result_begins_group(results, index) && groups < sizeof heads / sizeof *heads) {
-            memcpy(heads[groups++], results->items[index].group, sizeof *heads);
-        }
-    }
-    int height = TOP + (rows + (int)groups) * ROW + ROW;
     fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n%s",
             WIDTH, height, WIDTH, height, style);
     fprintf(file, "<rect class=\"page\" width=\"%d\" height=\"%d\"/>\n", WIDTH, height);
@@ -129,21 +156,9 @@ bool report_picture(const char *path, const struct results *results)
     fprintf(file, "<text class=\"small\" x=\"%d\" y=\"44\">times as good as the best peer</text>\n", LABELS);
     fprintf(file, "<text class=\"small\" x=\"%d\" y=\"44\">share of the limit</text>\n", SHARES);
     draw_axis(file, height - ROW);
-    int top = TOP;
-    for (size_t group = 0; group < groups; group++) {
-        bool headed = false;
-        for (size_t index = 0; index < results->count; index++) {
-            const struct result *own = drawn_case(results, index);
-            if (own == NULL || strcmp(own->group, heads[group]) != 0) {
-                continue;
-            }
-            if (!headed) {
-                fprintf(file, "<text class=\"group\" x=\"12\" y=\"%d\">%s</text>\n", top + ROW - 5, heads[group]);
-                top += ROW;
-                headed = true;
-            }
-            draw_row(file, results, own, top);
-            top += ROW;
+    for (size_t index = 0; index < results->count; index++) {
+        if (result_begins_group(results, index)) {
+            top = draw_group(file, results, results->items[index].group, top);
         }
     }
     fputs("</svg>\n", file);

@@ -239,7 +239,7 @@ static void prepare(struct asking *asking, struct subject *subject)
     }
 }
 
-void ask_questions(struct subject *subjects, size_t count, const char *group, bool only_layouts)
+void ask_questions(struct subject *subjects, size_t count, const char *group, double seconds, bool only_layouts)
 {
     enum { SUBJECTS_MOST = 8 };
     struct asking askings[SUBJECTS_MOST];
@@ -255,7 +255,7 @@ void ask_questions(struct subject *subjects, size_t count, const char *group, bo
         }
         for (unsigned run = 0; run < settings->runs + 1; run++) {
             for (size_t index = 0; index < count; index++) {
-                double value = run_question(&askings[index], question, settings->seconds / 5);
+                double value = run_question(&askings[index], question, seconds);
                 if (run == 0) {
                     kept[index] = result_of(group, question->name, subjects[index].label, question->unit);
                     kept[index].remark = subjects[index].engine == &engine_limit ? question->limit : NULL;

@@ -24,14 +24,23 @@ void value_print(char text[24], double value)
     }
 }
 
+void result_print(char text[24], const struct result *result, double value)
+{
+    if (result_more_is_better(result) || value < 999.5) {
+        value_print(text, value);
+    } else {
+        snprintf(text, 24, "%.0f", value); /* of milliseconds and bytes nobody wants thousands */
+    }
+}
+
 void spread_print(char text[80], const struct result *result)
 {
     char median[24];
     char least[24];
     char most[24];
-    value_print(median, result_median(result));
-    value_print(least, result->values[0]);
-    value_print(most, result->values[result->runs - 1]);
+    result_print(median, result, result_median(result));
+    result_print(least, result, result->values[0]);
+    result_print(most, result, result->values[result->runs - 1]);
     if (result->runs == 1) {
         snprintf(text, 80, "%s", median);
     } else {
@@ -41,9 +50,12 @@ void spread_print(char text[80], const struct result *result)
 
 void report_progress(const struct result *result)
 {
+    static double begun;
     char spread[80];
     spread_print(spread, result);
-    fprintf(stderr, "  %-8s %-16s %-58s %s %s\n", result->engine, result->group, result->name, spread, result->unit);
+    begun = begun > 0 ? begun : seconds_now();
+    fprintf(stderr, "%4.0f s  %-8s %-16s %-58s %s %s\n", seconds_now() - begun, result->engine, result->group,
+            result->name, spread, result->unit);
 }
 
 static void print_group(FILE *stream, const struct results *results, const char *group)

@@ -95,6 +95,11 @@ double result_ratio(const struct result *result, const struct result *other)
     return result_more_is_better(result) ? mine / theirs : theirs / mine;
 }
 
+int ratio_digits(double ratio)
+{
+    return ratio >= 9.95 ? 0 : ratio >= 0.995 ? 1 : ratio >= 0.095 ? 2 : ratio >= 0.0095 ? 3 : 4;
+}
+
 static bool is_case(const struct result *result, const char *group, const char *name)
 {
     return strcmp(result->group, group) == 0 && strcmp(result->name, name) == 0;

@@ -103,13 +103,11 @@ void measure_weights(struct subject *subjects, size_t count)
         struct subject *subject = &subjects[index];
         double batches = (double)folder_disk(subject->folder) / (double)workload->events;
         double singles = weigh_singles(subject, subject->settings->seconds * 2);
-        results_keep_one(results, "size", "on the medium for each event, written in batches of 1000", subject->label,
-                         "bytes", batches);
-        results_keep_one(results, "size", "of that, beyond payload and names (batches)", subject->label, "bytes",
+        results_keep_one(results, "size", "disk for an event, in batches of 1000", subject->label, "bytes", batches);
+        results_keep_one(results, "size", "of it beyond payload and names, batches", subject->label, "bytes",
                          batches - own);
-        results_keep_one(results, "size", "on the medium for each event, written one by one", subject->label, "bytes",
-                         singles);
-        results_keep_one(results, "size", "of that, beyond payload and names (one by one)", subject->label, "bytes",
+        results_keep_one(results, "size", "disk for an event, one by one", subject->label, "bytes", singles);
+        results_keep_one(results, "size", "of it beyond payload and names, one by one", subject->label, "bytes",
                          singles - own);
     }
 }
@@ -120,7 +118,7 @@ static void measure_heap(const struct subject *subject)
     if (!subject->engine->heap(subject->handle, &heap)) {
         die("%s does not know its heap", subject->label);
     }
-    results_keep_one(subject->results, "size", "heap for each event, opened again", subject->label, "bytes",
+    results_keep_one(subject->results, "size", "heap for an event, opened again", subject->label, "bytes",
                      (double)heap / (double)subject->workload->events);
 }
 
@@ -166,7 +164,7 @@ static void ask_all(const struct settings *settings, struct subject *subjects, s
     limit->ids = memory_get(limit->workload->events * sizeof *limit->ids);
     limit->handle = limit_make(settings, limit->workload, limit->ids);
     if (settings_want(settings, "read")) {
-        ask_questions(subjects, count + 1, "read", false);
+        ask_questions(subjects, count + 1, "read", settings->seconds / 5, false);
     }
     for (size_t index = 0; index < count; index++) {
         if (settings_want(settings, "size") && subjects[index].engine->heap != NULL) {

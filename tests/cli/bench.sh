@@ -45,7 +45,7 @@ assert cases["open", "without derived files, exec to answer", "batpak"]["median"
 
 one = cases["append durable", "one by one", "batpak"]
 assert 0 < one["p50_us"] <= one["p99_us"] <= one["p999_us"], one
-assert cases["size", "on the medium for each event, written one by one", "batpak"]["median"] > 256
+assert cases["size", "disk for an event, one by one", "batpak"]["median"] > 256
 
 picture = xml.parse("picture.svg").getroot()
 texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]

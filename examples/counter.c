@@ -1,10 +1,10 @@
 /*
- * counter.c: a counter that is nothing but its events.
+ * counter.c: a counter that is nothing but its events: its value is a projection.
  *
  *   counter DIR NAME add N      adds N (which may be negative), refusing to go below zero
  *   counter DIR NAME show       its value, and how it came about
  *
- * The value is stored nowhere: it is folded from the entity's stream each time. Between folding and appending another
+ * The value is stored nowhere: it is folded from the entity's events each time. Between folding and appending another
  * thread may have appended, so each append expects the clock that was folded up to, and starts over on a conflict.
  */
 #include <batpak/batpak.h>
@@ -15,35 +15,67 @@
 
 struct counter {
     int64_t value;
-    bp_expectation seen; /* what the entity's newest event was when we folded */
+    uint64_t clock; /* of the newest event that is in it */
 };
 
-static int64_t change_of(const bp_event *event)
+static bp_status apply(void *context, void *state, const bp_event *event, bp_error *error)
 {
+    struct counter *counter = state;
     char text[32] = {0}; /* payloads end where they end: no NUL behind them */
-    size_t size = event->payload_size < sizeof text - 1 ? event->payload_size : sizeof text - 1;
-    memcpy(text, event->payload, size);
-    return strtoll(text, NULL, 10);
+    char *end = NULL;
+    (void)context;
+    memcpy(text, event->payload, event->payload_size < sizeof text ? event->payload_size : sizeof text - 1);
+    int64_t change = strtoll(text, &end, 10);
+    if (end == text || *end != '\0') {
+        return bp_error_set(error, BP_ERR_FORMAT, "%s is no number", text);
+    }
+    counter->value += change;
+    counter->clock = event->clock;
+    return BP_OK;
 }
 
-static bp_status fold(bp_store *store, const char *name, bool show, struct counter *counter_out, bp_error *error)
+static const bp_projection counting = {.size = sizeof(bp_projection),
+                                       .type = "counter",
+                                       .version = 1,
+                                       .flat = true,
+                                       .state_size = sizeof(struct counter),
+                                       .apply = apply};
+
+/* A counter that nobody has counted with is 0. */
+static bp_status fold(bp_store *store, const char *name, struct counter *counter_out, bp_expectation *seen_out,
+                      bp_error *error)
 {
-    struct counter counter = {.seen = {.kind = BP_EXPECT_NONE}};
+    bp_status status = bp_project(store, &counting, name, NULL, counter_out, NULL, error);
+    if (status == BP_ERR_NOT_FOUND) {
+        *counter_out = (struct counter){0};
+        *seen_out = (bp_expectation){.kind = BP_EXPECT_NONE};
+        return BP_OK;
+    }
+    if (status == BP_OK) {
+        *seen_out = (bp_expectation){.kind = BP_EXPECT_AT, .clock = counter_out->clock};
+    }
+    return status;
+}
+
+/* The counter as of each of its events. */
+static bp_status show(bp_store *store, const char *name, bp_error *error)
+{
     bp_iterator *iterator = NULL;
     const bp_event *event = NULL;
+    struct counter counter = {0};
     bp_status status = bp_stream(store, name, NULL, &iterator, error);
     if (status != BP_OK) {
         return status;
     }
     while ((status = bp_next(iterator, &event, error)) == BP_OK) {
-        counter.value += change_of(event);
-        counter.seen = (bp_expectation){.kind = BP_EXPECT_AT, .clock = event->clock};
-        if (show) {
-            printf("%6" PRIu64 "  %+" PRId64 "  = %" PRId64 "\n", event->clock, change_of(event), counter.value);
+        int64_t before = counter.value;
+        status = apply(NULL, &counter, event, error);
+        if (status != BP_OK) {
+            break;
         }
+        printf("%6" PRIu64 "  %+" PRId64 "  = %" PRId64 "\n", event->clock, counter.value - before, counter.value);
     }
     bp_iterator_close(iterator);
-    *counter_out = counter;
     return status == BP_END ? BP_OK : status;
 }
 
@@ -53,8 +85,9 @@ static bp_status add(bp_store *store, const char *name, int64_t change, bp_error
     snprintf(text, sizeof text, "%" PRId64, change);
     for (;;) {
         struct counter counter;
+        bp_expectation seen;
         bp_append_options options;
-        bp_status status = fold(store, name, false, &counter, error);
+        bp_status status = fold(store, name, &counter, &seen, error);
         if (status != BP_OK) {
             return status;
         }
@@ -63,7 +96,7 @@ static bp_status add(bp_store *store, const char *name, int64_t change, bp_error
             exit(1);
         }
         bp_append_options_init(&options);
-        options.expect = counter.seen;
+        options.expect = seen;
         options.kind_name = "counter.changed";
         status = bp_append(store, bp_at(name, "counters"), BP_KIND_DATA, bp_json(text), &options, NULL, error);
         if (status != BP_ERR_CONFLICT) {
@@ -82,9 +115,10 @@ int main(int argc, char **argv)
     bp_error error = {0};
     bp_store *store = NULL;
     struct counter counter;
+    bp_expectation seen;
     if (bp_open(argv[1], NULL, &store, &error) != BP_OK ||
         (adds && add(store, argv[2], strtoll(argv[4], NULL, 10), &error) != BP_OK) ||
-        fold(store, argv[2], !adds, &counter, &error) != BP_OK) {
+        (!adds && show(store, argv[2], &error) != BP_OK) || fold(store, argv[2], &counter, &seen, &error) != BP_OK) {
         bp_print_error(stderr, &error);
         bp_close(store, NULL);
         return 1;

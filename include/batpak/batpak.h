@@ -15,7 +15,7 @@
  *   projection.h  folding events into state         cache.h    where states are kept
  *   gate.h     named predicates, denials              pipeline.h evaluate, permit, commit; bypass
  *   bind.h     gates inside the commit
- *   read_model.h  folding into SQLite
+ *   watch.h    a state, told when it changes        read_model.h  folding into SQLite
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -56,5 +56,6 @@
 #include <batpak/typestate.h>
 #include <batpak/verify.h>
 #include <batpak/walk.h>
+#include <batpak/watch.h>
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * opens.c: how fast a store opens, in a process of its own: from before the program is started to its first answer.
  *
- * The programs are batpak-bench-<engine>, each linked with one engine alone, so that none pays for another's
+ * The programs are batpak-probe-<engine>, each linked with one engine alone, so that none pays for another's
  * libraries. A kill is a kill: a program opens the store, appends, says so, and gets SIGKILL.
  */
 #include "bench.h"
@@ -27,7 +27,7 @@ static struct child start(const struct settings *settings, const char *engine, c
     posix_spawn_file_actions_t actions;
     char program[FOLDER_SIZE + 64];
     int ends[2];
-    snprintf(program, sizeof program, "%s/batpak-bench-%s", settings->programs, engine);
+    snprintf(program, sizeof program, "%s/batpak-probe-%s", settings->programs, engine);
     if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
         posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
         posix_spawn_file_actions_addclose(&actions, ends[0]) != 0 ||

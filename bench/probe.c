@@ -1,5 +1,5 @@
 /*
- * probe.c: batpak-bench-<engine>, the program that batpak-bench starts to see how a store opens in a process of its
+ * probe.c: batpak-probe-<engine>, the program that batpak-bench starts to see how a store opens in a process of its
  * own. Linked with one engine alone.
  *
  *   probe                     says that it is there

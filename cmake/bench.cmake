@@ -1,5 +1,5 @@
 # batpak-bench. The peers it is compared with are optional: what is found is compiled in. Beside it lies a program for
-# each engine, batpak-bench-<engine>, linked with that one alone: it shows how a store opens in a process of its own.
+# each engine, batpak-probe-<engine>, linked with that one alone: it shows how a store opens in a process of its own.
 
 file(GLOB bench_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
 list(FILTER bench_sources EXCLUDE REGEX "/(probe|peer|tools|workload|engine_(batpak|sqlite|lmdb|rocksdb|leveldb))\\.c$")
@@ -22,7 +22,7 @@ target_link_libraries(batpak-bench PRIVATE bench_common batpak_static Threads::T
 
 # bench_engine(<engine> <library>...)
 function(bench_engine engine)
-    set(target batpak-bench-${engine})
+    set(target batpak-probe-${engine})
     string(TOUPPER ${engine} have)
     bench_objects(bench_${engine} engine_${engine}.c)
     target_link_libraries(bench_${engine} PRIVATE ${ARGN})

@@ -25,7 +25,7 @@ cases = {(r["group"], r["case"], r["engine"]): r for r in results["results"]}
 assert len(cases) == len(results["results"]), "a case twice"
 
 # An engine for each program that was built, and each of them in every group where engines are compared.
-engines = {p.name.removeprefix("batpak-bench-") for p in pathlib.Path(sys.argv[1]).glob("batpak-bench-*")}
+engines = {p.name.removeprefix("batpak-probe-") for p in pathlib.Path(sys.argv[1]).glob("batpak-probe-*")}
 assert "batpak" in engines and engines == set(results["engines"]), (engines, results["engines"])
 everywhere = [("append buffered", "one by one"), ("append buffered", "4096 bytes, in batches of 100"),
               ("append durable", "8 threads, one by one"), ("open", "exec to the first answer"),

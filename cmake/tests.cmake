@@ -86,6 +86,14 @@ if(batpak_support)
     set(batpak_test_library batpak_test_support_code)
 endif()
 
+# Second readers of what the library writes as JSON and MessagePack, where they are.
+pkg_check_modules(JANSSON QUIET IMPORTED_TARGET jansson)
+pkg_search_module(MSGPACK QUIET IMPORTED_TARGET msgpack msgpack-c)
+if(JANSSON_FOUND AND MSGPACK_FOUND)
+    target_compile_definitions(batpak_test_support INTERFACE BPT_SECOND_READERS=1)
+    target_link_libraries(batpak_test_support INTERFACE PkgConfig::JANSSON PkgConfig::MSGPACK)
+endif()
+
 file(GLOB batpak_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/test_*.c)
 foreach(source IN LISTS batpak_tests)
     get_filename_component(folder ${source} DIRECTORY)

@@ -38,6 +38,7 @@
 #include <batpak/guard.h>
 #include <batpak/io.h>
 #include <batpak/kinds.h>
+#include <batpak/outcome.h>
 #include <batpak/output.h>
 #include <batpak/position.h>
 #include <batpak/projection.h>

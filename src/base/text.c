@@ -137,3 +137,20 @@ bp_status bpi_name_check(bp_text name, const char *what, size_t max, bp_error *e
         return bpi_error_set(error, BP_ERR_NAME, "%s is not UTF-8 at byte %zu (0x%02x)", what, at, (unsigned)bytes[at]);
     }
 }
+
+bool bpi_utf8_valid(const uint8_t *bytes, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        name_fault fault = NAME_FINE;
+        size_t length = character(bytes + at, size - at, &fault);
+        if (length == 0) {
+            if (fault != NAME_CONTROL) {
+                return false;
+            }
+            length = bytes[at] < 0x80u ? 1 : 2;
+        }
+        at += length;
+    }
+    return true;
+}

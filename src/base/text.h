@@ -13,4 +13,7 @@ bp_status bpi_name_check(bp_text name, const char *what, size_t max, bp_error *e
 /* The same without words, for bytes found in a file. */
 bool bpi_name_valid(const uint8_t *bytes, size_t size, size_t max);
 
+/* Any text: valid UTF-8 of any length, control characters included. */
+bool bpi_utf8_valid(const uint8_t *bytes, size_t size);
+
 #endif

@@ -100,7 +100,7 @@ static bp_status typed_at(decoder *d, size_t at, const char *const *types, size_
                           size_t *data_out, size_t *end_out)
 {
     static const char *const names[] = {"type", "data"};
-    size_t values[2];
+    size_t values[2] = {0};
     bp_status status = fields_of(d, at, names, 2, 0, values, end_out);
     if (status != BP_OK) {
         return status;
@@ -184,7 +184,7 @@ static bp_status compensation_at(decoder *d, size_t at, bp_compensation *out)
     int type = 0;
     size_t data = 0;
     size_t end = 0;
-    size_t values[2];
+    size_t values[2] = {0};
     memset(out, 0, sizeof(*out));
     bp_status status = typed_at(d, at, types, 4, &type, &data, &end);
     if (status != BP_OK) {
@@ -215,7 +215,7 @@ static bp_status error_at(decoder *d, size_t at, bp_outcome **outcome_out)
     static const char *const kinds[] = {"not-found",        "conflict", "validation",
                                         "policy-rejection", "storage",  "timeout",
                                         "serialization",    "internal", "custom"};
-    size_t values[FIELDS_MAX];
+    size_t values[FIELDS_MAX] = {0};
     size_t end = 0;
     uint64_t code = 0;
     bp_compensation compensation;
@@ -256,12 +256,12 @@ static bp_status error_at(decoder *d, size_t at, bp_outcome **outcome_out)
 static bp_status retry_at(decoder *d, size_t at, bp_outcome **outcome_out)
 {
     static const char *const names[] = {"after_ms", "attempt", "max_attempts", "reason"};
-    size_t values[4];
+    size_t values[4] = {0};
     size_t end = 0;
     uint64_t after = 0;
     uint64_t attempt = 0;
     uint64_t most = 0;
-    bp_text reason;
+    bp_text reason = {.data = NULL, .size = 0};
     bp_status status = fields_of(d, at, names, 4, 0, values, &end);
     if (status == BP_OK) {
         status = scratch_for(d, at, end);
@@ -289,7 +289,7 @@ static bp_status cancelled_at(decoder *d, size_t at, bp_outcome **outcome_out)
     static const char *const names[] = {"reason"};
     size_t value = 0;
     size_t end = 0;
-    bp_text reason;
+    bp_text reason = {.data = NULL, .size = 0};
     bp_status status = fields_of(d, at, names, 1, 0, &value, &end);
     if (status == BP_OK) {
         status = scratch_for(d, at, end);
@@ -341,7 +341,7 @@ static bp_status condition_at(decoder *d, size_t at, conditions *all, bp_wait *w
     int type = 0;
     size_t data = 0;
     size_t end = 0;
-    size_t values[2];
+    size_t values[2] = {0};
     uint64_t tag = 0;
     memset(wait, 0, sizeof(*wait));
     bp_status status = typed_at(d, at, types, 5, &type, &data, &end);
@@ -395,7 +395,7 @@ static bp_status pending_at(decoder *d, size_t at, bp_outcome **outcome_out)
 {
     static const char *const names[] = {"condition", "resume_token"};
     const bp_allocator *allocator = bpi_outcome_allocator();
-    size_t values[2];
+    size_t values[2] = {0};
     size_t end = 0;
     bp_id token;
     bp_status status = fields_of(d, at, names, 2, 0, values, &end);
@@ -432,7 +432,7 @@ static bp_status ok_at(decoder *d, size_t at, bp_outcome **outcome_out)
     bp_payload_type form = d->reader.msgpack ? BP_PAYLOAD_MSGPACK : BP_PAYLOAD_JSON;
     const char *wrong = NULL;
     size_t end = at;
-    bp_value value = bp_value_none();
+    bp_value value;
     if (!bpi_read_skip(&d->reader, &end, BP_OUTCOME_DEPTH_MAX, &wrong)) {
         return wrong_at(d, end, "a value deeper than 64");
     }

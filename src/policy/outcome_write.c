@@ -197,8 +197,13 @@ static void json_base64(bpi_writer *writer, const uint8_t *bytes, size_t size)
         size_t left = size - at;
         unsigned word = (unsigned)bytes[at] << 16 | (left > 1 ? (unsigned)bytes[at + 1] << 8 : 0) |
                         (left > 2 ? (unsigned)bytes[at + 2] : 0);
-        char group[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
-                         left > 2 ? digits[word & 63] : '='};
+        char group[4] = {digits[word >> 18], digits[word >> 12 & 63], digits[word >> 6 & 63], digits[word & 63]};
+        if (left < 3) {
+            group[3] = '=';
+        }
+        if (left < 2) {
+            group[2] = '=';
+        }
         put(writer, group, sizeof(group));
     }
     put_string(writer, "\"");

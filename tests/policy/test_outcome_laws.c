@@ -289,14 +289,13 @@ static void visit(leaves *all, const bp_outcome *root)
                 stack[count++] = bp_outcome_at(one, index - 1);
             }
         } else if (bp_outcome_is_ok(one)) {
-            char number[32];
-            (void)snprintf(number, sizeof number, "%s%lld", all->text[0] == '\0' ? "" : ",",
+            size_t size = strlen(all->text);
+            (void)snprintf(all->text + size, sizeof all->text - size, "%s%lld", size == 0 ? "" : ",",
                            (long long)bpt_number_of(bp_outcome_as_ok(one)));
-            strcat(all->text, number);
         } else {
             char *text = bpt_text_of(one);
             assert_true(strlen(text) < sizeof all->stopped);
-            strcpy(all->stopped, text);
+            memcpy(all->stopped, text, strlen(text) + 1);
             free(text);
         }
     }

@@ -11,7 +11,7 @@
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
  *   guard.h    appending only if nothing came between
  *   position.h branches of the graph                typed_id.h ids the compiler tells apart
- *   typestate.h states as types, machines as tables
+ *   typestate.h states as types, machines as tables outcome.h  what came of an operation
  *   projection.h  folding events into state         cache.h    where states are kept
  *   gate.h     named predicates, denials              pipeline.h evaluate, permit, commit; bypass
  *   bind.h     gates inside the commit

@@ -298,7 +298,7 @@ BP_API BP_MUST_USE bp_status bp_outcome_encode(const bp_outcome *outcome, bp_pay
 /*
  * Reads what bp_outcome_encode wrote, or a stranger. `bytes.type` is the form. Values become values of `type`; with NULL they
  * are kept as the bytes they are (bp_value_payload). null is no value. Any bytes are safe: memory is bounded by a small
- * multiple of their size, time by 64 times it.
+ * multiple of their size, time by some 130 passes over them.
  *   BP_ERR_FORMAT     not an outcome: the message says what is wrong at which byte
  *   BP_ERR_TOO_LARGE  larger than BP_OUTCOME_SIZE_MAX
  *   BP_ERR_UNSUPPORTED, BP_ERR_NO_MEMORY, and what the type's decode answers

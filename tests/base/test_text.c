@@ -171,6 +171,27 @@ static void the_message_says_what_and_where(void **state)
     assert_string_equal(complaint(NULL, 3), "scope is a null pointer with size 3");
 }
 
+static bool utf8(const char *bytes, size_t size)
+{
+    return bpi_utf8_valid((const uint8_t *)bytes, size);
+}
+
+static void any_text_may_have_control_characters(void **state)
+{
+    (void)state;
+    assert_true(utf8("", 0));
+    assert_true(utf8("\0\x01\x1f\x7f\n", 5));
+    assert_true(utf8("\xc2\x80\xc2\x9f\xc2\xa0", 6));
+    assert_true(utf8("a\xe2\x82\xac\xf0\x9f\xa6\x87", 8));
+    assert_false(utf8("\x80", 1));
+    assert_false(utf8("\xc2", 1));
+    assert_false(utf8("\xc0\x80", 2));
+    assert_false(utf8("\xed\xa0\x80", 3));
+    assert_false(utf8("\xf4\x90\x80\x80", 4));
+    assert_false(utf8("a\xff", 2));
+    assert_true(utf8("a\xff", 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(what_is_not_utf8_is_refused),
         cmocka_unit_test(every_code_point_is_judged_rightly),
         cmocka_unit_test(the_message_says_what_and_where),
+        cmocka_unit_test(any_text_may_have_control_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

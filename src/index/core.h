@@ -64,6 +64,8 @@ const bpi_blocks *bpi_index_mine(bpi_index *index);
 /* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);
 
+/* Would a block with that header come next? An index without blocks takes over the file's key. */
+bool bpi_index_fits(bpi_index *index, const bpi_index_header *header);
 /* What the header of its image says of a block of `count` rows, but for what bpi_emit_plan fills in. */
 void bpi_header_of(const bpi_index *index, const bpi_block *block, uint32_t count, bpi_index_header *header);
 

@@ -278,6 +278,46 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     return true;
 }
 
+bool bpi_index_fits(bpi_index *index, const bpi_index_header *header)
+{
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    if (blocks->count == 0 && index->entities.count == 0 && index->scopes.count == 0 && header->first_sequence == 0) {
+        index->key = header->key;
+        index->entities.key = header->key;
+        index->scopes.key = header->key;
+    }
+    return header->key == index->key && header->first_sequence == bpi_index_next(index) &&
+           header->first_entity == atomic_load_explicit(&index->entity_mark, memory_order_relaxed) &&
+           header->first_scope == atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
+}
+
+bool bpi_index_attach(bpi_index *index, bpi_block *block)
+{
+    const bpi_blocks *old = bpi_index_mine(index);
+    const bpi_index_header *header = &block->image->header;
+    bpi_blocks *blocks = bpi_blocks_new(index, old, old->count, 1);
+    if (blocks == NULL) {
+        bpi_block_drop(block);
+        return false;
+    }
+    blocks->block[blocks->count++] = block;
+    pthread_mutex_lock(&index->lock);
+    bpi_blocks *replaced = bpi_index_swap(index, blocks);
+    atomic_store_explicit(&index->entity_mark, header->first_entity + header->entities, memory_order_release);
+    atomic_store_explicit(&index->scope_mark, header->first_scope + header->scopes, memory_order_release);
+    atomic_store_explicit(&index->next, header->first_sequence + header->rows, memory_order_release);
+    pthread_mutex_unlock(&index->lock);
+    bpi_blocks_drop(replaced);
+    bpi_block_drop(index->active);
+    index->active = NULL;
+    (void)bpi_index_mine(index);
+    /* What is in memory of names may be older than what the block knows. */
+    index->last_scope = NULL;
+    bpi_names_clear(&index->entities);
+    bpi_names_clear(&index->scopes);
+    return true;
+}
+
 bool bpi_index_reserve(bpi_index *index, size_t rows)
 {
     bpi_block *block = index->active;

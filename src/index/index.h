@@ -95,6 +95,8 @@ void bpi_index_expect_id(bpi_index *index, const bp_id *id);
 /* Begins a block for a segment, which it holds; it becomes the active one, in a new view. max_rows: how many records the
  * segment can have at most. False: no memory, nothing changed. */
 bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t first_sequence, size_t max_rows);
+/* Puts a sealed block behind all others, from a file (index/folder.h); takes it over. False: no memory. */
+bool bpi_index_attach(bpi_index *index, bpi_block *block);
 /* Makes sure that `rows` appends to the active block cannot fail. */
 bool bpi_index_reserve(bpi_index *index, size_t rows);
 /* Appends the next row to the active block, and its id; sets the entity's `last`, and gives numbers to names that have none
@@ -120,6 +122,8 @@ bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment
 
 /* Makes an image of the block of that segment ordinal, which gets no more rows. False: no memory (queries scan). */
 bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal);
+/* The segment ordinal of the first open block whose ordinal is not below `from`; false: there is none. */
+bool bpi_index_find_open(bpi_index *index, uint32_t from, uint32_t *ordinal_out);
 /* The number of rows of that block; for sealing. */
 size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal);
 

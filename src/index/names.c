@@ -54,7 +54,7 @@ static bpi_name *item(const bpi_names *names, uint32_t number)
     return &chunks->chunk[number >> BPI_NAMES_SHIFT][number & (BPI_NAMES_CHUNK - 1)];
 }
 
-void bpi_names_fini(bpi_names *names)
+void bpi_names_clear(bpi_names *names)
 {
     for (uint32_t number = 0; number < names->count; number++) {
         free_text(names, item(names, number));
@@ -69,6 +69,16 @@ void bpi_names_fini(bpi_names *names)
         chunks = older;
     }
     bpi_table_fini(&names->table);
+    bpi_table_init(&names->table, names->allocator);
+    atomic_store_explicit(&names->chunks, NULL, memory_order_relaxed);
+    atomic_store_explicit(&names->stable, 0, memory_order_relaxed);
+    names->count = 0;
+    names->chunk_count = 0;
+}
+
+void bpi_names_fini(bpi_names *names)
+{
+    bpi_names_clear(names);
     (void)pthread_mutex_destroy(&names->lock);
 }
 

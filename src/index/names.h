@@ -44,6 +44,8 @@ typedef struct bpi_names {
 
 bool bpi_names_init(bpi_names *names, const bp_allocator *allocator, uint64_t key);
 void bpi_names_fini(bpi_names *names);
+/* Forgets all names; nobody reads any. */
+void bpi_names_clear(bpi_names *names);
 
 /* ---- the writer ---- */
 bpi_entity *bpi_names_find(bpi_names *names, bp_text name); /* NULL: not there */

@@ -69,6 +69,18 @@ static size_t place_of(const bpi_blocks *blocks, uint32_t ordinal)
     return i == 0 ? blocks->count : i - 1;
 }
 
+bool bpi_index_find_open(bpi_index *index, uint32_t from, uint32_t *ordinal_out)
+{
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    bool found = false;
+    for (size_t i = 0; i < blocks->count && !found; i++) {
+        *ordinal_out = blocks->block[i]->parts[0].segment->ordinal;
+        found = blocks->block[i]->image == NULL && *ordinal_out >= from;
+    }
+    bpi_blocks_drop(blocks);
+    return found;
+}
+
 size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal)
 {
     bpi_blocks *blocks = bpi_index_blocks(index);

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/index_file.h"
 
 enum { LIST_NAME_SIZE = 40, LIST_SIZE_MAX = 256 << 20 };
 
@@ -43,6 +44,26 @@ void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog)
     catalog->entries = NULL;
     catalog->capacity = 0;
     catalog->count = 0;
+}
+
+bool bpi_catalog_binding(const bpi_catalog *catalog, uint32_t first, uint32_t last, bp_hash *binding_out)
+{
+    size_t from = 0;
+    while (from < catalog->count &&
+           (catalog->entries[from].ordinal != first || catalog->entries[from].state != BPI_SEGMENT_SEALED)) {
+        from++;
+    }
+    for (size_t i = from; i < catalog->count; i++) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->state == BPI_SEGMENT_OPEN || (entry->state == BPI_SEGMENT_SEALED && entry->ordinal > last)) {
+            return false;
+        }
+        if (entry->state == BPI_SEGMENT_SEALED && entry->ordinal == last) {
+            bpi_index_binding(&catalog->entries[from], i + 1 - from, binding_out);
+            return true;
+        }
+    }
+    return false;
 }
 
 static bp_status load_list(const bpi_home *home, bpi_catalog *catalog, bp_error *error)

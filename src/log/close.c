@@ -52,6 +52,8 @@ void bpi_log_release(bpi_log *log)
         io->file_close(io->context, log->lock_file);
         log->lock_file = NULL;
     }
+    bpi_opener_drop(log->opener);
+    log->opener = NULL;
     bpi_catalog_free(&log->home, &log->catalog);
     bpi_home_close(&log->home);
     if (log->forked) {

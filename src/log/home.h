@@ -51,6 +51,8 @@ typedef struct bpi_catalog {
 /* Reads them. BP_ERR_NOT_FOUND: there is no MANIFEST. */
 bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
 void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog);
+/* As bpi_log_binding. */
+bool bpi_catalog_binding(const bpi_catalog *catalog, uint32_t first, uint32_t last, bp_hash *binding_out);
 /* Room for one more entry. */
 bool bpi_catalog_reserve(const bpi_home *home, bpi_catalog *catalog, size_t count);
 

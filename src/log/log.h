@@ -88,6 +88,7 @@ typedef struct bpi_log {
     bpi_live *live;   /* may be NULL: then readers poll the log */
     bp_file *live_file;
 
+    bpi_opener *opener; /* of sealed segments */
     bpi_sealed_fn sealed;
     void *sealed_argument;
 
@@ -116,6 +117,8 @@ typedef struct bpi_log {
 /* Told while the log is read: each segment with its mapping (not held for the callee), then its records. */
 typedef struct bpi_load_calls {
     void *argument;
+    void (*begin)(void *argument); /* the manifest was read; may be NULL */
+    bpi_covered_fn covered;        /* may be NULL */
     bp_status (*segment)(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                          bp_error *error);
     bpi_record_fn record;
@@ -190,6 +193,10 @@ void bpi_log_throttle(bpi_log *log, uint32_t max_count, uint64_t max_bytes);
 bp_status bpi_log_fail(bpi_log *log, bp_status status, bp_error *error);
 /* BP_ERR_FAILED with the first failure's words. */
 bp_status bpi_log_failed(bpi_log *log, bp_error *error);
+
+/* What ties an index file to the sealed segments of these ordinals (docs/format.md, section 13); false: they are not all
+ * listed and sealed. Takes the catalog lock. */
+bool bpi_log_binding(bpi_log *log, uint32_t first, uint32_t last, bp_hash *binding_out);
 
 /* ---- maintenance: src/log/seal.c, keeper.c ---- */
 

@@ -68,6 +68,14 @@ bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_
     return good;
 }
 
+bool bpi_log_binding(bpi_log *log, uint32_t first, uint32_t last, bp_hash *binding_out)
+{
+    (void)pthread_mutex_lock(&log->catalog_lock);
+    bool there = bpi_catalog_binding(&log->catalog, first, last, binding_out);
+    (void)pthread_mutex_unlock(&log->catalog_lock);
+    return there;
+}
+
 static void lock_commit(bpi_log *log, bool locked)
 {
     if (!locked) {
@@ -240,6 +248,9 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     }
     if (status == BP_OK) {
         status = list_sealed(log, &open, count, &root, error);
+    }
+    if (status == BP_OK) {
+        bpi_segment_rest(open.segment);
     }
     bpi_segment_drop(open.segment);
     if (status == BP_OK && log->sealed != NULL) {

@@ -26,19 +26,43 @@ typedef struct settling {
 static bp_status open_mapped(settling *s, const bpi_segment_entry *entry, bpi_segment **segment_out, bp_error *error)
 {
     bpi_log *log = s->log;
-    bool sealed = entry->state == BPI_SEGMENT_SEALED;
     bp_file *file = NULL;
-    bp_status status =
-        bpi_open_listed(&log->home, &log->catalog, entry, sealed ? BP_OPEN_READ : BP_OPEN_WRITE, &file, NULL, error);
+    if (entry->state == BPI_SEGMENT_SEALED) {
+        *segment_out = bpi_segment_lazy(log->opener, entry); /* the walk reads the file; few read the mapping soon */
+        return *segment_out != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    bp_status status = bpi_open_listed(&log->home, &log->catalog, entry, BP_OPEN_WRITE, &file, NULL, error);
     if (status != BP_OK) {
         return status;
     }
-    size_t map_size = sealed ? (size_t)entry->length : s->old_segment_size;
-    if (!sealed && log->segment_size > map_size) {
-        map_size = log->segment_size;
-    }
+    size_t map_size = s->old_segment_size > log->segment_size ? s->old_segment_size : log->segment_size;
     return bpi_segment_wrap(&log->home, file, entry, bpi_record_seed(&log->catalog.manifest.store_id), map_size,
-                            log->mapped && !sealed, segment_out, error);
+                            log->mapped, segment_out, error);
+}
+
+static void progress(const settling *s)
+{
+    const bpi_load_calls *calls = &s->options->calls;
+    if (calls->progress != NULL) {
+        calls->progress(calls->progress_context, "reading the log", s->done, s->total);
+    }
+}
+
+static uint64_t size_of(const settling *s, const bpi_segment_entry *entry)
+{
+    return entry->state == BPI_SEGMENT_SEALED ? entry->length : s->old_segment_size;
+}
+
+static bp_status covered(void *argument, size_t index, size_t *count_out, bp_error *error)
+{
+    settling *s = argument;
+    const bpi_load_calls *calls = &s->options->calls;
+    *count_out = 0;
+    bp_status status = calls->covered == NULL ? BP_OK : calls->covered(calls->argument, index, count_out, error);
+    for (size_t i = 0; i < *count_out; i++) {
+        s->done += size_of(s, &s->log->catalog.entries[index + i]);
+    }
+    return status;
 }
 
 static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
@@ -49,13 +73,11 @@ static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, u
     if (status != BP_OK) {
         return status;
     }
-    const bpi_segment *segment = s->segments[index];
     const bpi_load_calls *calls = &s->options->calls;
-    if (calls->progress != NULL) {
-        calls->progress(calls->progress_context, "reading the log", s->done, s->total);
-    }
-    s->done += segment->map_size;
-    return calls->segment(calls->argument, s->segments[index], first_sequence, segment->map_size, error);
+    progress(s);
+    s->done += size_of(s, entry);
+    uint64_t capacity = entry->state == BPI_SEGMENT_SEALED ? entry->length : s->segments[index]->map_size;
+    return calls->segment(calls->argument, s->segments[index], first_sequence, capacity, error);
 }
 
 static bool allocate_segments(settling *s)
@@ -63,8 +85,7 @@ static bool allocate_segments(settling *s)
     s->count = s->log->catalog.count;
     s->segments = bpi_allocate_array(s->log->home.allocator, s->count, sizeof *s->segments);
     for (size_t i = 0; i < s->count; i++) {
-        const bpi_segment_entry *entry = &s->log->catalog.entries[i];
-        s->total += entry->state == BPI_SEGMENT_SEALED ? entry->length : s->old_segment_size;
+        s->total += size_of(s, &s->log->catalog.entries[i]);
     }
     return s->segments != NULL;
 }
@@ -343,7 +364,15 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     if (!allocate_segments(&s)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the log");
     }
-    bpi_walk_calls calls = {&s, begin_segment, options->calls.record};
+    log->opener = bpi_opener_new(&log->home, &log->catalog.manifest.store_id, error);
+    if (log->opener == NULL) {
+        free_segments(&s);
+        return error != NULL ? error->status : BP_ERR_IO;
+    }
+    if (options->calls.begin != NULL) {
+        options->calls.begin(options->calls.argument);
+    }
+    bpi_walk_calls calls = {&s, covered, begin_segment, options->calls.record};
     bpi_log_walk walk;
     bp_status status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
     if (status == BP_OK) {

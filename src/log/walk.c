@@ -226,6 +226,71 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
     return status;
 }
 
+/* A sealed segment that is not read: its file is there, its header right, and it is as long as listed. The epoch of its last
+ * frame, a PAD, is what the next segment's frames must not fall below. */
+static bp_status pass_segment(bpi_log_walk *walk, size_t index, bp_error *error)
+{
+    const bp_io *io = walk->home->io;
+    const bpi_segment_entry *entry = &walk->catalog->entries[index];
+    uint8_t bytes[BPI_FRAME_HEADER];
+    bp_frame frame;
+    bp_file *file = NULL;
+    uint64_t size = 0;
+    size_t got = 0;
+    bp_status status = bpi_open_listed(walk->home, walk->catalog, entry, BP_OPEN_READ, &file, &size, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    int code = size < entry->length
+                   ? 0
+                   : io->file_read(io->context, file, entry->length - BPI_FRAME_HEADER, bytes, sizeof bytes, &got);
+    io->file_close(io->context, file);
+    if (size < entry->length) {
+        return segment_fault(entry, size, "sealed segment is shorter than listed", error);
+    }
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot read the log");
+    }
+    uint64_t lsn = bpi_lsn(entry->ordinal, entry->length - BPI_FRAME_HEADER);
+    if (got == sizeof bytes && bpi_frame_header_valid(bytes, entry->salt, lsn, &frame)) {
+        walk->chain.epoch = frame.epoch;
+    }
+    if (index < walk->tail_count) {
+        walk->tails[index] = (bpi_tail){.first_sequence = entry->first_sequence,
+                                        .frames = entry->frames,
+                                        .end = entry->length,
+                                        .link = entry->link,
+                                        .last_hlc = entry->last_hlc,
+                                        .visited = true,
+                                        .finished = true};
+    }
+    walk->chain.link = entry->link;
+    walk->chain.next_sequence = entry->first_sequence + entry->count;
+    walk->chain.last_hlc = entry->last_hlc;
+    walk->chain.last_type = BP_FRAME_PAD;
+    return BP_OK;
+}
+
+/* Passes over what is known otherwise. The last entry is open, so that there is always one behind. */
+static bp_status pass_covered(bpi_log_walk *walk, bp_error *error)
+{
+    size_t count = 1;
+    while (count > 0 && walk->calls.covered != NULL && skip_retired(walk) &&
+           walk->catalog->entries[walk->index].state == BPI_SEGMENT_SEALED) {
+        bp_status status = walk->calls.covered(walk->calls.argument, walk->index, &count, error);
+        for (size_t i = 0; i < count && status == BP_OK; i++) {
+            if (walk->catalog->entries[walk->index + i].state != BPI_SEGMENT_RETIRED) {
+                status = pass_segment(walk, walk->index + i, error);
+            }
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+        walk->index += count;
+    }
+    return skip_retired(walk) ? BP_OK : BP_END;
+}
+
 bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
 {
     if (!walk->open && !skip_retired(walk)) {
@@ -252,7 +317,10 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
             return BP_OK;
         }
         if (!walk->open) {
-            bp_status status = open_segment(walk, error);
+            bp_status status = pass_covered(walk, error);
+            if (status == BP_OK) {
+                status = open_segment(walk, error);
+            }
             if (status != BP_OK) {
                 return status;
             }

@@ -10,8 +10,13 @@
 typedef bp_status (*bpi_segment_begin_fn)(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,
                                           bp_error *error);
 
+/* Are the frames of sealed segments from that entry on known otherwise? *count_out: of how many entries; 0: none. Their files
+ * are looked for, but not read. */
+typedef bp_status (*bpi_covered_fn)(void *argument, size_t index, size_t *count_out, bp_error *error);
+
 typedef struct bpi_walk_calls {
     void *argument;
+    bpi_covered_fn covered;       /* may be NULL */
     bpi_segment_begin_fn segment; /* may be NULL */
     bpi_record_fn record;         /* may be NULL */
 } bpi_walk_calls;

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "format/frame.h"
 #include "log/recover.h"
-#include "store/store.h"
+#include "store/indexing.h"
 
 enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
 
@@ -19,32 +19,44 @@ enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
 static void refresh_size(bpi_segment *segment)
 {
     uint64_t size = 0;
-    if (segment != NULL && segment->io->file_size(segment->io->context, segment->file, &size) == 0) {
+    if (segment != NULL && segment->opener == NULL &&
+        segment->io->file_size(segment->io->context, segment->file, &size) == 0) {
         size = size < segment->map_size ? size : segment->map_size;
         atomic_store_explicit(&segment->size, size, memory_order_release);
     }
+}
+
+/* A sealed segment need not be read, nor mapped before somebody does. */
+static bp_status open_segment(bpi_follower *follower, const bpi_segment_entry *entry, bpi_segment **segment_out,
+                              bp_error *error)
+{
+    bp_file *file = NULL;
+    if (entry->state == BPI_SEGMENT_SEALED) {
+        *segment_out = bpi_segment_lazy(follower->opener, entry);
+        return *segment_out != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    return bpi_segment_wrap(&follower->home, file, entry, bpi_record_seed(&follower->catalog.manifest.store_id),
+                            follower->catalog.manifest.segment_size, false, segment_out, error);
 }
 
 static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
 {
     bp_store *store = argument;
     bpi_follower *follower = &store->follower;
-    bp_file *file = NULL;
-    bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
-    if (status != BP_OK) {
-        return status;
-    }
-    bool sealed = entry->state == BPI_SEGMENT_SEALED;
-    size_t map_size = sealed ? (size_t)entry->length : follower->catalog.manifest.segment_size;
     bpi_segment *segment = NULL;
-    status = bpi_segment_wrap(&follower->home, file, entry, bpi_record_seed(&follower->catalog.manifest.store_id),
-                              map_size, false, &segment, error);
+    bp_status status = open_segment(follower, entry, &segment, error);
     if (status == BP_OK) {
-        refresh_size(store->block_segment); /* the one that is left behind: it grew to its end meanwhile */
-        uint32_t ended = store->block_segment != NULL ? store->block_segment->ordinal : UINT32_MAX;
-        status = bpi_store_load_segment(store, segment, first_sequence, segment->map_size, error);
-        if (status == BP_OK && ended != UINT32_MAX) {
-            (void)bpi_index_seal_block(store->index, ended);
+        bpi_segment *ended = store->block_segment;
+        refresh_size(ended); /* the one that is left behind: it grew to its end meanwhile */
+        uint64_t capacity = entry->state == BPI_SEGMENT_SEALED ? entry->length : segment->map_size;
+        status = bpi_store_load_segment(store, segment, first_sequence, capacity, error);
+        if (status == BP_OK && ended != NULL) {
+            bpi_segment_rest(ended);
+            (void)bpi_index_seal_block(store->index, ended->ordinal);
         }
         bpi_segment_drop(segment);
     }
@@ -66,17 +78,26 @@ static bp_status load_catalog(const bpi_home *home, bpi_catalog *catalog, bp_err
 static bp_status begin_walk(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, begin_segment, bpi_store_load_record};
+    bpi_walk_calls calls = {store, bpi_indexing_covered, begin_segment, bpi_store_load_record};
     bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
     follower->walking = status == BP_OK;
     return status;
+}
+
+/* Sealed segments say nothing about where the log ends. Those that no index file answers for are read later. */
+static bp_status pass_sealed(void *argument, size_t index, size_t *count_out, bp_error *error)
+{
+    const bpi_follower *follower = argument;
+    (void)error;
+    *count_out = follower->catalog.entries[index].state == BPI_SEGMENT_SEALED;
+    return BP_OK;
 }
 
 /* Where does the log end for somebody who has no live page? A walk of its own, without an index. */
 static bp_status judge_end(bpi_follower *follower, const bpi_live_word *word, uint64_t *vouched_out, bp_error *error)
 {
     bpi_log_walk walk;
-    bpi_walk_calls calls = {0};
+    bpi_walk_calls calls = {.covered = pass_sealed, .argument = follower};
     bp_status status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
     if (status != BP_OK) {
         return status;
@@ -283,7 +304,13 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         status = begin_walk(store, status == BP_OK ? error : NULL) == BP_OK ? status : BP_ERR_NO_MEMORY;
     }
     if (status == BP_OK) {
+        follower->opener = bpi_opener_new(&follower->home, &follower->catalog.manifest.store_id, error);
+        status = follower->opener != NULL ? BP_OK : BP_ERR_IO;
+    }
+    if (status == BP_OK) {
+        bpi_indexing_begin(store);
         status = first_look(store, error);
+        store->loading = false;
     }
     if (status == BP_OK) {
         atomic_store(&follower->epoch, follower->catalog.manifest.epoch);
@@ -316,6 +343,8 @@ void bpi_follower_close(bp_store *store)
         io->file_close(io->context, follower->live_file);
         atomic_store(&follower->live, NULL);
     }
+    bpi_opener_drop(follower->opener);
+    follower->opener = NULL;
     bpi_catalog_free(&follower->home, &follower->catalog);
     bpi_home_close(&follower->home);
     (void)pthread_mutex_destroy(&follower->lock);

@@ -199,10 +199,15 @@ bool bpi_kinds_reserve_count(bpi_kinds *kinds, bp_kind_code kind)
     return kinds->events[category] != NULL;
 }
 
-void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind)
+void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more)
 {
     _Atomic uint64_t *count = &kinds->events[bp_kind_category(kind)][bp_kind_type(kind)];
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind)
+{
+    bpi_kinds_count_events(kinds, kind, 1);
 }
 
 static int compare_name(const bpi_kind_entry *entry, const char *name, size_t size)

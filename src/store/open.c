@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "format/frame.h"
 #include "io/process.h"
-#include "store/store.h"
+#include "store/indexing.h"
 
 enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136 };
 
@@ -114,6 +114,7 @@ static bp_status take_options(const bp_options *given, bp_options *options, bp_e
 static void store_free(bp_store *store)
 {
     bpi_heap *heap = store->heap;
+    bpi_indexing_end(store);
     bpi_index_free(store->index);
     bpi_kinds_fini(&store->kinds);
     bpi_upcast_slot_fini(&store->upcasts);
@@ -167,6 +168,9 @@ bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t 
                                  bp_error *error)
 {
     bp_store *store = argument;
+    if (store->block_segment != NULL && store->loading) {
+        bpi_indexing_loaded(store, store->block_segment);
+    }
     if (!bpi_index_begin_block(store->index, segment, first_sequence, bpi_store_rows_max(capacity))) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
@@ -253,8 +257,12 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
 
 static void on_sealed(void *argument, uint32_t ordinal)
 {
-    bp_store *store = argument;
-    (void)bpi_index_seal_block(store->index, ordinal);
+    bpi_indexing_sealed(argument, ordinal);
+}
+
+static void begin_loading(void *argument)
+{
+    bpi_indexing_begin(argument);
 }
 
 static bp_status open_log(bp_store *store, const char *path, bp_error *error)
@@ -279,21 +287,13 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                                .sync_every_events = o->sync_every_events,
                                .sync_every_ms = o->sync_every_ms,
                                .calls = {.argument = store,
+                                         .begin = begin_loading,
+                                         .covered = bpi_indexing_covered,
                                          .segment = bpi_store_load_segment,
                                          .record = bpi_store_load_record,
                                          .progress = o->progress,
                                          .progress_context = o->progress_context}};
     return bpi_log_open(log, path, &options, error);
-}
-
-/* Postings for all blocks but the active one. */
-static void seal_blocks(bp_store *store)
-{
-    for (size_t i = 0; i < store->log.catalog.count; i++) {
-        if (store->log.catalog.entries[i].state == BPI_SEGMENT_SEALED) {
-            (void)bpi_index_seal_block(store->index, store->log.catalog.entries[i].ordinal);
-        }
-    }
 }
 
 bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
@@ -322,7 +322,7 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
     store->options.segment_size = store->log.segment_size;
     store->options.layout = (bp_layout)(store->log.catalog.manifest.layout + 1);
     bpi_index_publish(store->index, store->log.next_sequence);
-    seal_blocks(store);
+    bpi_indexing_settle(store);
     bpi_store_flow(store, "open", store->log.next_sequence);
     *store_out = store;
     return BP_OK;

@@ -9,6 +9,7 @@
 
 #include <batpak/batpak.h>
 
+#include "index/folder.h"
 #include "index/index.h"
 #include "io/lock.h"
 #include "log/log.h"
@@ -35,6 +36,7 @@ typedef struct bpi_follower {
     bpi_catalog catalog;
     bpi_log_walk walk;
     bool walking;
+    bpi_opener *opener;
     bool settled; /* read without a believed live: shows what lies below p; the writer may come later */
     bp_file *live_file;
     _Atomic(const uint8_t *) live; /* mapped; NULL: none */
@@ -63,6 +65,9 @@ struct bp_store {
     bpi_upcast_slot upcasts;
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
+    bpi_folder folder;          /* of index files */
+    bool loading;               /* the log is being read for the first time */
+    bool rebuilt;               /* parts of the index were, for want of a file */
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];

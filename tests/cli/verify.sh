@@ -30,6 +30,11 @@ says "$segment"
 run 3 query ./bad
 says "$segment"
 run 3 export ./bad --all
+# Sealed, and an index file answers for it: what does not touch it goes on.
+run 3 append ./bad -e user:1 -s us
+says "$segment"
+run 0 append ./bad -e a -s b
+rm -r ./bad/index
 run 3 append ./bad -e a -s b
 run 3 import ./bad
 

@@ -1,0 +1,57 @@
+/*
+ * folder.h: index files on the medium: finding those that belong to the log, writing, merging, removing.
+ *
+ * One writing process uses a folder at a time (the store's writer lock); readers only look. Nothing in it is needed: what is
+ * missing, stale, foreign, damaged or newer is left aside, and written anew by the writer.
+ */
+#ifndef BPI_INDEX_FOLDER_H
+#define BPI_INDEX_FOLDER_H
+
+#include "index/block.h"
+#include "log/home.h"
+#include "log/segment_file.h"
+
+typedef struct bpi_found_file {
+    uint32_t first;
+    uint32_t last;
+    uint32_t generation;
+} bpi_found_file;
+
+typedef struct bpi_folder {
+    const bpi_home *home;
+    bp_id store_id;
+    bp_dir *dir; /* index/; NULL: it is not there (yet) */
+    bool writable;
+    uint32_t generation;   /* the greatest that was ever seen */
+    bpi_found_file *found; /* in order of first, then the widest and newest first */
+    size_t found_count;
+    size_t found_capacity;
+    _Atomic uint64_t written; /* files */
+    _Atomic uint64_t merged;  /* of them merges */
+    _Atomic uint64_t failed;  /* writes that failed; the index goes on in memory */
+} bpi_folder;
+
+/* Tells what ties a file to the sealed segments of these ordinals; false: they are not all listed and sealed. */
+typedef bool (*bpi_binding_fn)(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out);
+
+/* Lists index/ if it is there. What cannot be listed is not there. home is kept. */
+void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id, bool writable);
+void bpi_folder_close(bpi_folder *folder);
+
+/*
+ * The widest file that covers segments from catalog entry `index` on and belongs to them, as a block that would come next in the
+ * index; how many entries it covers. NULL: there is none. `skip` candidates are passed over (they were found wanting).
+ */
+bpi_block *bpi_folder_find(bpi_folder *folder, bpi_index *index, bpi_opener *opener, const bpi_catalog *catalog,
+                           size_t entry, size_t skip, size_t *covered_out);
+
+/* ---- the writer ---- */
+
+/* Seals the block of a segment ordinal, which gets no more rows, into a file; where that fails, into memory. */
+void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument);
+/* What is left to do: blocks in memory or with a broken file get one, eight neighbours become one. */
+void bpi_folder_tend(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument);
+/* Removes what no block of the index uses. */
+void bpi_folder_sweep(bpi_folder *folder, bpi_index *index);
+
+#endif

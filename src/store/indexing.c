@@ -1,0 +1,175 @@
+/*
+ * indexing.c: the store and its index files.
+ *
+ * Holds: a segment is not read at opening only if a file that is bound to it answers for it; what the store itself learns
+ * from the log (how many events of which kind, the names of kinds) is learnt from such a file and from the records that it
+ * leads to, after everything that is looked at in it was found right.
+ */
+#include "store/indexing.h"
+
+#include "base/error.h"
+#include "index/block.h"
+
+static const bpi_home *home_of(const bp_store *store)
+{
+    return store->reader ? &store->follower.home : &store->log.home;
+}
+
+static const bpi_catalog *catalog_of(const bp_store *store)
+{
+    return store->reader ? &store->follower.catalog : &store->log.catalog;
+}
+
+void bpi_indexing_begin(bp_store *store)
+{
+    bpi_folder_open(&store->folder, home_of(store), &catalog_of(store)->manifest.store_id, !store->reader);
+    store->loading = true;
+}
+
+/* Looks at everything that is about to be learnt; whether it was right the block then knows. */
+static void look(const bpi_block *block)
+{
+    const bpi_list *kinds = &block->image->kinds;
+    for (uint32_t at = 0; at < kinds->key_count; at++) {
+        uint32_t from = 0;
+        uint32_t to = 0;
+        uint32_t kind = bpi_list_key(kinds, at, &from, &to);
+        bpi_span span = {.rows = kinds->rows + from, .stride = 1, .count = to - from, .pages = kinds->pages};
+        if (kind > UINT16_MAX) {
+            bpi_disbelieve(kinds->pages);
+        }
+        for (uint32_t i = 0; kind == BP_KIND_NAME && i < span.count; i++) {
+            uint32_t row = bpi_span_row(&span, i);
+            if (row >= block->image->header.rows) {
+                bpi_disbelieve(kinds->pages);
+                return;
+            }
+            (void)bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+        }
+    }
+}
+
+static bp_status learn_names(bp_store *store, const bpi_block *block, const bpi_span *span, bp_error *error)
+{
+    for (uint32_t i = 0; i < span->count; i++) {
+        bp_event event;
+        bp_status status = bpi_block_event(block, bpi_span_row(span, i), &event, error);
+        if (status == BP_OK && !event.payload_absent) {
+            status = bpi_kinds_learn(&store->kinds, event.payload, event.payload_size, error);
+        }
+        if (status != BP_OK) {
+            return bpi_error_wrap(error, status, "cannot learn the names of kinds");
+        }
+    }
+    return BP_OK;
+}
+
+static bp_status learn(bp_store *store, const bpi_block *block, bp_error *error)
+{
+    const bpi_list *kinds = &block->image->kinds;
+    for (uint32_t at = 0; at < kinds->key_count; at++) {
+        uint32_t from = 0;
+        uint32_t to = 0;
+        bp_kind_code kind = (bp_kind_code)bpi_list_key(kinds, at, &from, &to);
+        bpi_span span = {.rows = kinds->rows + from, .stride = 1, .count = to - from, .pages = kinds->pages};
+        if (!bpi_kinds_reserve_count(&store->kinds, kind)) {
+            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to count kinds");
+        }
+        bpi_kinds_count_events(&store->kinds, kind, span.count);
+        if (bp_kind_is_system(kind) && kind != BP_KIND_DATA) {
+            atomic_fetch_add_explicit(&store->counters.system_events, span.count, memory_order_relaxed);
+        }
+        bp_status status = kind == BP_KIND_NAME ? learn_names(store, block, &span, error) : BP_OK;
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
+bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, bp_error *error)
+{
+    bp_store *store = argument;
+    bpi_opener *opener = store->reader ? store->follower.opener : store->log.opener;
+    *count_out = 0;
+    if (!store->loading) {
+        return BP_OK; /* readers are about: a block is only attached where nobody looks */
+    }
+    if (store->block_segment != NULL) {
+        bpi_indexing_loaded(store, store->block_segment);
+    }
+    for (size_t skip = 0;; skip++) {
+        bpi_block *block =
+            bpi_folder_find(&store->folder, store->index, opener, catalog_of(store), entry, skip, count_out);
+        if (block == NULL) {
+            *count_out = 0;
+            return BP_OK;
+        }
+        look(block);
+        if (bpi_block_broken(block)) {
+            bpi_block_drop(block);
+            continue;
+        }
+        bp_status status = learn(store, block, error);
+        if (status != BP_OK) {
+            bpi_block_drop(block);
+            return status;
+        }
+        store->block_segment = NULL;
+        return bpi_index_attach(store->index, block)
+                   ? BP_OK
+                   : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+}
+
+static bool binding(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out)
+{
+    bp_store *store = argument;
+    return bpi_log_binding(&store->log, first, last, binding_out);
+}
+
+static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
+{
+    for (size_t i = catalog->count; i > 0; i--) {
+        if (catalog->entries[i - 1].ordinal == ordinal && catalog->entries[i - 1].state == BPI_SEGMENT_SEALED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment)
+{
+    if (store->reader) {
+        (void)bpi_index_seal_block(store->index, segment->ordinal);
+    } else if (is_sealed(catalog_of(store), segment->ordinal)) {
+        bpi_folder_seal(&store->folder, store->index, segment->ordinal, binding, store);
+        store->rebuilt = true;
+    }
+}
+
+void bpi_indexing_settle(bp_store *store)
+{
+    uint32_t ordinal = 0;
+    store->loading = false;
+    for (uint32_t from = 0; bpi_index_find_open(store->index, from, &ordinal); from = ordinal + 1) {
+        if (is_sealed(catalog_of(store), ordinal)) {
+            bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
+        }
+    }
+    if (store->rebuilt) {
+        bpi_folder_tend(&store->folder, store->index, binding, store);
+    }
+    bpi_folder_sweep(&store->folder, store->index);
+}
+
+void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
+{
+    bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
+    bpi_folder_tend(&store->folder, store->index, binding, store);
+}
+
+void bpi_indexing_end(bp_store *store)
+{
+    bpi_folder_close(&store->folder);
+}

@@ -232,6 +232,10 @@ int region_read(bp_store *store, size_t count, char **words, bp_region *region_o
     int code;
 
     for (size_t i = 0; i < count; i++) {
+        if (words[i][strspn(words[i], " \t\r\n")] == '\0') {
+            text_free(&text);
+            return fail_usage("'%s' is no region; leave it out to ask for everything", words[i]);
+        }
         text_add_string(&text, i > 0 ? " " : "");
         text_add_string(&text, words[i]);
     }

@@ -147,10 +147,10 @@ bool time_parse(const char *text, size_t size, int64_t *time_us_out)
     int64_t zone_us = 0;
 
     if (number_parse(text + negative, size - negative, &number)) {
-        if (number > (uint64_t)INT64_MAX) {
+        if (number > (uint64_t)INT64_MAX + negative) {
             return false;
         }
-        *time_us_out = negative ? -(int64_t)number : (int64_t)number;
+        *time_us_out = negative ? -1 - (int64_t)(number - 1) : (int64_t)number;
         return true;
     }
     if (!take_date(text, size, &at, &days)) {
@@ -171,7 +171,7 @@ bool time_parse(const char *text, size_t size, int64_t *time_us_out)
 void text_add_time(struct text *text, int64_t time_us)
 {
     int64_t days = time_us / day_us - (time_us % day_us < 0);
-    int64_t rest = time_us - days * day_us;
+    int64_t rest = time_us % day_us + (time_us % day_us < 0 ? day_us : 0);
     int64_t seconds = rest / second_us;
     int64_t year;
     int64_t month;

@@ -296,7 +296,7 @@ static int append_event(const char *path, bp_append_options *append, bp_payload 
     bp_receipt receipt;
     bp_error error = {0};
     bp_kind_code kind;
-    int code = open_writer(path, durability, 0, &store);
+    int code = open_writer(path, durability, BP_PAYLOAD_MAX, &store);
 
     if (code != 0) {
         return code;

@@ -351,8 +351,7 @@ static int check_empty(bp_store *store)
 static int import_file(const char *path, int file)
 {
     static struct job job;
-    int code = open_writer(path, given.durable ? BP_DURABLE : BP_BUFFERED, given.exact ? BP_PAYLOAD_MAX : 0,
-                           &job.import.store);
+    int code = open_writer(path, given.durable ? BP_DURABLE : BP_BUFFERED, BP_PAYLOAD_MAX, &job.import.store);
 
     if (code != 0) {
         return code;

@@ -7,9 +7,6 @@
 #include "table.h"
 #include "verbs.h"
 
-/* A name that nobody gave a number gets the next free type of this category. */
-enum { FREE_CATEGORY = 1, TYPE_MAX = 4095 };
-
 static bool json;
 
 static const struct option options[] = {
@@ -59,32 +56,6 @@ static int list(const char *path)
     return close_store(store, code);
 }
 
-static int note_greatest(void *argument, bp_kind_code kind, const char *name, uint64_t events)
-{
-    unsigned *next = argument;
-
-    (void)name;
-    (void)events;
-    if (bp_kind_category(kind) == FREE_CATEGORY && bp_kind_type(kind) >= *next) {
-        *next = bp_kind_type(kind) + 1;
-    }
-    return 0;
-}
-
-static bp_status kind_free(bp_store *store, bp_kind_code *kind_out, bp_error *error)
-{
-    unsigned next = 1;
-    bp_status status = bp_kinds(store, note_greatest, &next, error);
-
-    if (status == BP_OK && next > TYPE_MAX) {
-        error->status = BP_ERR_EXISTS;
-        (void)snprintf(error->message, sizeof error->message, "no type of category 1 is free");
-        return BP_ERR_EXISTS;
-    }
-    *kind_out = bp_kind(FREE_CATEGORY, next);
-    return status;
-}
-
 /* The kind that a name is to get: the one it has, the one that was asked for, or the next free one. */
 static int choose_kind(bp_store *store, const char *name, const char *number, bp_kind_code *kind_out)
 {
@@ -99,7 +70,7 @@ static int choose_kind(bp_store *store, const char *name, const char *number, bp
     if (bp_kind_find(store, name, kind_out, NULL) == BP_OK) {
         return 0;
     }
-    return kind_free(store, kind_out, &error) == BP_OK ? 0 : fail(&error);
+    return bp_kind_next_free(store, kind_out, &error) == BP_OK ? 0 : fail(&error);
 }
 
 static int define(const char *path, const char *name, const char *number)

@@ -30,6 +30,10 @@ BP_API BP_MUST_USE bp_status bp_kind_define(bp_store *store, bp_kind_code kind, 
  * constants have names too: DATA, ERROR, RETRY, ACK, BACKPRESSURE, CANCEL, CONFLICT, ... */
 BP_API BP_MUST_USE bp_status bp_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out, bp_error *error);
 
+/* The kind that the next new name is given: the first of category 1 with neither a name nor an event. Another thread or an
+ * append may take it meanwhile: bp_kind_define says so (BP_ERR_EXISTS). BP_ERR_KIND: all are taken. Also on a reader. */
+BP_API BP_MUST_USE bp_status bp_kind_next_free(bp_store *store, bp_kind_code *kind_out, bp_error *error);
+
 /* The name of a kind: the table's, or that of a constant, else NULL. Lives as long as the store. Any thread. */
 BP_API const char *bp_kind_name(bp_store *store, bp_kind_code kind);
 

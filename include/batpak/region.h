@@ -7,7 +7,9 @@
  *   clock=A..B  sequence=A..B  lane=N  time=A..B  committed=A..B  correlation=ID  cause=ID  system=yes
  * Ranges are inclusive; either end may be missing; a single value is a range of one. Times are 2026-01-31,
  * 2026-01-31T12:00:00Z (with or without fractions), or microseconds since 1970 (committed: milliseconds); a date or a
- * second as upper end means its last instant. A value with spaces or quotes stands in double quotes, with \" and \\.
+ * second as upper end means its last instant; committed takes ms.counter too, one HLC exactly. 1900 to 2199 alone are
+ * refused: a year is written 2026-01-01..2026-12-31. A value with spaces or quotes stands in double quotes, with \" and
+ * \\, and so does an entity that ends in a star: "a*" is that name, "a:\*" the name that ends in :*, a:* the prefix.
  */
 #ifndef BATPAK_REGION_H
 #define BATPAK_REGION_H

@@ -110,6 +110,12 @@ void bpi_posix_lock_close(bpi_posix_file *file)
     if (file->lock_next != NULL) {
         file->lock_next->lock_previous = file->lock_previous;
     }
+    if (file->held) {
+        /* A child that was forked a moment ago may have the description until it has closed its own descriptor: the lock
+         * itself is let go, so that nobody waits for that. */
+        struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0};
+        (void)fcntl(file->fd, F_OFD_SETLK, &lock);
+    }
     (void)close(file->fd);
     file->fd = -1;
     file->listed = false;

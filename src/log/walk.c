@@ -98,6 +98,10 @@ bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, cons
         status = bpi_error_system(error, code, "cannot open a segment");
         status = status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
         bpi_error_file(error, "log/%s", name);
+        if (code == ELOOP) {
+            bpi_error_hint(error,
+                           "it is a symbolic link, and within a store none is followed: put the file itself there");
+        }
     } else if (got < sizeof bytes) {
         status = segment_fault(entry, 0, "segment header cut short", error);
     } else {

@@ -91,7 +91,9 @@ static bp_status resolve(bp_store *store, naming *n, const bp_batch_item *items,
             continue;
         }
         if (!bp_kind_name_valid(name, size)) {
-            status = bpi_error_set(error, BP_ERR_KIND, "%.64s is no name for a kind", name);
+            status =
+                bpi_error_set(error, BP_ERR_KIND,
+                              "kind_name '%.64s' is no name for a kind: a letter, then letters, digits, . _ - /", name);
         } else if (items[i].options->strict_kind) {
             status = unknown_name(name, error);
         } else {
@@ -207,8 +209,9 @@ static bp_status check_definition(bp_store *store, bp_kind_code kind, const char
 {
     *known_out = false;
     if (name == NULL || !bp_kind_name_valid(name, strlen(name))) {
-        return bpi_error_set(error, BP_ERR_NAME, "%.64s is no name for a kind: a letter, then letters, digits, . _ - /",
-                             name == NULL ? "NULL" : name);
+        return bpi_error_set(error, BP_ERR_NAME,
+                             "%s%.64s%s is no name for a kind: a letter, then letters, digits, . _ - /",
+                             name == NULL ? "" : "'", name == NULL ? "NULL" : name, name == NULL ? "" : "'");
     }
     if (!bp_kind_is_open(kind) || bpi_kind_constant_name(kind) != NULL) {
         return bpi_error_set(error, BP_ERR_KIND, "kind 0x%04X cannot be named", (unsigned)kind);

@@ -51,6 +51,22 @@ bp_status bp_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out
     return bpi_store_kind_find(store, text, kind_out, error);
 }
 
+bp_status bp_kind_next_free(bp_store *store, bp_kind_code *kind_out, bp_error *error)
+{
+    if (kind_out == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "kind_out is NULL");
+    }
+    bp_error local;
+    error = error != NULL ? error : &local;
+    if (bpi_store_read_begin(store, "kind", error) == NULL) {
+        return error->status;
+    }
+    if (!bpi_kinds_free_kind(&store->kinds, 1, kind_out)) {
+        return bpi_error_set(error, BP_ERR_KIND, "all kinds of category 1 are taken; name a kind by number");
+    }
+    return BP_OK;
+}
+
 const char *bp_kind_name(bp_store *store, bp_kind_code kind)
 {
     const char *name = bpi_kind_constant_name(kind);

@@ -52,7 +52,7 @@ static void begin_field(printer *p, const char *name)
 static void put_name(printer *p, bp_text name, bool entity, bool prefix)
 {
     bool star = entity && !prefix && name.size >= 2 && memcmp(name.data + name.size - 2, ":*", 2) == 0;
-    bool quoted = star || name.size == 0;
+    bool quoted = star || name.size == 0 || (entity && !prefix && name.data[name.size - 1] == '*');
     for (size_t i = 0; i < name.size; i++) {
         quoted = quoted || (unsigned char)name.data[i] <= ' ' || name.data[i] == '"';
     }

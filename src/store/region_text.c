@@ -29,6 +29,7 @@ typedef struct value {
     const char *text;
     size_t size;
     size_t column;
+    bool quoted;
     bool literal_star; /* the star at its end was escaped */
 } value;
 
@@ -42,11 +43,11 @@ typedef struct parser {
     bp_error *error;
 } parser;
 
-static bp_status fault(parser *p, const char *field, size_t column, const char *what)
+static bp_status fault(parser *p, const char *field, size_t column, const char *what, const char *hint)
 {
-    bp_status status = bpi_error_set(p->error, BP_ERR_FORMAT, "region, column %zu: %s: %s", column, field, what);
-    bpi_error_hint(p->error, "fields are entity scope kind category clock sequence lane time committed correlation "
-                             "cause system");
+    bp_status status = bpi_error_set(p->error, BP_ERR_FORMAT, "region, column %zu: %s%s%s", column, field,
+                                     field[0] == '\0' ? "" : ": ", what);
+    bpi_error_hint(p->error, "%s", hint);
     return status;
 }
 
@@ -91,6 +92,9 @@ static const char *read_entity(parser *p, const value *v)
     bp_text name = {v->text, v->size};
     bool prefix = v->size >= 2 && memcmp(v->text + v->size - 2, ":*", 2) == 0 && !v->literal_star;
     name.size -= prefix ? 2 : 0;
+    if (!prefix && !v->quoted && v->size > 0 && v->text[v->size - 1] == '*') {
+        return "a star alone makes no prefix";
+    }
     if (!bpi_name_valid((const uint8_t *)name.data, name.size, BP_NAME_MAX)) {
         return "not a name (1 to 1024 bytes of UTF-8 without control characters)";
     }
@@ -175,9 +179,24 @@ static const char *read_lane(parser *p, const value *v)
     return NULL;
 }
 
+/* 1900 to 2199 alone: meant as a year, and taken for a number they would be some instant of 1970. */
+static bool is_year(const char *text, size_t size)
+{
+    uint64_t number = 0;
+    return size == 4 && bpi_number_parse(text, size, &number) && number >= 1900 && number < 2200;
+}
+
+static bool has_year(const ends *e)
+{
+    return is_year(e->low, e->low_size) || is_year(e->high, e->high_size);
+}
+
 static const char *read_time(parser *p, const value *v)
 {
     ends e = split(v);
+    if (has_year(&e)) {
+        return "a year alone is no time";
+    }
     int64_t low = INT64_MIN;
     int64_t high = INT64_MAX;
     int64_t unused = 0;
@@ -192,6 +211,9 @@ static const char *read_time(parser *p, const value *v)
 static const char *read_committed(parser *p, const value *v)
 {
     ends e = split(v);
+    if (has_year(&e)) {
+        return "a year alone is no time";
+    }
     bp_hlc low = 0;
     bp_hlc high = UINT64_MAX;
     bp_hlc unused = 0;
@@ -233,18 +255,34 @@ static const char *read_system(parser *p, const value *v)
     return NULL;
 }
 
+#define TIMES_HINT \
+    "write time=2026-01-01..2026-12-31, with T12:00:00Z behind a date if needed, or microseconds since 1970"
+#define MOMENTS_HINT "write committed=2026-01-01.., with T12:00:00Z behind a date if needed, milliseconds or ms.counter"
+#define RANGE_HINT "write one number, 3..5, 3.. or ..5"
+
 static const struct field {
     const char *name;
     bool range;
     const char *(*read)(parser *p, const value *v); /* what is wrong, or NULL */
+    const char *hint;
 } fields[] = {
-    {"entity", false, read_entity},      {"scope", false, read_scope},
-    {"kind", false, read_kind},          {"category", false, read_category},
-    {"clock", true, read_clock},         {"sequence", true, read_sequence},
-    {"lane", false, read_lane},          {"time", true, read_time},
-    {"committed", true, read_committed}, {"correlation", false, read_correlation},
-    {"cause", false, read_cause},        {"system", false, read_system},
+    {"entity", false, read_entity,
+     "write entity=order:7 for one, entity=order:* for order and all below it; a name that ends in * stands in quotes"},
+    {"scope", false, read_scope, "write scope=eu; a name with spaces stands in double quotes"},
+    {"kind", false, read_kind, "batpak kinds shows the names; or write kind=0xF001 or kind=15:1"},
+    {"category", false, read_category, "write category=0xF or category=15"},
+    {"clock", true, read_clock, RANGE_HINT},
+    {"sequence", true, read_sequence, RANGE_HINT},
+    {"lane", false, read_lane, "write lane=0 for what has no lane of its own"},
+    {"time", true, read_time, TIMES_HINT},
+    {"committed", true, read_committed, MOMENTS_HINT},
+    {"correlation", false, read_correlation, "write an id as batpak prints it, with or without hyphens"},
+    {"cause", false, read_cause, "write an id as batpak prints it, with or without hyphens"},
+    {"system", false, read_system, "write system=yes for the library's own events too"},
 };
+
+static const char *const fields_hint =
+    "fields are entity scope kind category clock sequence lane time committed correlation cause system";
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -281,6 +319,7 @@ static const char *read_value(parser *p, value *v)
     *v = (value){.text = p->room, .column = p->at + 1};
     if (p->text[p->at] == '"') {
         p->at++;
+        v->quoted = true;
         const char *what = read_quoted(p, v);
         if (what != NULL) {
             return what;
@@ -314,10 +353,11 @@ static bp_status read_word(parser *p)
             continue;
         }
         if (p->text[p->at] != '=') {
-            return fault(p, field->name, start + 1, "has no value");
+            return fault(p, field->name, start + 1, "has no value", field->hint);
         }
         if (p->seen & UINT32_C(1) << i) {
-            return fault(p, field->name, start + 1, "is there twice");
+            return fault(p, field->name, start + 1, "is there twice",
+                         "a field stands once; ask twice for either of two");
         }
         p->seen |= UINT32_C(1) << i;
         p->at++;
@@ -329,7 +369,7 @@ static bp_status read_word(parser *p)
         if (what == NULL) {
             what = field->read(p, &v);
         }
-        return what == NULL ? BP_OK : fault(p, field->name, v.column, what);
+        return what == NULL ? BP_OK : fault(p, field->name, v.column, what, field->hint);
     }
     char word[32];
     size_t shown = size < sizeof word ? size : sizeof word - 1;
@@ -338,7 +378,7 @@ static bp_status read_word(parser *p)
     }
     memcpy(word, p->text + start, shown);
     word[shown] = '\0';
-    return fault(p, word, start + 1, size == 0 ? "a field's name is missing" : "no such field");
+    return fault(p, word, start + 1, size == 0 ? "a field's name is missing before =" : "no such field", fields_hint);
 }
 
 bp_status bp_region_parse(bp_store *store, const char *text, bp_region *region_out, bp_region_text **owner_out,

@@ -26,7 +26,11 @@ static bp_status check_payload(const bp_store *store, const bp_payload *payload,
     if (payload->size > store->options.payload_max) {
         bpi_error_set(error, BP_ERR_TOO_LARGE, "payload of %zu bytes is over the limit of %u", payload->size,
                       (unsigned)store->options.payload_max);
-        bpi_error_hint(error, "raise the option payload_max (at most %u), or store a reference", BP_PAYLOAD_MAX);
+        if (store->options.payload_max < BP_PAYLOAD_MAX) {
+            bpi_error_hint(error, "raise the option payload_max (at most %u), or store a reference", BP_PAYLOAD_MAX);
+        } else {
+            bpi_error_hint(error, "no event holds more; keep the bytes elsewhere and store a reference to them");
+        }
         return BP_ERR_TOO_LARGE;
     }
     if (payload->type > BP_PAYLOAD_MSGPACK && payload->type < 128) {
@@ -64,8 +68,12 @@ static bp_status check_options(const bp_append_options *options, size_t index, b
     if ((options->flags & ~BPI_RECORD_FLAGS_KNOWN) != 0) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "flags 0x%x are unknown", (unsigned)options->flags);
     }
-    if ((unsigned)options->expect.kind > BP_EXPECT_AT || (unsigned)options->durability > BP_PERIODIC) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "expectation or durability is none");
+    if ((unsigned)options->expect.kind > BP_EXPECT_AT) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "expect.kind %d is no bp_expect_kind (any, none or at)",
+                             (int)options->expect.kind);
+    }
+    if ((unsigned)options->durability > BP_PERIODIC) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "durability %d is no bp_durability", (int)options->durability);
     }
     if (options->cause_count > BP_CAUSES_MAX || options->cause_item_count > BP_CAUSES_MAX ||
         options->cause_count + options->cause_item_count > BP_CAUSES_MAX) {

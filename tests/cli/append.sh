@@ -75,8 +75,9 @@ run 2 append ./s -e p -s x -p '{"a":1,"a":2}' --payload-type msgpack
 says "cannot become MessagePack"
 run 4 append ./s -e p -s x --file not-there.json
 says "cannot open not-there.json: No such file or directory"
-head -c $((17 << 20)) /dev/zero >large
+truncate -s 65M large
 run 2 append ./s -e p -s x --raw --file large
+says "larger than 64 MiB, the most a payload can be"
 rm large
 
 # Names.

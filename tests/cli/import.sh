@@ -219,3 +219,19 @@ run 0 import ./s ends.jsonl
 run 0 query ./s scope=e --count
 [ "$(cat out)" = 2 ] || fail "ends of lines"
 run 0 verify ./s
+
+# The whole range of times, the earliest instant of all included.
+rm -rf ./t
+run 0 init ./t
+feed '{"entity":"x","scope":"y","time":-9223372036854775808}' '{"entity":"x","scope":"y","time":9223372036854775807}'
+run 0 import ./t
+run 0 query ./t --json
+is '[int(e["time"]) for e in o]' '[-9223372036854775808, 9223372036854775807]'
+run 0 query ./t
+run 0 export ./t --all
+mv out times.jsonl
+run 0 init ./t2
+run 0 import ./t2 --exact times.jsonl
+feed '{"entity":"x","scope":"y","time":-9223372036854775809}'
+run 1 import ./t
+says "time wants microseconds"

@@ -49,6 +49,15 @@ run 1 get ./s 018f0000-0000-7000-8000-000000000000
 says "batpak get: "
 run 2 get ./s zzz
 
+# A word without anything in it is a variable that was not set, not a wish for everything.
+for verb in query export tail; do
+    run 2 "$verb" ./s ''
+    says "leave it out to ask for everything"
+done
+run 2 query ./s ' '
+run 2 query ./s 'entity=order*'
+says "entity=order:*"
+
 # query: the words, the options and both.
 sequences() { # EXPECTED ARGUMENT...
     local expected=$1

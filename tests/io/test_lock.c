@@ -20,6 +20,7 @@
 #include <batpak/io.h>
 
 #include "io/lock.h"
+#include "io/posix.h"
 
 static const bp_io *io;
 static bp_dir *dir;
@@ -211,6 +212,22 @@ static void a_child_closes_nobody_elses_descriptor(void **state)
     io->file_close(io->context, file);
 }
 
+/* What a child has between its fork and its handler: the same description, by a descriptor of its own. */
+static void closing_lets_go_whoever_shares_the_description(void **state)
+{
+    uint64_t holder = 0;
+    (void)state;
+    bp_file *first = open_lock();
+    assert_int_equal(try_lock(first, &holder), 0);
+    int shared = dup(bpi_posix_file_of(first)->fd);
+    assert_true(shared >= 0);
+    io->file_close(io->context, first);
+    bp_file *second = open_lock();
+    assert_int_equal(try_lock(second, &holder), 0);
+    io->file_close(io->context, second);
+    assert_int_equal(close(shared), 0);
+}
+
 static void the_generation_counts_forks(void **state)
 {
     (void)state;
@@ -259,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_child_does_not_keep_its_parents_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(the_parent_keeps_its_lock_when_a_child_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_child_closes_nobody_elses_descriptor, setup, teardown),
+        cmocka_unit_test_setup_teardown(closing_lets_go_whoever_shares_the_description, setup, teardown),
         cmocka_unit_test_setup_teardown(the_generation_counts_forks, setup, teardown),
         cmocka_unit_test_setup_teardown(many_locks_end_in_any_order, setup, teardown),
     };

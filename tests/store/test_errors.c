@@ -1,6 +1,8 @@
 /*
  * test_errors.c: what errors say to a person: what happened; where; what to try.
  */
+#include <unistd.h>
+
 #include "support/world.h"
 
 /* `what; where; try: something`, in one line, with the given words. */
@@ -208,6 +210,57 @@ static void unknown_bits_refuse_what_they_should(void **state)
     }
 }
 
+static void a_bad_option_is_told_by_its_name_and_value(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_append_options options;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_append_options_init(&options);
+    options.expect.kind = (bp_expect_kind)9;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("", 0), &options, NULL, &error),
+                 &error);
+    says(&error, "expect.kind 9", NULL, NULL);
+    bp_append_options_init(&options);
+    options.durability = (bp_durability)7;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("", 0), &options, NULL, &error),
+                 &error);
+    says(&error, "durability 7", NULL, NULL);
+    bp_append_options_init(&options);
+    options.kind_name = "";
+    CHECK_STATUS(BP_ERR_KIND, bp_append(store, bp_at("e", "s"), 0, bp_raw("", 0), &options, NULL, &error), &error);
+    says(&error, "kind_name '' is no name for a kind", NULL, NULL);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void a_linked_segment_is_told_to_be_a_link(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_store *store = NULL;
+    (void)state;
+    bpt_world_disk(&world);
+    store = bpt_open(&world);
+    (void)bpt_put(store, "e", "x");
+    bpt_close(store);
+    char segment[4200];
+    char moved[4200];
+    (void)snprintf(segment, sizeof segment, "%s/log/0000000001-1.seg", world.path);
+    (void)snprintf(moved, sizeof moved, "%s/elsewhere", world.path);
+    if (access(segment, F_OK) != 0) {
+        (void)snprintf(segment, sizeof segment, "%s/log/0000000000-1.seg", world.path);
+    }
+    assert_int_equal(rename(segment, moved), 0);
+    assert_int_equal(symlink("../elsewhere", segment), 0);
+    bp_status status = bp_open(world.path, &world.options, &store, &error);
+    CHECK(status != BP_OK, "a link was followed");
+    says(&error, "cannot open a segment", ".seg", "symbolic link");
+    bpt_world_end(&world);
+}
+
 static void every_status_has_a_name_and_words(void **state)
 {
     (void)state;
@@ -247,6 +300,8 @@ int main(void)
         cmocka_unit_test(damage_names_file_and_offset),
         cmocka_unit_test(a_newer_format_is_named),
         cmocka_unit_test(unknown_bits_refuse_what_they_should),
+        cmocka_unit_test(a_bad_option_is_told_by_its_name_and_value),
+        cmocka_unit_test(a_linked_segment_is_told_to_be_a_link),
         cmocka_unit_test(every_status_has_a_name_and_words),
         cmocka_unit_test(formatting_cuts_at_the_size_given),
     };

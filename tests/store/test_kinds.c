@@ -207,6 +207,30 @@ static void a_free_kind_is_one_that_has_no_events_of_its_own(void **state)
     assert_true(bp_kind_category(receipt.kind) == 1 && bp_kind_type(receipt.kind) >= 5);
 }
 
+static void the_next_free_kind_is_what_a_new_name_is_given(void **state)
+{
+    fixture *f = *state;
+    bp_kind_code next = 0;
+    bp_receipt receipt;
+    for (unsigned round = 0; round < 3; round++) {
+        char name[8] = {'n', (char)('0' + round)};
+        CHECK_OK(bp_kind_next_free(f->store, &next, &f->error), &f->error);
+        assert_int_equal(bp_kind_category(next), 1);
+        assert_null(bp_kind_name(f->store, next));
+        CHECK_OK(named(f, name, false, &receipt), &f->error);
+        assert_int_equal(receipt.kind, next);
+    }
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_kind_next_free(f->store, NULL, &f->error), &f->error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_kind_next_free(NULL, &next, &f->error), &f->error);
+    for (unsigned type = bp_kind_type(next) + 1; type < 4096; type++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "t%u", type);
+        CHECK_OK(bp_kind_define(f->store, bp_kind(1, type), name, &f->error), &f->error);
+    }
+    CHECK_OK(bp_kind_define(f->store, bp_kind(1, 0), "zero", &f->error), &f->error);
+    CHECK_STATUS(BP_ERR_KIND, bp_kind_next_free(f->store, &next, &f->error), &f->error);
+}
+
 static void kinds_are_found_as_people_write_them(void **state)
 {
     fixture *f = *state;
@@ -283,6 +307,7 @@ int main(void)
         CASE(each_item_may_have_a_name_of_its_own),
         CASE(a_refused_append_names_nothing),
         CASE(a_free_kind_is_one_that_has_no_events_of_its_own),
+        CASE(the_next_free_kind_is_what_a_new_name_is_given),
         CASE(kinds_are_found_as_people_write_them),
         CASE(the_table_counts_events),
     };

@@ -137,7 +137,7 @@ static void what_is_wrong_is_told_by_field_and_column(void **state)
     refused("lane=4294967296", "region, column 6: lane: not a number up to 4294967295");
     refused("correlation=abc", "region, column 13: correlation: not an id");
     refused("system=1", "region, column 8: system: neither yes nor no");
-    refused("=x", "region, column 1: : a field's name is missing");
+    refused("=x", "region, column 1: a field's name is missing before =");
     static const char *const times[] = {"time=2026-02-29",
                                         "time=2026-1-1",
                                         "time=2026-01-01T00:00Z",
@@ -263,6 +263,47 @@ static bool matches(const char *text)
     return matched;
 }
 
+static void hinted(const char *text, const char *hint)
+{
+    bp_region region;
+    bp_region_text *owner = NULL;
+    bp_error error;
+    assert_int_equal(bp_region_parse(NULL, text, &region, &owner, &error), BP_ERR_FORMAT);
+    if (strstr(error.hint, hint) == NULL) {
+        fail_msg("%s: the hint is %s", text, error.hint);
+    }
+}
+
+static void each_field_says_how_it_is_written(void **state)
+{
+    (void)state;
+    hinted("foo", "fields are entity scope");
+    hinted("entity=e*", "entity=order:*");
+    hinted("kind=zz", "15:1");
+    hinted("time=2026..", "time=2026-01-01..2026-12-31");
+    hinted("time=..2026", "time=2026-01-01..2026-12-31");
+    hinted("committed=2026..", "ms.counter");
+    hinted("clock=x", "3..5");
+    hinted("category=99", "0xF");
+    hinted("cause=1", "an id");
+    hinted("lane=", "lane=0");
+    hinted("scope=", "scope=eu");
+    hinted("system=maybe", "system=yes");
+}
+
+/* A star alone is no prefix: said where it stands bare, a part of the name where it is quoted. */
+static void a_star_without_a_colon_is_asked_about(void **state)
+{
+    (void)state;
+    refused("entity=e*", "region, column 8: entity: a star alone makes no prefix");
+    refused("time=2026..2027", "region, column 6: time: a year alone is no time");
+    same("entity=\"e*\"", "entity=\"e*\"");
+    same("entity=\"e:\\*\"", "entity=\"e:\\*\"");
+    same("entity=e:*", "entity=e:*");
+    same("committed=2026.5", "committed=2026.5");
+    assert_false(matches("entity=\"order:1*\""));
+}
+
 static void every_field_is_applied(void **state)
 {
     (void)state;
@@ -341,6 +382,8 @@ int main(void)
         cmocka_unit_test(arguments_that_are_null_are_refused),
         cmocka_unit_test(a_text_is_cut_to_the_buffer),
         cmocka_unit_test(any_range_comes_back),
+        cmocka_unit_test(each_field_says_how_it_is_written),
+        cmocka_unit_test(a_star_without_a_colon_is_asked_about),
         cmocka_unit_test(every_field_is_applied),
         cmocka_unit_test(system_events_only_when_asked),
         cmocka_unit_test(a_region_that_was_not_made_matches_nothing),

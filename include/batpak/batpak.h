@@ -16,6 +16,7 @@
  *   gate.h     named predicates, denials              pipeline.h evaluate, permit, commit; bypass
  *   bind.h     gates inside the commit
  *   watch.h    a state, told when it changes        read_model.h  folding into SQLite
+ *   bind.h     gates inside the commit                policy.h   ready-made gates, policy files
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -43,6 +44,7 @@
 #include <batpak/position.h>
 #include <batpak/projection.h>
 #include <batpak/pipeline.h>
+#include <batpak/policy.h>
 #include <batpak/query.h>
 #include <batpak/read_model.h>
 #include <batpak/region.h>

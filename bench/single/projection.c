@@ -33,17 +33,34 @@ static void must(bp_status status)
     }
 }
 
+/* Eight bytes at a time, in four lanes of 16 bits, which hold 128 words; else the sum would take longer than the reading. */
+static uint64_t sum_of(const uint8_t *bytes, size_t size)
+{
+    const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t total = 0;
+    while (size >= 8) {
+        uint64_t lanes = 0;
+        size_t words = size / 8 < 128 ? size / 8 : 128;
+        for (size_t i = 0; i < words; i++, bytes += 8) {
+            uint64_t word;
+            memcpy(&word, bytes, 8);
+            lanes += (word & even) + (word >> 8 & even);
+        }
+        size -= words * 8;
+        total += (lanes & 0xffff) + (lanes >> 16 & 0xffff) + (lanes >> 32 & 0xffff) + (lanes >> 48);
+    }
+    while (size-- > 0) {
+        total += *bytes++;
+    }
+    return total;
+}
+
 static bp_status apply(void *context, void *state, const bp_event *event, bp_error *told)
 {
     struct sum *sum = state;
-    const uint8_t *bytes = event->payload;
-    uint64_t total = 0;
     (void)context;
     (void)told;
-    for (size_t i = 0; i < event->payload_size; i++) {
-        total += bytes[i];
-    }
-    sum->bytes += total;
+    sum->bytes += sum_of(event->payload, event->payload_size);
     sum->events++;
     return BP_OK;
 }

@@ -8,6 +8,7 @@
 
 #include <batpak/cache.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
@@ -79,6 +80,7 @@ static void ring_in(memory_cache *cache, entry *e)
 static void drop(memory_cache *cache, entry **at)
 {
     entry *e = *at;
+    BPI_ASSERT(e != NULL); /* what hangs in the ring is in the table */
     *at = e->next;
     ring_out(cache, e);
     cache->bytes -= size_of(e);

@@ -16,6 +16,8 @@
 
 #define POSITIONS "batpak_read_models"
 
+enum { TABLE_NAME = 2 * BPI_READ_PREFIX };
+
 /* ---- texts ---- */
 
 static bool is_letter(char c)
@@ -314,7 +316,7 @@ bp_status bpi_read_make(sqlite3 *db, const bp_read_model *model, const char *sou
 }
 
 /* One table whose name begins with the prefix; *found_out false: there is none. */
-static bp_status find_table(sqlite3 *db, const char *prefix, char name_out[2 * BPI_READ_PREFIX], bool *found_out,
+static bp_status find_table(sqlite3 *db, const char *prefix, char name_out[TABLE_NAME], bool *found_out,
                             bp_error *error)
 {
     sqlite3_stmt *row = NULL;
@@ -329,7 +331,7 @@ static bp_status find_table(sqlite3 *db, const char *prefix, char name_out[2 * B
     if (code == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(row, 0);
         size_t length = name == NULL ? 0 : name_length(name);
-        *found_out = length > 0 && name[length] == '\0' && length < 2 * BPI_READ_PREFIX;
+        *found_out = length > 0 && name[length] == '\0' && length < TABLE_NAME;
         if (*found_out) {
             memcpy(name_out, name, length + 1);
         }
@@ -342,8 +344,8 @@ static bp_status find_table(sqlite3 *db, const char *prefix, char name_out[2 * B
 bp_status bpi_read_drop(sqlite3 *db, const bp_read_model *model, const bpi_generation *generation, bp_error *error)
 {
     char prefix[BPI_READ_PREFIX];
-    char name[2 * BPI_READ_PREFIX];
-    char sql[2 * BPI_READ_PREFIX + 32];
+    char name[TABLE_NAME];
+    char sql[TABLE_NAME + 32];
     bool found = true;
     bpi_read_prefix(model, generation->number, prefix);
     bp_status status = generation->live ? drop_views(db, model, generation->number, error) : BP_OK;

@@ -2,9 +2,9 @@
  * test_without.c: what a library that was built without LMDB and SQLite answers. The sources themselves, in that form: tests
  * are compiled without the definitions that say these libraries are there.
  */
-#include "projection/cache_lmdb.c"
-#include "projection/cache_sqlite.c"
-#include "projection/read_model.c"
+#include "projection/cache_lmdb.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "projection/cache_sqlite.c" /* NOLINT(bugprone-suspicious-include) */
+#include "projection/read_model.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "support/check.h"
 
 static void what_is_left_out_says_so(void **state)

@@ -91,6 +91,9 @@ static bool msgpack_uint(const bpi_reader *reader, size_t at, uint64_t *number_o
         return false;
     }
     *number_out = head.number;
+    if (head.code >= 0xd0 && head.code <= 0xd3) { /* signed, of 1, 2, 4 or 8 bytes, but not below 0 */
+        return head.number >> (8 * (1u << (head.code - 0xd0)) - 1) == 0;
+    }
     return head.code < 0x80 || (head.code >= 0xcc && head.code <= 0xcf);
 }
 

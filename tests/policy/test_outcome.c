@@ -129,8 +129,13 @@ static void what_was_not_given_is_an_error(void **state)
                                          "was given\",\"retryable\":false}}");
     bp_outcome *items[] = {NULL};
     bp_outcome *batch = bp_outcome_batch(items, 1);
+    assert_non_null(bp_outcome_at(batch, 0));
     assert_true(bp_outcome_is_error(bp_outcome_at(batch, 0)));
     bp_outcome_free(batch);
+    bp_value some[] = {bpt_number(1), bp_value_no_memory(), bpt_number(2)};
+    bp_outcome *list = bp_outcome_ok(bp_value_list(some, 3));
+    assert_true(bp_text_equal(bp_outcome_as_error(list)->message, bp_text_of("out of memory")));
+    bp_outcome_free(list);
     bp_failure odd = {.kind = (bp_failure_kind)77};
     bp_outcome *error = bp_outcome_error(&odd);
     assert_int_equal(bp_outcome_as_error(error)->kind, BP_FAILURE_VALIDATION);

@@ -67,6 +67,11 @@ static void the_json_form_is_this(void **state)
     IS(bp_outcome_retry(UINT64_MAX, 1, 2, "r"), "{\"type\":\"retry\",\"data\":{\"after_ms\":\"18446744073709551615\","
                                                 "\"attempt\":1,\"max_attempts\":2,\"reason\":"
                                                 "\"r\"}}");
+    IS(bp_outcome_retry(UINT64_C(1) << 53, 1, 2, ""), "{\"type\":\"retry\",\"data\":{\"after_ms\":9007199254740992,"
+                                                      "\"attempt\":1,\"max_attempts\":2,\"reason\":\"\"}}");
+    IS(bp_outcome_retry((UINT64_C(1) << 53) + 1, 1, 2, ""),
+       "{\"type\":\"retry\",\"data\":{\"after_ms\":\"9007199254740993\",\"attempt\":1,\"max_attempts\":2,\"reason\":"
+       "\"\"}}");
     const bp_wait parts[] = {bp_wait_until(5), bp_wait_event(&ids[0]), bp_wait_custom(9, "ab", 2),
                              bp_wait_all(NULL, 0)};
     bp_wait any = bp_wait_any(parts, 4);
@@ -319,6 +324,83 @@ static void json_is_judged_as_by_another_reader(void **state)
 }
 #endif
 
+/* {type: retry, data: {after_ms: <the object>, ...}} */
+static bp_status read_after(const char *object, size_t size, uint64_t *after_out)
+{
+    static const char head[] = "\x82\xa4type\xa5retry\xa4"
+                               "data\x84\xa6reason\xa0\xa7"
+                               "attempt\x01\xac"
+                               "max_attempts\x02\xa8"
+                               "after_ms";
+    char bytes[128];
+    bp_error error;
+    bp_outcome *outcome = NULL;
+    memcpy(bytes, head, sizeof head - 1);
+    memcpy(bytes + sizeof head - 1, object, size);
+    bp_status status = bp_outcome_decode(bp_msgpack(bytes, sizeof head - 1 + size), NULL, &outcome, &error);
+    *after_out = status == BP_OK ? bp_outcome_as_retry(outcome)->after_ms : 0;
+    bp_outcome_free(outcome);
+    return status;
+}
+
+static void whole_numbers_are_read_in_every_width(void **state)
+{
+    static const struct {
+        const char *object;
+        size_t size;
+        uint64_t number; /* UINT64_MAX: it is none */
+    } rows[] = {
+        {"\x7f", 1, 127},
+        {"\xcc\xff", 2, 255},
+        {"\xcd\xff\xff", 3, 65535},
+        {"\xce\xff\xff\xff\xff", 5, UINT32_MAX},
+        {"\xcf\x80\0\0\0\0\0\0\0", 9, UINT64_C(1) << 63},
+        {"\xd0\x7f", 2, 127},
+        {"\xd1\x7f\xff", 3, 32767},
+        {"\xd2\x7f\xff\xff\xff", 5, INT32_MAX},
+        {"\xd3\0\0\0\0\0\0\0\x05", 9, 5},
+        {"\xd0\x80", 2, UINT64_MAX},
+        {"\xd1\x80\0", 3, UINT64_MAX},
+        {"\xd2\x80\0\0\0", 5, UINT64_MAX},
+        {"\xd3\x80\0\0\0\0\0\0\0", 9, UINT64_MAX},
+        {"\xff", 1, UINT64_MAX},
+        {"\xca\0\0\0\0", 5, UINT64_MAX},
+        {"\xcb\0\0\0\0\0\0\0\0", 9, UINT64_MAX},
+        {"\xa1"
+         "5",
+         2, UINT64_MAX},
+        {"\xc0", 1, UINT64_MAX},
+    };
+    (void)state;
+    for (size_t index = 0; index < sizeof rows / sizeof *rows; index++) {
+        uint64_t after = 0;
+        bp_status status = read_after(rows[index].object, rows[index].size, &after);
+        bpt_note("row %zu", index);
+        assert_int_equal(status, rows[index].number == UINT64_MAX ? BP_ERR_FORMAT : BP_OK);
+        assert_true(status != BP_OK || after == rows[index].number);
+    }
+}
+
+static void conditions_end_at_4096(void **state)
+{
+    (void)state;
+    static const char one[] = "{\"type\":\"until\",\"data\":{\"until_ms\":1}},";
+    for (size_t items = BP_WAIT_MAX - 1; items <= BP_WAIT_MAX; items++) {
+        bp_error error;
+        bp_outcome *outcome = NULL;
+        char *text = malloc(items * sizeof one + 256);
+        assert_non_null(text);
+        char *at = stpcpy(text, "{\"type\":\"pending\",\"data\":{\"condition\":{\"type\":\"any\",\"data\":[");
+        for (size_t index = 0; index < items; index++) {
+            at = stpcpy(at, one);
+        }
+        (void)stpcpy(at - 1, "]},\"resume_token\":\"" ID1 "\"}}");
+        CHECK_STATUS(items < BP_WAIT_MAX ? BP_OK : BP_ERR_FORMAT, read_text(text, &outcome, &error), &error);
+        bp_outcome_free(outcome);
+        free(text);
+    }
+}
+
 /* ---- what is refused ---- */
 
 static void what_is_no_outcome_is_told(void **state)
@@ -341,6 +423,8 @@ static void what_is_no_outcome_is_told(void **state)
         {"{\"type\":\"batch\",\"data\":[1]}", "no map at byte 24"},
         {"{\"type\":\"cancelled\",\"data\":{\"reason\":1}}", "no text"},
         {"{\"type\":\"cancelled\",\"data\":{\"reason\":\"\\ud800\"}}", "bad escape"},
+        {"{\"type\":\"cancelled\",\"data\":{\"reason\":\"\\udc00\"}}", "bad escape"},
+        {"{\"type\":\"cancelled\",\"data\":{\"reason\":\"\\ud800\\u0041\"}}", "bad escape"},
         {"{\"type\":\"cancelled\",\"data\":{\"reason\":\"\xff\"}}", "UTF-8"},
         {"{\"type\":\"error\",\"data\":{\"kind\":\"odd\",\"message\":\"\",\"retryable\":true}}", "unknown kind"},
         {"{\"type\":\"error\",\"data\":{\"kind\":\"custom\",\"message\":\"\",\"retryable\":true}}", "code"},
@@ -494,6 +578,8 @@ int main(void)
         CASE(all_outcomes_come_back),
         CASE(sizes_of_every_width_come_back),
         CASE(readers_take_what_others_write),
+        CASE(whole_numbers_are_read_in_every_width),
+        CASE(conditions_end_at_4096),
 #ifdef BPT_SECOND_READERS
         CASE(other_readers_read_them),
         CASE(json_is_judged_as_by_another_reader),

@@ -6,6 +6,7 @@
  *   event.h    what is read back                    region.h   the one predicate
  *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
  *   cursor.h   going on from a position             subscription.h  a cursor that waits
+ *   consumer.h a subscription that remembers
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
@@ -31,6 +32,7 @@
 #define BATPAK_BATPAK_H
 
 #include <batpak/append.h>
+#include <batpak/consumer.h>
 #include <batpak/cursor.h>
 #include <batpak/cache.h>
 #include <batpak/bind.h>

@@ -358,24 +358,39 @@ bp_status bpi_cursor_to_end(bp_cursor *cursor, bp_error *error)
     return status;
 }
 
+bp_status bpi_store_position_at(bp_store *store, uint64_t next, bp_position *position_out, bp_error *error)
+{
+    bp_error own;
+    bp_error *told = error != NULL ? error : &own;
+    memset(position_out, 0, sizeof *position_out);
+    if (next == 0) {
+        return BP_OK;
+    }
+    bpi_index *index = bpi_store_read_begin(store, "position", told);
+    if (index == NULL) {
+        return told->status;
+    }
+    bpi_view *view = bpi_view_pin(index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    bp_event event;
+    bp_status status = bpi_view_event(view, next - 1, &event, error);
+    if (status == BP_OK) {
+        *position_out =
+            (bp_position){.next = next, .epoch = bp_store_frontiers(store).epoch, .event_hash = event.event_hash};
+    }
+    bpi_view_drop(view);
+    return status;
+}
+
 bp_status bpi_hub_position(bpi_hub *hub, uint64_t next, bp_position *position_out, bp_error *error)
 {
-    memset(position_out, 0, sizeof *position_out);
     bp_status status = bpi_hub_enter(hub, error);
-    if (status != BP_OK) {
-        return status;
+    if (status == BP_OK) {
+        status = bpi_store_position_at(hub->store, next, position_out, error);
+        bpi_hub_leave(hub);
     }
-    const bp_event *event = NULL;
-    if (next != 0) {
-        status = bp_get_sequence(hub->store, next - 1, &event, error);
-    }
-    if (event != NULL) {
-        position_out->next = next;
-        position_out->epoch = bp_store_frontiers(hub->store).epoch;
-        position_out->event_hash = event->event_hash;
-        bp_event_release(event);
-    }
-    bpi_hub_leave(hub);
     return status;
 }
 

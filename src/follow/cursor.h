@@ -36,7 +36,9 @@ const bp_region *bpi_cursor_whole_region(const bp_cursor *cursor);
 /* Goes on at that sequence, which was handed out or passed over already. */
 void bpi_cursor_move(bp_cursor *cursor, uint64_t next);
 
-/* The position behind the events below `next`. Enters the hub. */
+/* The position behind the events below `next`, which are published. */
+bp_status bpi_store_position_at(bp_store *store, uint64_t next, bp_position *position_out, bp_error *error);
+/* The same; enters the hub. */
 bp_status bpi_hub_position(bpi_hub *hub, uint64_t next, bp_position *position_out, bp_error *error);
 
 #endif

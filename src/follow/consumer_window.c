@@ -1,0 +1,230 @@
+/*
+ * consumer_window.c: who may have which event now. See consumer.h.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "follow/consumer.h"
+
+/* FNV-1a: spreads names well enough for a table that one process keeps for a moment. */
+static uint64_t stream_of(bp_text entity)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < entity.size; i++) {
+        hash = (hash ^ (uint8_t)entity.data[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* Which partition an entity falls to: the same in every process and version (docs/format.md, section 14). */
+static bool is_ours(const bp_consumer *consumer, bp_text entity)
+{
+    if (consumer->options.partitions == 1) {
+        return true;
+    }
+    bp_hash hash = bp_hash_bytes(entity.data, entity.size);
+    return bpi_get64(hash.bytes) % consumer->options.partitions == consumer->options.partition;
+}
+
+/* ---- the entries ---- */
+
+static bpi_entry *at(const bp_consumer *consumer, size_t i)
+{
+    return &consumer->entries[consumer->first + i];
+}
+
+/* The place of the first entry at or behind a sequence. */
+static size_t place_of(const bp_consumer *consumer, uint64_t sequence)
+{
+    size_t low = 0;
+    size_t high = consumer->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (at(consumer, middle)->sequence < sequence) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bpi_entry *bpi_consumer_find(bp_consumer *consumer, uint64_t sequence)
+{
+    size_t place = place_of(consumer, sequence);
+    return place < consumer->count && at(consumer, place)->sequence == sequence ? at(consumer, place) : NULL;
+}
+
+/* There is room: capacity is twice what can be in. */
+static bpi_entry *insert(bp_consumer *consumer, const bpi_entry *entry)
+{
+    if (consumer->first + consumer->count == consumer->capacity) {
+        memmove(consumer->entries, at(consumer, 0), consumer->count * sizeof *entry);
+        consumer->first = 0;
+    }
+    size_t place = place_of(consumer, entry->sequence);
+    memmove(at(consumer, place + 1), at(consumer, place), (consumer->count - place) * sizeof *entry);
+    *at(consumer, place) = *entry;
+    consumer->count++;
+    consumer->waiting++;
+    consumer->retried += entry->parked;
+    return at(consumer, place);
+}
+
+static void let_go(bp_consumer *consumer, bpi_entry *entry)
+{
+    if (entry->event != NULL) {
+        bp_event_release(entry->event);
+        entry->event = NULL;
+        consumer->alone -= entry->alone;
+        consumer->waiting++;
+    }
+}
+
+void bpi_consumer_remove(bp_consumer *consumer, bpi_entry *entry)
+{
+    let_go(consumer, entry);
+    consumer->waiting--;
+    consumer->retried -= entry->parked;
+    size_t place = (size_t)(entry - at(consumer, 0));
+    if (place == 0) {
+        consumer->first++;
+    } else {
+        memmove(entry, entry + 1, (consumer->count - place - 1) * sizeof *entry);
+    }
+    consumer->count--;
+}
+
+void bpi_consumer_put_back(bp_consumer *consumer, bpi_entry *entry, uint64_t due_ns)
+{
+    let_go(consumer, entry);
+    entry->due_ns = due_ns;
+}
+
+uint64_t bpi_consumer_watermark(const bp_consumer *consumer)
+{
+    for (size_t i = 0; i < consumer->count; i++) {
+        if (!at(consumer, i)->parked) {
+            return at(consumer, i)->sequence;
+        }
+    }
+    return bpi_cursor_next_sequence(consumer->cursor);
+}
+
+/* ---- delivering ---- */
+
+static bp_status deliver(bp_consumer *consumer, bpi_entry *entry, uint32_t worker, const bp_event **event_out,
+                         bp_error *error)
+{
+    bp_status status = bp_get_sequence(consumer->hub->store, entry->sequence, &entry->event, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    entry->worker = worker;
+    entry->alone = (entry->event->flags & BP_FLAG_REQUIRES_ACK) != 0;
+    consumer->alone += entry->alone;
+    consumer->waiting--;
+    *event_out = entry->event;
+    return BP_OK;
+}
+
+/* Has this stream been marked in this pass? With `mark` it is afterwards. */
+static bool marked(bp_consumer *consumer, uint64_t stream, bool mark)
+{
+    size_t slot = (size_t)(stream & (consumer->stream_slots - 1));
+    while (consumer->marks[slot] == consumer->pass) {
+        if (consumer->streams[slot] == stream) {
+            return true;
+        }
+        slot = (slot + 1) & (consumer->stream_slots - 1);
+    }
+    if (mark) {
+        consumer->marks[slot] = consumer->pass;
+        consumer->streams[slot] = stream;
+    }
+    return false;
+}
+
+static void begin_pass(bp_consumer *consumer)
+{
+    if (++consumer->pass == 0) {
+        memset(consumer->marks, 0, consumer->stream_slots * sizeof *consumer->marks);
+        consumer->pass = 1;
+    }
+}
+
+/* The first that waits and may go: nothing earlier of its stream waits, is another worker's, or wants to be alone. */
+static bpi_entry *find_free(bp_consumer *consumer, uint32_t worker, uint64_t *due_out)
+{
+    uint64_t now = bpi_consumer_now(consumer);
+    begin_pass(consumer);
+    for (size_t i = 0; i < consumer->count; i++) {
+        bpi_entry *entry = at(consumer, i);
+        bool held = entry->event != NULL;
+        if (held ? entry->worker != worker || entry->alone : marked(consumer, entry->stream, false)) {
+            (void)marked(consumer, entry->stream, true);
+        } else if (!held && entry->due_ns <= now) {
+            return entry;
+        } else if (!held) {
+            *due_out = entry->due_ns < *due_out ? entry->due_ns : *due_out;
+            (void)marked(consumer, entry->stream, true);
+        }
+    }
+    return NULL;
+}
+
+/* May an entry behind all others go? */
+static bool is_free(const bp_consumer *consumer, const bpi_entry *entry, uint32_t worker)
+{
+    bool alone = consumer->waiting == 1 && consumer->alone == 0 && consumer->options.workers == 1;
+    for (size_t i = 0; !alone && i + 1 < consumer->count; i++) {
+        const bpi_entry *earlier = at(consumer, i);
+        if (earlier->stream == entry->stream &&
+            (earlier->event == NULL || earlier->worker != worker || earlier->alone)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_event **event_out, uint64_t *due_out,
+                            bp_error *error)
+{
+    *due_out = UINT64_MAX;
+    if (consumer->waiting > 0) {
+        bpi_entry *entry = find_free(consumer, worker, due_out);
+        if (entry != NULL) {
+            return deliver(consumer, entry, worker, event_out, error);
+        }
+    }
+    while (consumer->count - consumer->retried < consumer->options.window) {
+        bp_event event;
+        bp_status status = bpi_cursor_step(consumer->cursor, &event, NULL, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        if (!is_ours(consumer, event.entity)) {
+            continue;
+        }
+        bpi_entry fresh = {.sequence = event.sequence, .stream = stream_of(event.entity)};
+        bpi_entry *entry = insert(consumer, &fresh);
+        if (is_free(consumer, entry, worker)) {
+            return deliver(consumer, entry, worker, event_out, error);
+        }
+    }
+    return BP_END;
+}
+
+bp_status bpi_consumer_try_again(bp_consumer *consumer, const bpi_parked *parked, bp_error *error)
+{
+    const bp_event *event = NULL;
+    bp_status status = bp_get_sequence(consumer->hub->store, parked->sequence, &event, error);
+    if (status == BP_OK) {
+        bpi_entry entry = {.sequence = parked->sequence, .stream = stream_of(event->entity), .parked = true};
+        (void)insert(consumer, &entry);
+        bp_event_release(event);
+    }
+    return status;
+}

@@ -27,6 +27,9 @@
  * directory twice for writing in one process (BP_ERR_LOCKED); do not keep a store on a filesystem without working
  * mmap and fdatasync (most network filesystems). A medium that fails under a mapping raises SIGBUS, as with every
  * program that maps files; bp_verify and recovery read with pread and report it as an error.
+ *
+ * NULL where a function of the store does not say that it may be: BP_ERR_ARGUMENT (a name that is NULL: BP_ERR_NAME); from
+ * what returns no status false, 0, an empty text or a nil id, and nothing is done.
  */
 #ifndef BATPAK_BATPAK_H
 #define BATPAK_BATPAK_H

@@ -67,10 +67,12 @@ bp_status bp_error_set(bp_error *error, bp_status status, const char *format, ..
     if (error == NULL) {
         return status;
     }
-    char message[BP_ERROR_MESSAGE_SIZE];
+    char message[BP_ERROR_MESSAGE_SIZE] = "";
     va_list arguments;
     va_start(arguments, format);
-    format_cut(message, sizeof(message), format, arguments);
+    if (format != NULL) {
+        format_cut(message, sizeof(message), format, arguments);
+    }
     va_end(arguments);
     set_message(error, status, 0, message);
     return status;

@@ -16,22 +16,25 @@ static const char hex_digits[] = "0123456789abcdef";
 
 bool bp_id_is_nil(const bp_id *id)
 {
-    return bpi_all_zero(id->bytes, sizeof(id->bytes));
+    return id == NULL || bpi_all_zero(id->bytes, sizeof(id->bytes));
 }
 
 bool bp_id_equal(const bp_id *a, const bp_id *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+    return a == b || (a != NULL && b != NULL && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0);
 }
 
 int bp_id_compare(const bp_id *a, const bp_id *b)
 {
+    if (a == NULL || b == NULL) {
+        return (a != NULL) - (b != NULL);
+    }
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
 bool bp_hash_equal(const bp_hash *a, const bp_hash *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+    return a == b || (a != NULL && b != NULL && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0);
 }
 
 static void stamp(bp_id *id, unsigned version)
@@ -46,7 +49,8 @@ bp_id bp_id_from(const char *name_space, const void *data, size_t size)
     bp_text name = bp_text_of(name_space);
     bp_hash hash;
     bp_id id;
-    bpi_hash_derive_two(prefix, sizeof(prefix) - 1, name.data, name.size, data, size, &hash);
+    bpi_hash_derive_two(prefix, sizeof(prefix) - 1, name.data, name.size, data == NULL ? "" : data,
+                        data == NULL ? 0 : size, &hash);
     memcpy(id.bytes, hash.bytes, sizeof(id.bytes));
     stamp(&id, 8);
     return id;
@@ -113,8 +117,12 @@ static const uint8_t group_sizes[] = {4, 2, 2, 2, 6};
 
 void bp_id_print(const bp_id *id, char text_out[BP_ID_TEXT_SIZE])
 {
-    const uint8_t *bytes = id->bytes;
+    static const bp_id nil;
+    const uint8_t *bytes = id == NULL ? nil.bytes : id->bytes;
     char *out = text_out;
+    if (text_out == NULL) {
+        return;
+    }
     for (size_t group = 0; group < sizeof(group_sizes); group++) {
         print_hex(bytes, group_sizes[group], out);
         bytes += group_sizes[group];
@@ -126,6 +134,9 @@ void bp_id_print(const bp_id *id, char text_out[BP_ID_TEXT_SIZE])
 
 bool bp_id_parse(const char *text, size_t size, bp_id *id_out)
 {
+    if (text == NULL || id_out == NULL) {
+        return false;
+    }
     size_t start = size;
     while (start > 0 && text[start - 1] != ':') {
         start--;
@@ -157,14 +168,19 @@ bool bp_id_parse(const char *text, size_t size, bp_id *id_out)
 
 void bp_hash_print(const bp_hash *hash, char text_out[BP_HASH_TEXT_SIZE])
 {
-    print_hex(hash->bytes, sizeof(hash->bytes), text_out);
+    static const bp_hash zeros;
+    if (text_out == NULL) {
+        return;
+    }
+    print_hex(hash == NULL ? zeros.bytes : hash->bytes, sizeof(zeros.bytes), text_out);
     text_out[BP_HASH_TEXT_SIZE - 1] = '\0';
 }
 
 bool bp_hash_parse(const char *text, size_t size, bp_hash *hash_out)
 {
     bp_hash hash;
-    if (size != BP_HASH_TEXT_SIZE - 1 || !parse_hex(text, sizeof(hash.bytes), hash.bytes)) {
+    if (text == NULL || hash_out == NULL || size != BP_HASH_TEXT_SIZE - 1 ||
+        !parse_hex(text, sizeof(hash.bytes), hash.bytes)) {
         return false;
     }
     *hash_out = hash;

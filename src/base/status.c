@@ -114,6 +114,8 @@ int bp_print_error(FILE *stream, const bp_error *error)
 {
     char text[BP_ERROR_MESSAGE_SIZE + BP_ERROR_PATH_SIZE + BP_ERROR_HINT_SIZE + 64];
     (void)bp_error_format(error, text, sizeof(text));
-    (void)fprintf(stream, "%s\n", text);
+    if (stream != NULL) {
+        (void)fprintf(stream, "%s\n", text);
+    }
     return 1;
 }

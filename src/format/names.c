@@ -11,6 +11,9 @@ enum { ORDINAL_DIGITS = 10 };
 
 void bp_segment_name(uint32_t ordinal, uint32_t generation, char name_out[BP_SEGMENT_NAME_SIZE])
 {
+    if (name_out == NULL) {
+        return;
+    }
     (void)snprintf(name_out, BP_SEGMENT_NAME_SIZE, "%0*" PRIu32 "-%" PRIu32 BP_SEGMENT_EXTENSION, ORDINAL_DIGITS,
                    ordinal, generation);
 }
@@ -35,6 +38,9 @@ bool bp_segment_name_parse(const char *name, uint32_t *ordinal_out, uint32_t *ge
     if (name == NULL) {
         return false;
     }
+    uint32_t unused[2];
+    ordinal_out = ordinal_out != NULL ? ordinal_out : &unused[0];
+    generation_out = generation_out != NULL ? generation_out : &unused[1];
     const char *at = read_number(name, ordinal_out);
     if (at == NULL || at - name < ORDINAL_DIGITS || *at != '-') {
         return false;

@@ -16,6 +16,9 @@
 void bp_append_options_default(bp_append_options *options, size_t size)
 {
     bp_append_options defaults = {.size = sizeof defaults};
+    if (options == NULL || size < sizeof(size_t)) {
+        return;
+    }
     memset(options, 0, size);
     memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
     options->size = size;
@@ -24,6 +27,9 @@ void bp_append_options_default(bp_append_options *options, size_t size)
 void bp_batch_options_default(bp_batch_options *options, size_t size)
 {
     bp_batch_options defaults = {.size = sizeof defaults};
+    if (options == NULL || size < sizeof(size_t)) {
+        return;
+    }
     memset(options, 0, size);
     memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
     options->size = size;

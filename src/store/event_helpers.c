@@ -13,22 +13,22 @@
 
 uint64_t bp_event_age_us(const bp_event *event, int64_t now_us)
 {
-    return now_us <= event->time_us ? 0 : (uint64_t)now_us - (uint64_t)event->time_us;
+    return event == NULL || now_us <= event->time_us ? 0 : (uint64_t)now_us - (uint64_t)event->time_us;
 }
 
 bool bp_event_is_genesis(const bp_event *event)
 {
-    return event->clock == 0;
+    return event != NULL && event->clock == 0;
 }
 
 bool bp_event_is_correlated(const bp_event *event)
 {
-    return !bp_id_equal(&event->correlation, &event->id);
+    return event != NULL && !bp_id_equal(&event->correlation, &event->id);
 }
 
 bool bp_event_is_caused_by(const bp_event *event, const bp_id *cause)
 {
-    for (size_t i = 0; cause != NULL && i < event->cause_count; i++) {
+    for (size_t i = 0; event != NULL && cause != NULL && i < event->cause_count; i++) {
         if (bp_id_equal(&event->causes[i], cause)) {
             return true;
         }
@@ -38,7 +38,7 @@ bool bp_event_is_caused_by(const bp_event *event, const bp_id *cause)
 
 bool bp_event_is_root_cause(const bp_event *event)
 {
-    return event->cause_count == 0;
+    return event != NULL && event->cause_count == 0;
 }
 
 bool bp_event_extension(const bp_event *event, uint16_t tag, const uint8_t **value_out, size_t *size_out)
@@ -46,7 +46,7 @@ bool bp_event_extension(const bp_event *event, uint16_t tag, const uint8_t **val
     const uint8_t *value = NULL;
     size_t size = 0;
     bool found = false;
-    if (event->extensions != NULL) {
+    if (event != NULL && event->extensions != NULL) {
         found = (tag & 0x8000u) == 0
                     ? bpi_extension_find(event->extensions, event->public_extensions_size, tag, &value, &size)
                     : bpi_extension_find(event->extensions + event->public_extensions_size,
@@ -63,10 +63,10 @@ bool bp_event_extension(const bp_event *event, uint16_t tag, const uint8_t **val
 
 bp_hash bp_event_content_hash(const bp_event *event)
 {
-    if (event->payload_absent) {
-        return event->content_hash;
+    bp_hash hash = {{0}};
+    if (event == NULL || event->payload_absent) {
+        return event == NULL ? hash : event->content_hash;
     }
-    bp_hash hash;
     const uint8_t *private =
         event->private_extensions_size == 0 ? NULL : event->extensions + event->public_extensions_size;
     bpi_content_hash(event->salt, private, event->private_extensions_size, event->payload, event->payload_size, &hash);
@@ -79,8 +79,9 @@ bp_hash bp_event_compute_hash(const bp_event *event, const bp_hash *previous)
     uint8_t last[BPI_HASH_BLOCK];
     bp_hash hash = {{0}};
     bpi_record_input input;
-    if (event->entity.size > BP_NAME_MAX || event->scope.size > BP_NAME_MAX || event->cause_count > BP_CAUSES_MAX ||
-        event->public_extensions_size > BPI_EXTENSIONS_MAX || event->private_extensions_size > BPI_EXTENSIONS_MAX) {
+    if (event == NULL || event->entity.size > BP_NAME_MAX || event->scope.size > BP_NAME_MAX ||
+        event->cause_count > BP_CAUSES_MAX || event->public_extensions_size > BPI_EXTENSIONS_MAX ||
+        event->private_extensions_size > BPI_EXTENSIONS_MAX) {
         return hash;
     }
     bp_hash content = bp_event_content_hash(event);
@@ -93,6 +94,9 @@ bp_hash bp_event_compute_hash(const bp_event *event, const bp_hash *previous)
 
 bool bp_chain_verify(const bp_event *event, const bp_event *previous)
 {
+    if (event == NULL) {
+        return false;
+    }
     if (previous == NULL) {
         if (event->clock != 0) {
             return false;
@@ -109,7 +113,7 @@ bool bp_chain_verify(const bp_event *event, const bp_event *previous)
 bp_hash bp_hash_bytes(const void *data, size_t size)
 {
     bp_hash hash;
-    bpi_hash_plain(data, size, &hash);
+    bpi_hash_plain(data == NULL ? "" : data, data == NULL ? 0 : size, &hash);
     return hash;
 }
 
@@ -132,6 +136,9 @@ bp_place bp_place_fork(bp_place parent, uint32_t lane, bp_hlc hlc)
 
 bp_place bp_place_of(const bp_event *event)
 {
+    if (event == NULL) {
+        return (bp_place){.hlc = 0};
+    }
     return (bp_place){.hlc = event->hlc, .clock = event->clock, .lane = event->lane, .depth = event->depth};
 }
 
@@ -155,6 +162,9 @@ bp_order bp_place_compare(bp_place a, bp_place b)
 
 void bp_place_print(bp_place place, char text_out[BP_PLACE_TEXT_SIZE])
 {
+    if (text_out == NULL) {
+        return;
+    }
     (void)snprintf(text_out, BP_PLACE_TEXT_SIZE, "%" PRIu32 ":%" PRIu32 ":%" PRIu64 "@%" PRIu64 ".%" PRIu32,
                    place.depth, place.lane, place.clock, (uint64_t)BP_HLC_MS(place.hlc), BP_HLC_COUNTER(place.hlc));
 }

@@ -103,7 +103,7 @@ static int decimal(const char *text, size_t size)
 
 bool bp_kind_parse_number(const char *text, size_t size, bp_kind_code *kind_out)
 {
-    if (text == NULL || size < 3) {
+    if (text == NULL || kind_out == NULL || size < 3) {
         return false;
     }
     if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && size <= 6) {
@@ -133,6 +133,9 @@ bool bp_kind_parse_number(const char *text, size_t size, bp_kind_code *kind_out)
 
 void bp_kind_print(bp_kind_code kind, char text_out[BP_KIND_TEXT_SIZE])
 {
+    if (text_out == NULL) {
+        return;
+    }
     (void)snprintf(text_out, BP_KIND_TEXT_SIZE, "0x%04X", (unsigned)kind);
 }
 

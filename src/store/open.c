@@ -25,6 +25,9 @@ void bp_options_default(bp_options *options, size_t size)
                            .recovery_attempts = 1,
                            .keeper = BP_KEEPER_THREAD,
                            .keeper_stack_size = 256u << 10};
+    if (options == NULL || size < sizeof(size_t)) {
+        return;
+    }
     memset(options, 0, size);
     memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
     options->size = size;

@@ -68,42 +68,63 @@ bp_region bp_region_effects_of(const bp_id *cause)
 
 void bp_region_set_entity(bp_region *region, bp_text entity)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields = (region->fields | BP_REGION_ENTITY) & ~(uint32_t)BP_REGION_PREFIX;
     region->entity = entity;
 }
 
 void bp_region_set_prefix(bp_region *region, bp_text prefix)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_ENTITY | BP_REGION_PREFIX;
     region->entity = prefix;
 }
 
 void bp_region_set_scope(bp_region *region, bp_text scope)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_SCOPE;
     region->scope = scope;
 }
 
 void bp_region_set_kind(bp_region *region, bp_kind_code kind)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_KIND;
     region->kind = kind;
 }
 
 void bp_region_set_category(bp_region *region, unsigned category)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_CATEGORY;
     region->category = (uint8_t)(category & 0xfu);
 }
 
 void bp_region_set_lane(bp_region *region, uint32_t lane)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_LANE;
     region->lane = lane;
 }
 
 void bp_region_set_clock(bp_region *region, uint64_t least, uint64_t greatest)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_CLOCK;
     region->clock_min = least;
     region->clock_max = greatest;
@@ -111,6 +132,9 @@ void bp_region_set_clock(bp_region *region, uint64_t least, uint64_t greatest)
 
 void bp_region_set_sequence(bp_region *region, uint64_t least, uint64_t greatest)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_SEQUENCE;
     region->sequence_min = least;
     region->sequence_max = greatest;
@@ -118,6 +142,9 @@ void bp_region_set_sequence(bp_region *region, uint64_t least, uint64_t greatest
 
 void bp_region_set_time_us(bp_region *region, int64_t least, int64_t greatest)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_TIME;
     region->time_min_us = least;
     region->time_max_us = greatest;
@@ -125,6 +152,9 @@ void bp_region_set_time_us(bp_region *region, int64_t least, int64_t greatest)
 
 void bp_region_set_committed(bp_region *region, bp_hlc least, bp_hlc greatest)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_COMMITTED;
     region->committed_min = least;
     region->committed_max = greatest;
@@ -132,18 +162,27 @@ void bp_region_set_committed(bp_region *region, bp_hlc least, bp_hlc greatest)
 
 void bp_region_set_correlation(bp_region *region, const bp_id *correlation)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_CORRELATION;
     region->correlation = correlation != NULL ? *correlation : (bp_id){{0}};
 }
 
 void bp_region_set_cause(bp_region *region, const bp_id *cause)
 {
+    if (region == NULL) {
+        return;
+    }
     region->fields |= BP_REGION_CAUSE;
     region->cause = cause != NULL ? *cause : (bp_id){{0}};
 }
 
 void bp_region_set_system(bp_region *region, bool included)
 {
+    if (region == NULL) {
+        return;
+    }
     if (included) {
         region->fields |= BP_REGION_SYSTEM;
     } else {

@@ -281,7 +281,7 @@ static const struct field {
     {"system", false, read_system, "write system=yes for the library's own events too"},
 };
 
-static const char *const fields_hint =
+static const char *const all_fields =
     "fields are entity scope kind category clock sequence lane time committed correlation cause system";
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
@@ -378,7 +378,7 @@ static bp_status read_word(parser *p)
     }
     memcpy(word, p->text + start, shown);
     word[shown] = '\0';
-    return fault(p, word, start + 1, size == 0 ? "a field's name is missing before =" : "no such field", fields_hint);
+    return fault(p, word, start + 1, size == 0 ? "a field's name is missing before =" : "no such field", all_fields);
 }
 
 bp_status bp_region_parse(bp_store *store, const char *text, bp_region *region_out, bp_region_text **owner_out,

@@ -30,7 +30,9 @@ bp_status bp_frame_decode(const void *bytes, size_t size, bp_frame *frame_out, b
 
 void bp_frame_encode(const bp_frame *frame, uint8_t bytes_out[BP_FRAME_HEADER_SIZE])
 {
-    (void)bpi_frame_put(frame, bytes_out);
+    if (frame != NULL && bytes_out != NULL) {
+        (void)bpi_frame_put(frame, bytes_out);
+    }
 }
 
 /* What is not known from the bytes alone (the position, the commit) is left at zero. */

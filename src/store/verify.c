@@ -18,6 +18,9 @@
 void bp_verify_options_default(bp_verify_options *options, size_t size)
 {
     bp_verify_options defaults = {.size = sizeof defaults};
+    if (options == NULL || size < sizeof(size_t)) {
+        return;
+    }
     memset(options, 0, size);
     memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
     options->size = size;

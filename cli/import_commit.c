@@ -144,13 +144,13 @@ static bp_status append_lines(struct import *import, size_t first, size_t n, bp_
     for (size_t i = 0; i < n; i++) {
         fill_item(import, i, first + i);
     }
-    if (n == 1) {
+    if (n == 1 && import->policy == NULL) {
         const bp_batch_item *item = &import->items[0];
 
         return bp_append(import->store, item->at, item->kind, item->payload, item->options, import->receipts, error);
     }
     bp_batch_options_init(&batch);
-    return bp_append_batch(import->store, import->items, n, &batch, import->receipts, error);
+    return bp_policy_append(import->policy, import->store, import->items, n, &batch, import->receipts, error);
 }
 
 /* prev_hash is bound by the event hash; it is compared all the same, so that no field of a line goes unread. */

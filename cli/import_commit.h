@@ -13,6 +13,7 @@
 
 struct import {
     bp_store *store;
+    bp_policy *policy; /* NULL: none */
     bool durable;
     bool ack;
     bool exact;
@@ -70,5 +71,8 @@ int import_sync_due_ms(const struct import *import);
 
 /* A line that cannot be taken: said, and either left out or the end. */
 void import_refuse(struct import *import, uint64_t number, size_t column, const char *what);
+
+/* Appends a file's lines to a store under a policy and says which ones are refused (verb_import.c). EXIT_NO: some are. */
+int import_try(bp_store *store, bp_policy *policy, int file);
 
 #endif

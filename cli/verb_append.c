@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "payload.h"
+#include "policy.h"
 #include "scan.h"
 #include "session.h"
 #include "times.h"
@@ -36,6 +37,7 @@ static struct {
     struct option_list flags;
     bool durable;
     bool buffered;
+    const char *policy;
     bool json;
 } given;
 
@@ -64,6 +66,7 @@ static const struct option options[] = {
     {"flag", 0, OPTION_LIST, &given.flags, "FLAG", "requires-ack, transactional or replay; may be\nrepeated", NULL},
     {"durable", 0, OPTION_FLAG, &given.durable, NULL, "answer when it survives a power cut (so by default)", NULL},
     {"buffered", 0, OPTION_FLAG, &given.buffered, NULL, "answer at once; closing syncs all the same", NULL},
+    {"policy", 0, OPTION_TEXT, &given.policy, "FILE", "go by this policy too, beside the one the store carries", NULL},
     {"json", 0, OPTION_FLAG, &given.json, NULL, "the receipt as JSON", NULL},
     {.name = NULL},
 };
@@ -291,26 +294,30 @@ static void print_receipt(bp_store *store, const bp_receipt *receipt)
 static int append_event(const char *path, bp_append_options *append, bp_payload payload)
 {
     bp_durability durability = given.durable ? BP_DURABLE : given.buffered ? BP_BUFFERED : BP_DURABILITY_DEFAULT;
+    bp_batch_item item = {bp_at(given.entity, given.scope), BP_KIND_DATA, payload, append};
     bp_id *causes = NULL;
     bp_store *store = NULL;
+    bp_policy *policy = NULL;
     bp_receipt receipt;
     bp_error error = {0};
-    bp_kind_code kind;
-    int code = open_writer(path, durability, BP_PAYLOAD_MAX, &store);
+    int code = open_writer(path, durability, 0, &store);
 
     if (code != 0) {
         return code;
     }
     causes = memory_resize(NULL, given.causes.count * sizeof *causes);
-    code = read_links(store, append, causes, &kind);
-    if (code == 0 &&
-        bp_append(store, bp_at(given.entity, given.scope), kind, payload, append, &receipt, &error) != BP_OK) {
+    code = read_links(store, append, causes, &item.kind);
+    if (code == 0) {
+        code = policy_enforce(store, given.policy, &policy);
+    }
+    if (code == 0 && bp_policy_append(policy, store, &item, 1, NULL, &receipt, &error) != BP_OK) {
         code = fail(&error);
     }
     if (code == 0) {
         print_receipt(store, &receipt);
     }
     free(causes);
+    bp_policy_free(policy);
     return close_store(store, code);
 }
 

@@ -11,6 +11,7 @@
 
 #include "import_commit.h"
 #include "lines.h"
+#include "policy.h"
 #include "progress.h"
 #include "session.h"
 #include "times.h"
@@ -28,6 +29,7 @@ static struct {
     bool exact;
     bool strict_kinds;
     bool json;
+    const char *policy;
     int on_error;
 } given = {.batch = 1};
 
@@ -38,6 +40,7 @@ static const struct option options[] = {
      NULL},
     {"on-error", 0, OPTION_CHOICE, &given.on_error, "WHAT", "stop at a bad line, or skip it (stop)", on_error},
     {"strict-kinds", 0, OPTION_FLAG, &given.strict_kinds, NULL, "refuse unknown names of kinds", NULL},
+    {"policy", 0, OPTION_TEXT, &given.policy, "FILE", "go by this policy too, beside the one the store carries", NULL},
     {"exact", 0, OPTION_FLAG, &given.exact, NULL, "rebuild from export --all into an empty store, every\nhash checked",
      NULL},
     {"json", 0, OPTION_FLAG, &given.json, NULL, "the summary as JSON on stdout", NULL},
@@ -348,6 +351,38 @@ static int check_empty(bp_store *store)
     return 0;
 }
 
+static int run_job(struct job *job, int file)
+{
+    int code;
+
+    job->started = seconds_now();
+    import_begin(&job->import);
+    lines_begin(&job->lines, file);
+    progress_begin(&job->progress, "imported", "events");
+    read_lines(job);
+    code = finish(job);
+    progress_end(&job->progress);
+    print_summary(job, code);
+    lines_end(&job->lines);
+    import_end(&job->import);
+    text_free(&job->run.name);
+    text_free(&job->fault.what);
+    return code;
+}
+
+int import_try(bp_store *store, bp_policy *policy, int file)
+{
+    static struct job job;
+    int code;
+
+    job.import.store = store;
+    job.import.policy = policy;
+    job.import.skip = true;
+    job.import.group = 1;
+    code = run_job(&job, file);
+    return code == 0 && job.import.skipped > 0 ? EXIT_NO : code;
+}
+
 static int import_file(const char *path, int file)
 {
     static struct job job;
@@ -356,28 +391,18 @@ static int import_file(const char *path, int file)
     if (code != 0) {
         return code;
     }
-    code = given.exact ? check_empty(job.import.store) : 0;
-    if (code != 0) {
-        return close_store(job.import.store, code);
+    code = given.exact ? check_empty(job.import.store)
+                       : policy_enforce(job.import.store, given.policy, &job.import.policy);
+    if (code == 0) {
+        job.import.durable = given.durable;
+        job.import.ack = given.ack;
+        job.import.exact = given.exact;
+        job.import.skip = given.on_error == ON_ERROR_SKIP;
+        job.import.strict_kinds = given.strict_kinds;
+        job.import.group = given.batch;
+        code = run_job(&job, file);
     }
-    job.import.durable = given.durable;
-    job.import.ack = given.ack;
-    job.import.exact = given.exact;
-    job.import.skip = given.on_error == ON_ERROR_SKIP;
-    job.import.strict_kinds = given.strict_kinds;
-    job.import.group = given.batch;
-    job.started = seconds_now();
-    import_begin(&job.import);
-    lines_begin(&job.lines, file);
-    progress_begin(&job.progress, "imported", "events");
-    read_lines(&job);
-    code = finish(&job);
-    progress_end(&job.progress);
-    print_summary(&job, code);
-    lines_end(&job.lines);
-    import_end(&job.import);
-    text_free(&job.run.name);
-    text_free(&job.fault.what);
+    bp_policy_free(job.import.policy);
     return close_store(job.import.store, code);
 }
 
@@ -389,6 +414,9 @@ static int run(size_t count, char **arguments)
 
     if (given.batch == 0 || given.batch > BP_BATCH_MAX) {
         return fail_usage("--batch is 1 to %u", BP_BATCH_MAX);
+    }
+    if (given.exact && given.policy != NULL) {
+        return fail_usage("--exact takes events as they were: no --policy beside it");
     }
     if (given.exact && (given.batch > 1 || given.on_error == ON_ERROR_SKIP || given.strict_kinds)) {
         return fail_usage("--exact takes commits and kinds as they were and leaves nothing out: no --batch, "

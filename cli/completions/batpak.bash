@@ -2,7 +2,7 @@
 
 _batpak() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local verbs="init append import export get query stream tail walk kinds verify stats dump seal bench"
+    local verbs="init append import export get query stream tail walk kinds verify stats dump seal bench policy why"
     local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
     local options=""
 
@@ -14,8 +14,8 @@ _batpak() {
     case $verb in
         help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word"); return ;;
         init) options="--segment-size --layout --json" ;;
-        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --json" ;;
-        import) options="--batch --durable --ack --on-error --strict-kinds --exact --json" ;;
+        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --policy --json" ;;
+        import) options="--batch --durable --ack --on-error --strict-kinds --policy --exact --json" ;;
         export) options="--all --json $region" ;;
         get) options="--json --payload" ;;
         query) options="--backward --limit --after --count --json $region" ;;
@@ -28,6 +28,8 @@ _batpak() {
         dump) options="--bad --json" ;;
         seal) options="--json" ;;
         bench) options="--events --json" ;;
+        policy) options="" ;;
+        why) options="--depth --json" ;;
     esac
     case $before in
         --layout) mapfile -t COMPREPLY < <(compgen -W "aos aosoa8 aosoa16 aosoa64 soa soaos" -- "$word"); return ;;

@@ -18,6 +18,8 @@ complete -c batpak -n __fish_use_subcommand -a stats -d 'show counts, sizes, fro
 complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of any file of a store'
 complete -c batpak -n __fish_use_subcommand -a seal -d 'close the active segment and show its root'
 complete -c batpak -n __fish_use_subcommand -a bench -d 'measure this machine'
+complete -c batpak -n __fish_use_subcommand -a policy -d 'check, try, keep and show policies'
+complete -c batpak -n __fish_use_subcommand -a why -d 'the story of an event: gates, causes, chain, denials'
 
 complete -c batpak -n '__fish_seen_subcommand_from init' -l segment-size -r -d 'size of a segment file, 64K to 1G, a multiple of 4K (64M)'
 complete -c batpak -n '__fish_seen_subcommand_from init' -l layout -r -a 'aos aosoa8 aosoa16 aosoa64 soa soaos' -d 'how index rows lie in memory: aos, aosoa8, aosoa16, aosoa64, soa or soaos'
@@ -43,6 +45,7 @@ complete -c batpak -n '__fish_seen_subcommand_from append' -l time -s t -r -d 'w
 complete -c batpak -n '__fish_seen_subcommand_from append' -l flag -r -a 'requires-ack transactional replay' -d 'requires-ack, transactional or replay; may be repeated'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l durable -d 'answer when it survives a power cut (so by default)'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l buffered -d 'answer at once; closing syncs all the same'
+complete -c batpak -n '__fish_seen_subcommand_from append' -l policy -r -F -d 'go by this policy too, beside the one the store carries'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l json -d 'the receipt as JSON'
 
 complete -c batpak -n '__fish_seen_subcommand_from import' -l batch -s b -r -d 'commit N lines at once, up to 4096 (1)'
@@ -50,6 +53,7 @@ complete -c batpak -n '__fish_seen_subcommand_from import' -l durable -d 'sync e
 complete -c batpak -n '__fish_seen_subcommand_from import' -l ack -d 'print {"ack":SEQUENCE,"id":ID} for each event once it is durable'
 complete -c batpak -n '__fish_seen_subcommand_from import' -l on-error -r -a 'stop skip' -d 'stop at a bad line, or skip it (stop)'
 complete -c batpak -n '__fish_seen_subcommand_from import' -l strict-kinds -d 'refuse unknown names of kinds'
+complete -c batpak -n '__fish_seen_subcommand_from import' -l policy -r -F -d 'go by this policy too, beside the one the store carries'
 complete -c batpak -n '__fish_seen_subcommand_from import' -l exact -d 'rebuild from export --all into an empty store, every hash checked'
 complete -c batpak -n '__fish_seen_subcommand_from import' -l json -d 'the summary as JSON on stdout'
 
@@ -100,6 +104,11 @@ complete -c batpak -n '__fish_seen_subcommand_from seal' -l json -d 'JSON instea
 
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l events -r -d 'events of a run (200000)'
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l json -d 'one line of JSON for each figure'
+
+complete -c batpak -n '__fish_seen_subcommand_from policy' -a 'check test set show clear'
+
+complete -c batpak -n '__fish_seen_subcommand_from why' -l depth -s d -r -d 'causes at most N steps away (all)'
+complete -c batpak -n '__fish_seen_subcommand_from why' -l json -d 'as one object of JSON'
 
 # Regions.
 complete -c batpak -n '__fish_seen_subcommand_from export query tail' -l region -r -d 'as text, like the words behind DIR'

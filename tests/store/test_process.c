@@ -283,6 +283,94 @@ static void a_child_neither_keeps_nor_takes_the_lock(void **state)
     bpt_world_end(&world);
 }
 
+/* The child has the keeper's locks and conditions but not the keeper: destroying what a sleeper waits on would hang. */
+static void a_childs_close_does_not_wait_for_a_sleeping_keeper(void **state)
+{
+    bpt_world world;
+    (void)state;
+    bpt_world_disk(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "starts the keeper");
+    (void)usleep(60000); /* a MARK and some idle looks later it sleeps without a timer */
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)alarm(20); /* a child that hangs dies */
+        bp_error error = {0};
+        bp_status status = bp_close(store, &error);
+        _exit(status == BP_OK || status == BP_ERR_FORKED ? 0 : 40);
+    }
+    must_exit(pid, 0);
+    bpt_put(store, "e", "the parent's keeper is where it was");
+    bp_error error = {0};
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 2);
+    bpt_world_end(&world);
+}
+
+/* A page from before says that less was published than the manifest knows to be durable: it is no bound for anybody. */
+static void a_stale_live_page_bounds_nothing(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    size_t size = 0;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "first");
+    uint8_t *early = bpt_file_read(&world, "live", &size);
+    assert_non_null(early);
+    for (int index = 0; index < 20; index++) {
+        bpt_put(store, "e", "later");
+    }
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_file_write(&world, "live", early, size);
+    free(early);
+    bp_store *reader = bpt_reader(&world);
+    assert_int_equal(bp_store_frontiers(reader).published, 21);
+    const bp_event *event = NULL;
+    CHECK_OK(bp_get_sequence(reader, 20, &event, &error), &error);
+    bp_event_release(event);
+    bpt_close(reader);
+    assert_int_equal(bpt_verify(&world), 21);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static int count_fault(void *context, const bp_fault *fault)
+{
+    (void)fault;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* A store that has lost its manifest is damaged, which is not the same as no store. */
+static void a_lost_manifest_is_damage_to_readers_and_verify(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_store *reader = NULL;
+    unsigned faults = 0;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "x");
+    bpt_close(store);
+    bpt_file_remove(&world, "MANIFEST");
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_open_reader(world.path, &world.options, &reader, &error), &error);
+    assert_null(reader);
+    CHECK(strstr(error.message, "MANIFEST") != NULL, "MANIFEST is not named: %s", error.message);
+    bp_verify_options options;
+    bp_verify_options_init(&options);
+    options.io = world.io;
+    options.fault = count_fault;
+    options.fault_context = &faults;
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_verify(world.path, &options, NULL, &error), &error);
+    assert_true(faults > 0);
+    bpt_world_end(&world);
+}
+
 static void the_lock_dies_with_its_holder(void **state)
 {
     bpt_world world;
@@ -328,6 +416,9 @@ int main(void)
         cmocka_unit_test(a_reader_after_a_power_cut_shows_what_is_left),
         cmocka_unit_test(a_forked_handle_is_refused),
         cmocka_unit_test(a_child_neither_keeps_nor_takes_the_lock),
+        cmocka_unit_test(a_childs_close_does_not_wait_for_a_sleeping_keeper),
+        cmocka_unit_test(a_stale_live_page_bounds_nothing),
+        cmocka_unit_test(a_lost_manifest_is_damage_to_readers_and_verify),
         cmocka_unit_test(the_lock_dies_with_its_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

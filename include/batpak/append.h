@@ -72,6 +72,7 @@ typedef struct bp_append_options {
      */
     const char *kind_name;
     bool strict_kind;
+    uint32_t hops;            /* how many reactions led to it, at most BP_HOPS_MAX; bp_reaction sets it */
     bp_durability durability; /* default: as the store says; of a batch: as bp_batch_options says */
     const bp_guard *guards; /* nothing may have come into these regions; all guards of all items of a batch must hold */
     size_t guard_count;

@@ -6,7 +6,7 @@
  *   event.h    what is read back                    region.h   the one predicate
  *   query.h    get, query, stream, newest, count    walk.h     along causes and chains
  *   cursor.h   going on from a position             subscription.h  a cursor that waits
- *   consumer.h a subscription that remembers
+ *   consumer.h a subscription that remembers        reaction.h events that follow from events
  *   kinds.h    names for kinds                      verify.h   proving a store
  *   stats.h    counts and frontiers                 tools.h    the files' bytes, for tools
  *   upcast.h   old payloads in today's form          output.h   bytes from functions of yours
@@ -52,6 +52,7 @@
 #include <batpak/policy.h>
 #include <batpak/query.h>
 #include <batpak/read_model.h>
+#include <batpak/reaction.h>
 #include <batpak/region.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>

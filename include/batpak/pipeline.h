@@ -31,10 +31,11 @@ BP_API BP_MUST_USE bp_status bp_proposal_new(bp_payload payload, bp_proposal **p
 BP_API bp_payload bp_proposal_payload(const bp_proposal *proposal);
 
 /* Writes the mapped bytes to `mapped` and may change *type and *version. Any status but BP_OK is handed on. */
-typedef bp_status (*bp_proposal_fn)(void *argument, bp_payload payload, bp_output *mapped, uint8_t *type, uint16_t *version,
-                               bp_error *error);
+typedef bp_status (*bp_proposal_fn)(void *argument, bp_payload payload, bp_output *mapped, uint8_t *type,
+                                    uint16_t *version, bp_error *error);
 /* Puts what the function makes of the payload in its place. On failure the proposal is as before. */
-BP_API BP_MUST_USE bp_status bp_proposal_map(bp_proposal *proposal, bp_proposal_fn map, void *argument, bp_error *error);
+BP_API BP_MUST_USE bp_status bp_proposal_map(bp_proposal *proposal, bp_proposal_fn map, void *argument,
+                                             bp_error *error);
 /* NULL is allowed. */
 BP_API void bp_proposal_free(bp_proposal *proposal);
 

@@ -36,6 +36,7 @@ BP_API const char *bp_version(void);
 #define BP_PAYLOAD_MAX (64u << 20)         /* the most that option may say */
 #define BP_BATCH_MAX 4096u                 /* events of one batch */
 #define BP_FRAME_MAX (256u << 20)          /* bytes of one commit */
+#define BP_HOPS_MAX 64u                    /* reactions that may lead to one event */
 #define BP_CAUSES_MAX 64u                  /* causes of one event */
 #define BP_KIND_NAME_MAX 255u              /* bytes of a kind's name */
 #define BP_SEGMENT_MIN (64u << 10)         /* least segment_size */

@@ -80,6 +80,11 @@ static bp_status check_options(const bp_append_options *options, size_t index, b
         return bpi_error_set(error, BP_ERR_TOO_LARGE, "%zu causes are over the limit of %u",
                              options->cause_count + options->cause_item_count, BP_CAUSES_MAX);
     }
+    if (options->hops > BP_HOPS_MAX) {
+        bpi_error_set(error, BP_ERR_TOO_LARGE, "more than %u reactions led to the event", BP_HOPS_MAX);
+        bpi_error_hint(error, "look for reactions that answer each other without an end");
+        return BP_ERR_TOO_LARGE;
+    }
     if ((options->causes == NULL && options->cause_count != 0) ||
         (options->cause_items == NULL && options->cause_item_count != 0)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "causes is NULL but has a count");
@@ -133,7 +138,8 @@ static bool put_extensions(bp_store *store, bpi_scratch *scratch, bpi_staged *st
     staged->input.public_size = 0;
     bool correlated = !bp_id_equal(&staged->correlation, &staged->input.id);
     bool external = options->external && staged->input.cause_count != 0;
-    if (options->lane == 0 && options->depth == 0 && !correlated && !external && names + bypass == 0) {
+    if (options->lane == 0 && options->depth == 0 && options->hops == 0 && !correlated && !external &&
+        names + bypass == 0) {
         return true;
     }
     if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM + names + bypass)) {
@@ -152,6 +158,11 @@ static bool put_extensions(bp_store *store, bpi_scratch *scratch, bpi_staged *st
     }
     if (names != 0) {
         size += bpi_extension_put(bytes + size, BP_TAG_GATES, scratch->names.data, names);
+    }
+    if (options->hops != 0) {
+        uint8_t value[4];
+        bpi_put32(value, options->hops);
+        size += bpi_extension_put(bytes + size, BP_TAG_HOPS, value, sizeof value);
     }
     if (external) {
         size += bpi_extension_put(bytes + size, BP_TAG_EXTERNAL, NULL, 0);

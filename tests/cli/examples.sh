@@ -110,6 +110,33 @@ if [ -x "$examples/read_model" ]; then
     exits 2 shop nonsense
 fi
 
+# Gates in front of a commit; every reason at once; the names of the gates stay with the event.
+gates() { "$examples/policy_gates" ./payments "$@"; }
+same "a payment" "paid, sequence 0" "$(gates 10 DE)"
+same "its gates" "gates passed: positive, limit, country" "$("$BATPAK" why ./payments 0 | grep gates)"
+exits 1 gates 2000 XX
+same "every reason" "[limit] 2000 is over the limit of 1000 [country] there is no paying to XX " "$(tr '\n' ' ' <exits.out)"
+exits 2 gates 1
+
+# A bypass is on record with name and reason.
+frozen() { "$examples/audit_bypass" ./config "$@"; }
+exits 1 frozen change "new rate"
+grep -qF '[freeze] nothing is changed' exits.out || fail "freeze: $(cat exits.out)"
+same "a bypass" "changed, sequence 0" "$(frozen bypass "new rate" on-call "ticket 4711, rate was wrong")"
+exits 1 frozen bypass "new rate" on-call ""
+same "the audit" "0 on-call: ticket 4711, rate was wrong" "$(frozen audit)"
+same "why" "gates bypassed: on-call: ticket 4711, rate was wrong" "$("$BATPAK" why ./config 0 | grep bypassed)"
+
+# Eight threads that try to break a rule.
+same "course seats" "0 rules broken" "$("$examples/course_seats" ./courses 2>seats.err | tail -n 1)"
+same "seats of a course" "course:0: 12 of 12 seats" "$("$BATPAK" query ./courses scope=course:0 --count | tail -n 1 |
+    sed 's/^/course:0: /; s/$/ of 12 seats/')"
+same "bank transfer" "sum 500" "$("$examples/bank_transfer" ./bank 2>bank.err | tail -n 1)"
+same "unique names" "25 users, 0 names given twice, 0 not given" "$("$examples/unique_name" ./names 2>names.err)"
+for store in payments config courses bank names; do
+    "$BATPAK" verify "./$store" >verify.out 2>&1 || fail "$store: $(cat verify.out)"
+done
+
 # The app to copy, by its own Makefile and by its CMakeLists.txt, against an installed library.
 if [ -n "${BATPAK_INSTRUMENTED:-}" ]; then
     echo "examples hold; an instrumented library is not installed"

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "log/opening.h"
 
+enum { FIRST_GENERATION = 1 };
+
 static bp_status no_store(const bpi_home *home, bp_error *error)
 {
     bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", home->path);
@@ -166,6 +168,17 @@ static bp_status make_store(bpi_log *log, const bpi_log_options *options, bp_err
     return status;
 }
 
+/* The first manifest's name may not be on the medium yet: whoever made it may have been killed between naming it and the
+ * sync of the directory. What is acknowledged from now on stands on that name. */
+static bp_status settle_first(const bpi_log *log, bp_error *error)
+{
+    if (log->catalog.manifest.generation > FIRST_GENERATION) {
+        return BP_OK;
+    }
+    int code = log->home.io->dir_sync(log->home.io->context, log->home.root);
+    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync the directory %s", log->home.path);
+}
+
 static bp_status load_or_make(bpi_log *log, const bpi_log_options *options, bp_error *error)
 {
     bp_status status = bpi_catalog_load(&log->home, &log->catalog, error);
@@ -182,7 +195,7 @@ static bp_status load_or_make(bpi_log *log, const bpi_log_options *options, bp_e
         bpi_error_file(error, "%s/log", log->home.path);
         return BP_ERR_CORRUPT;
     }
-    return status;
+    return status == BP_OK ? settle_first(log, error) : status;
 }
 
 bp_status bpi_log_open(bpi_log *log, const char *path, const bpi_log_options *options, bp_error *error)

@@ -7,7 +7,8 @@
  * `converted` set. Everything else of the event is as stored: its event hash binds the stored bytes, so that
  * bp_chain_verify of a converted event answers false (a walk with `verify` checks before it converts).
  *
- * The stored bytes are what bp_verify and files see, what other handles see, and what a query with `stored` hands out;
+ * What gates inside a commit ask of the log (bp_commit_query, bp_commit_find) comes as stored: no converter runs there.
+ * The stored bytes are also what bp_verify and files see, what other handles see, and what a query with `stored` hands out;
  * `batpak export` registers nothing and exports them.
  */
 #ifndef BATPAK_UPCAST_H

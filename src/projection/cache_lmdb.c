@@ -27,6 +27,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
+#include "io/process.h"
 #include "projection/place.h"
 #include "store/read.h"
 
@@ -52,6 +53,7 @@ typedef struct lmdb_cache {
     MDB_dbi dbi;
     uint64_t map_size;     /* [lock] */
     uint64_t map_size_max; /* of the options */
+    uint64_t fork_generation;
 } lmdb_cache;
 
 static bp_status failed(bp_error *error, int code, const char *what)
@@ -188,7 +190,8 @@ static int open_env(lmdb_cache *cache)
 /* Begins a transaction; the lock is held, shared. */
 static int begin(lmdb_cache *cache, unsigned flags, MDB_txn **txn_out)
 {
-    return cache->env == NULL ? EIO : mdb_txn_begin(cache->env, NULL, flags, txn_out);
+    bool usable = cache->env != NULL && cache->fork_generation == bpi_fork_generation();
+    return !usable ? EIO : mdb_txn_begin(cache->env, NULL, flags, txn_out);
 }
 
 /* A full map has no room to free its own pages in: another file is begun. */
@@ -388,7 +391,11 @@ static void lmdb_close(void *context)
 {
     lmdb_cache *cache = context;
     mark m = {.state = MARK_CLOSED};
-    bool whole = cache->env != NULL;
+    bool ours = cache->fork_generation == bpi_fork_generation();
+    bool whole = cache->env != NULL && ours;
+    if (!ours) {
+        cache->env = NULL; /* the parent has it open: LMDB is not told, and the mark stays */
+    }
     if (whole) {
         mdb_env_close(cache->env);
         cache->env = NULL;
@@ -471,6 +478,7 @@ bp_status bp_cache_lmdb(bp_store *store, const bp_cache_lmdb_options *options, b
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a cache");
     }
     (void)pthread_rwlock_init(&cache->lock, NULL);
+    cache->fork_generation = bpi_fork_generation();
     cache->map_size = taken.map_size;
     cache->map_size_max = taken.map_size_max;
     status = bpi_place_open(&cache->place, store, taken.directory, "lmdb", error);

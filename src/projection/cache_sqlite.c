@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "base/error.h"
+#include "io/process.h"
 #include "projection/place.h"
 #include "projection/sqlite.h"
 
@@ -34,6 +35,7 @@ typedef struct sqlite_cache {
     pthread_mutex_t lock;
     sqlite3 *db; /* NULL: it could not be opened again */
     sqlite3_stmt *statements[STATEMENTS];
+    uint64_t fork_generation;
 } sqlite_cache;
 
 /* ---- the file ---- */
@@ -135,6 +137,10 @@ static bp_status answer(sqlite_cache *cache, int code, const char *what, bp_erro
 /* The statement with its key bound, or NULL: there is no file. */
 static sqlite3_stmt *prepare(sqlite_cache *cache, int which, const void *key, size_t key_size, bp_error *error)
 {
+    if (cache->fork_generation != bpi_fork_generation()) {
+        bpi_error_set(error, BP_ERR_FORKED, "the cache was opened before a fork");
+        return NULL;
+    }
     if (cache->db == NULL && open_file(cache, NULL, error) != BP_OK) {
         return NULL;
     }
@@ -242,7 +248,9 @@ static bp_status sqlite_sync(void *context, bp_error *error)
 static void sqlite_close(void *context)
 {
     sqlite_cache *cache = context;
-    shut(cache);
+    if (cache->fork_generation == bpi_fork_generation()) {
+        shut(cache);
+    } /* else the connection is the parent's: closing it here would take its locks away */
     bpi_place_close(&cache->place);
     (void)pthread_mutex_destroy(&cache->lock);
     bpi_release(bp_allocator_system(), cache, sizeof *cache);
@@ -259,6 +267,7 @@ bp_status bp_cache_sqlite(bp_store *store, const char *directory, bp_cache **cac
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a cache");
     }
     (void)pthread_mutex_init(&cache->lock, NULL);
+    cache->fork_generation = bpi_fork_generation();
     bp_status status = bpi_place_open(&cache->place, store, directory, "sqlite", error);
     status = status == BP_OK ? open_file(cache, store, error) : status;
     if (status != BP_OK) {

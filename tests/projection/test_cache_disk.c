@@ -310,6 +310,32 @@ static void a_killed_process_costs_nothing_wrong(void **state)
     assert_true(has(f, "a", "from the child"));
 }
 
+/* A child that closes what it inherited changes nothing for the parent. */
+static void a_forked_child_leaves_it_alone(void **state)
+{
+    fixture *f = *state;
+    open_cache(f);
+    put(f, "a", "v", 1);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bp_output output;
+        bpi_output_init(&output, bp_allocator_system());
+        bool refused = f->cache->get(f->cache->context, "a", 1, &output, &f->error) != BP_OK;
+        bp_cache_close(f->cache);
+        _exit(refused ? 0 : 1);
+    }
+    int how = 0;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_int_equal(how, 0);
+    assert_true(has(f, "a", "v"));
+    put(f, "b", "w", 1);
+    close_cache(f);
+    open_cache(f);
+    assert_int_equal(f->emptied, 0);
+    assert_true(has(f, "b", "w"));
+}
+
 static void places_that_cannot_be_are_refused(void **state)
 {
     fixture *f = *state;
@@ -478,6 +504,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(foreign_files_are_replaced, with_sqlite, teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_costs_nothing_wrong, with_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_costs_nothing_wrong, with_sqlite, teardown),
+        cmocka_unit_test_setup_teardown(a_forked_child_leaves_it_alone, with_lmdb, teardown),
+        cmocka_unit_test_setup_teardown(a_forked_child_leaves_it_alone, with_sqlite, teardown),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_are_refused, with_lmdb, teardown),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_are_refused, with_sqlite, teardown),
         cmocka_unit_test_setup_teardown(the_map_grows_and_is_emptied_at_its_most, with_lmdb, teardown),

@@ -242,6 +242,25 @@ static bool category_bits(bpi_scan *scan, const bpi_list *list)
     return true;
 }
 
+/* Those of several kinds, if they are few. */
+static bool kinds_bits(bpi_scan *scan, const bpi_list *list)
+{
+    const bpi_query *query = &scan->query;
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < query->kind_count; i++) {
+        uint32_t from = bpi_list_lower(list, query->kinds[i]);
+        total += rows_of(query, list, from, bpi_list_lower(list, query->kinds[i] + UINT32_C(1)), false);
+    }
+    if (total > (scan->high_row - scan->low_row) / CATEGORY_SHARE || !bits_clear(scan)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < query->kind_count; i++) {
+        uint32_t from = bpi_list_lower(list, query->kinds[i]);
+        bits_set(scan, list, from, bpi_list_lower(list, query->kinds[i] + UINT32_C(1)));
+    }
+    return true;
+}
+
 static void plan_sealed(bpi_scan *scan, uint32_t tests)
 {
     const bpi_image *image = scan->at->image;
@@ -264,6 +283,9 @@ static void plan_sealed(bpi_scan *scan, uint32_t tests)
     } else if ((tests & BP_REGION_CATEGORY) && category_bits(scan, &image->kinds)) {
         scan->source = BPI_SOURCE_BITS;
         scan->tests = tests & ~(uint32_t)BP_REGION_CATEGORY;
+    } else if ((tests & BPI_TEST_KINDS) && kinds_bits(scan, &image->kinds)) {
+        scan->source = BPI_SOURCE_BITS;
+        scan->tests = tests & ~(uint32_t)BPI_TEST_KINDS;
     }
 }
 

@@ -27,7 +27,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
-#include "io/process.h"
+#include "io/lock.h"
 #include "projection/place.h"
 #include "store/read.h"
 

@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #include "base/error.h"
-#include "io/process.h"
+#include "io/lock.h"
 #include "projection/place.h"
 #include "projection/sqlite.h"
 

@@ -293,9 +293,9 @@ static void kinds_of_a_query_are_found_by_the_index(void **state)
 {
     fixture *f = *state;
     bpt_random random = {.state = bpt_seed(11)};
-    for (unsigned i = 0; i < 600; i++) {
+    for (unsigned i = 0; i < 900; i++) {
         (void)put(f, (bp_kind_code)(0xF000 + bpt_random_below(&random, 90)), 0, "x");
-        if (i == 300) {
+        if (i == 300 || i == 600) {
             CHECK_OK(bp_seal(f->store, &f->error), &f->error);
         }
     }
@@ -304,7 +304,7 @@ static void kinds_of_a_query_are_found_by_the_index(void **state)
         bp_query_options options;
         bp_query_options_init(&options);
         options.kinds = kinds;
-        options.kind_count = 1 + bpt_random_below(&random, round % 3 == 0 ? 2 : 40);
+        options.kind_count = 1 + bpt_random_below(&random, round % 3 == 0 ? 4 : 40); /* few: by postings */
         options.backward = bpt_random_chance(&random, 50);
         for (size_t i = 0; i < options.kind_count; i++) {
             kinds[i] = (bp_kind_code)(0xF000 + bpt_random_below(&random, 95));

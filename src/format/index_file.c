@@ -37,7 +37,12 @@ enum {
     AT_BINDING = 128,
     AT_SECTIONS = 160,
     SECTION_SIZE = 16,
-    AT_END = AT_SECTIONS + BPI_SECTIONS * SECTION_SIZE,
+    AT_TAIL_SALT = AT_SECTIONS + BPI_SECTIONS * SECTION_SIZE,
+    AT_TAIL_LENGTH = AT_TAIL_SALT + 8,
+    AT_TAIL_LINK = AT_TAIL_SALT + 16,
+    AT_TAIL_EPOCH = AT_TAIL_SALT + 20,
+    AT_TAIL_HLC = AT_TAIL_SALT + 24,
+    AT_END = AT_TAIL_SALT + 32,
     FLAG_OTHER_IDS = 1,
     SHIFT_MAX = 12,
     BINDING_PART = 64
@@ -75,6 +80,11 @@ void bpi_index_header_put(const bpi_index_header *header, uint8_t page[BPI_PAGE_
         bpi_put64(page + AT_SECTIONS + i * SECTION_SIZE, header->sections[i].offset);
         bpi_put64(page + AT_SECTIONS + i * SECTION_SIZE + 8, header->sections[i].size);
     }
+    bpi_put64(page + AT_TAIL_SALT, header->tail.salt);
+    bpi_put64(page + AT_TAIL_LENGTH, header->tail.length);
+    bpi_put32(page + AT_TAIL_LINK, header->tail.link);
+    bpi_put32(page + AT_TAIL_EPOCH, header->tail.epoch);
+    bpi_put64(page + AT_TAIL_HLC, header->tail.last_hlc);
     bpi_put32(page + AT_CRC, bpi_crc32c(0, page, BPI_PAGE_SIZE));
 }
 
@@ -111,6 +121,11 @@ static void read_fields(const uint8_t *page, bpi_index_header *header)
     header->sums_offset = bpi_get64(page + AT_SUMS_OFFSET);
     header->sums_crc = bpi_get32(page + AT_SUMS_CRC);
     memcpy(header->binding.bytes, page + AT_BINDING, sizeof header->binding.bytes);
+    header->tail = (bpi_index_tail){.salt = bpi_get64(page + AT_TAIL_SALT),
+                                    .length = bpi_get64(page + AT_TAIL_LENGTH),
+                                    .link = bpi_get32(page + AT_TAIL_LINK),
+                                    .epoch = bpi_get32(page + AT_TAIL_EPOCH),
+                                    .last_hlc = bpi_get64(page + AT_TAIL_HLC)};
     for (unsigned i = 0; i < BPI_SECTIONS; i++) {
         header->sections[i].offset = bpi_get64(page + AT_SECTIONS + i * SECTION_SIZE);
         header->sections[i].size = bpi_get64(page + AT_SECTIONS + i * SECTION_SIZE + 8);
@@ -180,6 +195,21 @@ void bpi_index_binding(const bpi_segment_entry *entries, size_t count, bp_hash *
         memcpy(part + 32, entries[i].root.bytes, sizeof(bp_hash));
         bpi_hash_derive(context, sizeof context - 1, bytes, sizeof bytes, binding_out);
     }
+}
+
+void bpi_index_tail_entry(const bpi_index_header *header, uint32_t segment_generation, bpi_segment_entry *entry_out)
+{
+    memset(entry_out, 0, sizeof *entry_out);
+    entry_out->ordinal = header->first_ordinal;
+    entry_out->generation = segment_generation;
+    entry_out->state = BPI_SEGMENT_SEALED;
+    entry_out->first_sequence = header->first_sequence;
+    entry_out->count = header->rows;
+    entry_out->length = header->tail.length;
+    bpi_put64(entry_out->root.bytes, header->tail.salt);
+    bpi_put32(entry_out->root.bytes + 8, header->tail.link);
+    bpi_put32(entry_out->root.bytes + 12, header->tail.epoch);
+    bpi_put64(entry_out->root.bytes + 16, header->tail.last_hlc);
 }
 
 void bpi_index_name(uint32_t first, uint32_t last, uint32_t generation, char name_out[BPI_INDEX_NAME_SIZE])

@@ -51,6 +51,15 @@ typedef struct bpi_id_range {
     bool others;
 } bpi_id_range;
 
+/* Up to where an index file of an open segment goes, and what the log goes on from there. */
+typedef struct bpi_index_tail {
+    uint64_t salt;   /* of the segment; 0: it is no tail, but covers sealed segments */
+    uint64_t length; /* behind the CLOSE frame after which it was written */
+    uint32_t link;   /* that frame's header CRC */
+    uint32_t epoch;  /* and epoch */
+    uint64_t last_hlc;
+} bpi_index_tail;
+
 typedef struct bpi_index_header {
     bp_id store_id;
     uint64_t key; /* seeds all hashes in the file */
@@ -70,7 +79,8 @@ typedef struct bpi_index_header {
     bpi_id_range ids;
     uint64_t sums_offset; /* where the CRCs of the pages lie; the sections end at or before it */
     uint32_t sums_crc;
-    bp_hash binding; /* bpi_index_binding over the segments */
+    bp_hash binding; /* bpi_index_binding over the segments; of a tail over what stands in its place */
+    bpi_index_tail tail;
     struct {
         uint64_t offset;
         uint64_t size;
@@ -86,6 +96,9 @@ const char *bpi_index_header_get(const uint8_t page[BPI_PAGE_SIZE], uint64_t fil
 
 /* What ties an index file to the sealed segments that it covers. */
 void bpi_index_binding(const bpi_segment_entry *entries, size_t count, bp_hash *binding_out);
+
+/* What stands in the place of a list entry for a tail. */
+void bpi_index_tail_entry(const bpi_index_header *header, uint32_t segment_generation, bpi_segment_entry *entry_out);
 
 /* "0000000000-0000000007-3.idx" */
 void bpi_index_name(uint32_t first, uint32_t last, uint32_t generation, char name_out[BPI_INDEX_NAME_SIZE]);

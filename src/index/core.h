@@ -66,8 +66,9 @@ bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t c
 
 /* Would a block with that header come next? An index without blocks takes over the file's key. */
 bool bpi_index_fits(bpi_index *index, const bpi_index_header *header);
-/* What the header of its image says of a block of `count` rows, but for what bpi_emit_plan fills in. */
-void bpi_header_of(const bpi_index *index, const bpi_block *block, uint32_t count, bpi_index_header *header);
+/* What the header of its image says of a block of `rows` rows from sequence `first` on, but for what bpi_emit_plan fills in. */
+void bpi_header_of(const bpi_index *index, const bpi_part *parts, uint32_t part_count, uint64_t first, uint32_t rows,
+                   bpi_index_header *header);
 
 /* ---- what sealed blocks know of names (index/entity.c) ---- */
 

@@ -117,8 +117,9 @@ static const char *foreign(const bpi_folder *folder, bpi_index *index, const bpi
     if (!bp_id_equal(&header->store_id, &folder->store_id)) {
         return "index file of another store";
     }
-    if (header->first_ordinal != catalog->entries[entry].ordinal || header->segment_count != there->segments ||
-        header->rows != there->events || header->first_sequence != catalog->entries[entry].first_sequence) {
+    if (header->tail.salt != 0 || header->first_ordinal != catalog->entries[entry].ordinal ||
+        header->segment_count != there->segments || header->rows != there->events ||
+        header->first_sequence != catalog->entries[entry].first_sequence) {
         return "index file of other segments";
     }
     bpi_index_binding(&catalog->entries[entry], there->entries, &binding);
@@ -166,18 +167,24 @@ static void say(const bpi_folder *folder, const char *name, const char *why)
     bpi_say(folder->home, BP_LOG_WARN, "keeper", "index-file-ignored", fields, 2);
 }
 
+static bpi_image *open_image(bpi_folder *folder, bpi_index *index, const char *name, const char **fault_out)
+{
+    const bp_io *io = folder->home->io;
+    bp_file *file = NULL;
+    if (io->file_open(io->context, folder->dir, name, BP_OPEN_READ, &file) != 0) {
+        *fault_out = "index file cannot be opened";
+        return NULL;
+    }
+    return bpi_image_of_file(&index->allocator, io, file, fault_out);
+}
+
 static bpi_block *try_file(bpi_folder *folder, bpi_index *index, bpi_opener *opener, const bpi_catalog *catalog,
                            size_t entry, const bpi_found_file *found, const covered *there)
 {
-    const bp_io *io = folder->home->io;
     const char *fault = NULL;
     char name[BPI_INDEX_NAME_SIZE];
-    bp_file *file = NULL;
     bpi_index_name(found->first, found->last, found->generation, name);
-    if (io->file_open(io->context, folder->dir, name, BP_OPEN_READ, &file) != 0) {
-        return NULL;
-    }
-    bpi_image *image = bpi_image_of_file(&index->allocator, io, file, &fault);
+    bpi_image *image = open_image(folder, index, name, &fault);
     if (image != NULL) {
         fault = foreign(folder, index, &image->header, catalog, entry, there);
     }
@@ -214,4 +221,56 @@ bpi_block *bpi_folder_find(bpi_folder *folder, bpi_index *index, bpi_opener *ope
         }
     }
     return NULL;
+}
+
+/* Does a tail belong to that open segment? */
+static const char *foreign_tail(const bpi_folder *folder, bpi_index *index, const bpi_index_header *header,
+                                const bpi_segment_entry *entry)
+{
+    bpi_segment_entry stands;
+    bp_hash binding;
+    bpi_index_tail_entry(header, entry->generation, &stands);
+    bpi_index_binding(&stands, 1, &binding);
+    if (!bp_id_equal(&header->store_id, &folder->store_id)) {
+        return "index file of another store";
+    }
+    if (header->tail.salt != entry->salt || header->first_ordinal != entry->ordinal || header->segment_count != 1 ||
+        !bp_hash_equal(&binding, &header->binding)) {
+        return "index file of another segment";
+    }
+    return bpi_index_fits(index, header) ? NULL : "index file with other numbers than those before it";
+}
+
+bpi_image *bpi_folder_find_tail(bpi_folder *folder, bpi_index *index, const bpi_segment_entry *entry)
+{
+    for (size_t i = 0; i < folder->found_count; i++) {
+        const bpi_found_file *found = &folder->found[i];
+        char name[BPI_INDEX_NAME_SIZE];
+        const char *fault = NULL;
+        if (found->first != entry->ordinal || found->last != entry->ordinal) {
+            continue;
+        }
+        bpi_index_name(found->first, found->last, found->generation, name);
+        bpi_image *image = open_image(folder, index, name, &fault);
+        if (image != NULL) {
+            fault = foreign_tail(folder, index, &image->header, entry);
+        }
+        if (fault == NULL) {
+            return image;
+        }
+        bpi_image_free(image);
+        say(folder, name, fault);
+    }
+    return NULL;
+}
+
+bpi_block *bpi_folder_tail_block(bpi_index *index, bpi_segment *segment, bpi_image *image)
+{
+    bpi_part part = {segment, 0};
+    uint32_t generation = image->header.generation;
+    bpi_block *block = bpi_block_of_image(&index->allocator, &part, 1, image);
+    if (block != NULL) {
+        bpi_index_name(segment->ordinal, segment->ordinal, generation, block->file);
+    }
+    return block;
 }

@@ -45,10 +45,17 @@ void bpi_folder_close(bpi_folder *folder);
 bpi_block *bpi_folder_find(bpi_folder *folder, bpi_index *index, bpi_opener *opener, const bpi_catalog *catalog,
                            size_t entry, size_t skip, size_t *covered_out);
 
+/* The file of the beginning of an open segment: what it says of its end is held against the log by the caller. NULL: none. */
+bpi_image *bpi_folder_find_tail(bpi_folder *folder, bpi_index *index, const bpi_segment_entry *entry);
+/* Its block; takes over the image. NULL: no memory. */
+bpi_block *bpi_folder_tail_block(bpi_index *index, bpi_segment *segment, bpi_image *image);
+
 /* ---- the writer ---- */
 
 /* Seals the block of a segment ordinal, which gets no more rows, into a file; where that fails, into memory. */
 void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument);
+/* A file for what an open segment holds, if much of it has none. Nobody appends. */
+void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail);
 /* What is left to do: blocks in memory or with a broken file get one, eight neighbours become one. */
 void bpi_folder_tend(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument);
 /* Removes what no block of the index uses. */

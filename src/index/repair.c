@@ -136,7 +136,7 @@ static bp_status add_segment(builder *b, bpi_segment *segment, bp_error *error)
     bp_status status = bpi_segment_open(segment, error);
     uint64_t end = status == BP_OK ? atomic_load(&segment->size) : 0;
     uint64_t at = BPI_SEGMENT_HEADER;
-    while (status == BP_OK && at < end) {
+    while (status == BP_OK && at < end && b->row < b->rows) {
         bp_frame frame;
         if (end - at < BPI_FRAME_HEADER ||
             !bpi_frame_header_valid(segment->address + at, segment->salt, (uint64_t)segment->ordinal << 32 | at,

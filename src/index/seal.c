@@ -24,7 +24,7 @@ bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t c
     if (!bpi_input_of_block(&input, allocator, block, count)) {
         return NULL;
     }
-    bpi_header_of(index, block, count, &header);
+    bpi_header_of(index, block->parts, block->part_count, block->first, count, &header);
     bpi_sink_init(&sink, allocator, NULL, NULL);
     if (bpi_emit_plan(&input, 1, &header) && bpi_emit(&sink, &input, 1, &header) == 0) {
         size_t size = 0;
@@ -46,17 +46,18 @@ static uint8_t shift_of(bp_layout layout, uint32_t rows)
     return (uint8_t)shift;
 }
 
-void bpi_header_of(const bpi_index *index, const bpi_block *block, uint32_t count, bpi_index_header *header)
+void bpi_header_of(const bpi_index *index, const bpi_part *parts, uint32_t part_count, uint64_t first, uint32_t rows,
+                   bpi_index_header *header)
 {
     memset(header, 0, sizeof *header);
     bp_layout layout = index->layout == BP_LAYOUT_DEFAULT ? BP_LAYOUT_SOA : index->layout;
     header->key = index->key;
-    header->first_ordinal = block->parts[0].segment->ordinal;
-    header->last_ordinal = block->parts[block->part_count - 1].segment->ordinal;
-    header->segment_count = block->part_count;
-    header->first_sequence = block->first;
+    header->first_ordinal = parts[0].segment->ordinal;
+    header->last_ordinal = parts[part_count - 1].segment->ordinal;
+    header->segment_count = part_count;
+    header->first_sequence = first;
     header->layout = (uint8_t)(layout - 1);
-    header->shift = shift_of(layout, count);
+    header->shift = shift_of(layout, rows);
 }
 
 /* The place of the block of a segment; count when there is none. */

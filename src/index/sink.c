@@ -99,7 +99,7 @@ static int write_end(bpi_sink *sink, const bpi_index_header *header)
     if (code == 0) {
         code = io->file_write(io->context, sink->file, 0, page, sizeof page);
     }
-    return code == 0 ? io->file_sync(io->context, sink->file, BP_SYNC_ALL) : code;
+    return code == 0 && !sink->unsynced ? io->file_sync(io->context, sink->file, BP_SYNC_ALL) : code;
 }
 
 /* CRCs of an image in memory: as those of a file, though nobody asks for them there. */

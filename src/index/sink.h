@@ -14,6 +14,7 @@ typedef struct bpi_sink {
     const bp_io *io;
     bp_file *file;   /* NULL: memory */
     bpi_buffer sums; /* a file's pages: 4 bytes each */
+    bool unsynced;   /* a file that may be lost */
     int code;        /* errno of the first failure; ENOMEM */
 } bpi_sink;
 
@@ -30,7 +31,7 @@ static inline void bpi_sink_put32(bpi_sink *sink, uint32_t value)
 /* Begins and ends a section, noting in the header where it lies. */
 void bpi_sink_begin(bpi_sink *sink, bpi_index_header *header, unsigned section);
 void bpi_sink_end(bpi_sink *sink, bpi_index_header *header, unsigned section);
-/* Ends the last page, writes the CRCs and the header, and syncs a file. 0 or errno. */
+/* Ends the last page, writes the CRCs and the header, and syncs a file, unless `unsynced`. 0 or errno. */
 int bpi_sink_finish(bpi_sink *sink, bpi_index_header *header);
 /* After finish, of memory: the bytes are the caller's. */
 uint8_t *bpi_sink_take(bpi_sink *sink, size_t *size_out);

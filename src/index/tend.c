@@ -15,6 +15,8 @@
 #include "index/core.h"
 #include "index/input.h"
 
+/* TAIL_LEAST rows are read in some milliseconds; a tail is written anew when a fourth of it is. */
+enum { TAIL_LEAST = 4096, TAIL_SHARE = 4 };
 enum { MERGED = 8, SEGMENTS_MOST = 512, TEMPORARY_SIZE = BPI_INDEX_NAME_SIZE + 8, ROWS_MOST_GROUPED = 1 << 24 };
 
 static void temporary_name(const char *name, char out[TEMPORARY_SIZE])
@@ -28,10 +30,24 @@ static int make_folder(bpi_folder *folder)
     return folder->dir != NULL ? 0 : io->dir_open_at(io->context, folder->home->root, "index", true, &folder->dir);
 }
 
+/* What a file is made of. */
+typedef struct making {
+    bpi_folder *folder;
+    bpi_index *index;
+    bpi_input inputs[MERGED];
+    size_t count;
+    const bpi_part *parts;
+    uint32_t part_count;
+    uint64_t first;
+    const bpi_index_tail *tail; /* of an open segment; NULL: segments are sealed */
+    bpi_binding_fn binding;     /* then */
+    void *argument;
+} making;
+
 /* Writes and renames; the file stays open for its mapping. */
-static int write_file(bpi_folder *folder, const bp_allocator *allocator, const bpi_input *inputs, size_t count,
-                      bpi_index_header *header, const char *name, bp_file **file_out)
+static int write_file(making *m, bpi_index_header *header, const char *name, bp_file **file_out)
 {
+    const bpi_folder *folder = m->folder;
     const bp_io *io = folder->home->io;
     char temporary[TEMPORARY_SIZE];
     bp_file *file = NULL;
@@ -45,8 +61,9 @@ static int write_file(bpi_folder *folder, const bp_allocator *allocator, const b
     if (code != 0) {
         return code;
     }
-    bpi_sink_init(&sink, allocator, io, file);
-    code = bpi_emit(&sink, inputs, count, header);
+    bpi_sink_init(&sink, &m->index->allocator, io, file);
+    sink.unsynced = m->tail != NULL;
+    code = bpi_emit(&sink, m->inputs, m->count, header);
     bpi_sink_fini(&sink);
     if (code == 0) {
         code = io->dir_rename(io->context, folder->dir, temporary, name);
@@ -60,39 +77,60 @@ static int write_file(bpi_folder *folder, const bp_allocator *allocator, const b
     return 0;
 }
 
-/* A block of a new file, made of the inputs; `of` has the parts. NULL: it could not be made. */
-static bpi_block *make_block(bpi_folder *folder, bpi_index *index, const bpi_input *inputs, size_t count,
-                             const bpi_block *of, bpi_binding_fn binding, void *argument)
+static bool bind(const making *m, bpi_index_header *header)
 {
-    const bp_allocator *allocator = &index->allocator;
+    if (m->tail == NULL) {
+        return m->binding(m->argument, header->first_ordinal, header->last_ordinal, &header->binding);
+    }
+    bpi_segment_entry stands;
+    header->tail = *m->tail;
+    bpi_index_tail_entry(header, m->parts[0].segment->generation, &stands);
+    bpi_index_binding(&stands, 1, &header->binding);
+    return true;
+}
+
+/* Writes the file. False: it could not be made. */
+static bool make_file(making *m, bpi_index_header *header, char name[BPI_INDEX_NAME_SIZE], bp_file **file_out)
+{
+    bpi_folder *folder = m->folder;
+    uint32_t rows = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        rows += m->inputs[i].count;
+    }
+    bpi_header_of(m->index, m->parts, m->part_count, m->first, rows, header);
+    header->store_id = folder->store_id;
+    header->generation = ++folder->generation;
+    if (!bpi_emit_plan(m->inputs, m->count, header) || !bind(m, header) || make_folder(folder) != 0) {
+        return false;
+    }
+    bpi_index_name(header->first_ordinal, header->last_ordinal, header->generation, name);
+    if (write_file(m, header, name, file_out) != 0) {
+        atomic_fetch_add_explicit(&folder->failed, 1, memory_order_relaxed);
+        return false;
+    }
+    atomic_fetch_add_explicit(&folder->written, 1, memory_order_relaxed);
+    return true;
+}
+
+/* A block of a new file. NULL: it could not be made. */
+static bpi_block *make_block(making *m)
+{
+    const bp_allocator *allocator = &m->index->allocator;
+    const bp_io *io = m->folder->home->io;
     char name[BPI_INDEX_NAME_SIZE];
     const char *fault = NULL;
     bp_file *file = NULL;
     bpi_index_header header;
-    uint32_t rows = 0;
-    for (size_t i = 0; i < count; i++) {
-        rows += inputs[i].count;
-    }
-    bpi_header_of(index, of, rows, &header);
-    header.store_id = folder->store_id;
-    header.generation = ++folder->generation;
-    if (!bpi_emit_plan(inputs, count, &header) ||
-        !binding(argument, header.first_ordinal, header.last_ordinal, &header.binding) || make_folder(folder) != 0) {
+    if (!make_file(m, &header, name, &file)) {
         return NULL;
     }
-    bpi_index_name(header.first_ordinal, header.last_ordinal, header.generation, name);
-    if (write_file(folder, allocator, inputs, count, &header, name, &file) != 0) {
-        atomic_fetch_add_explicit(&folder->failed, 1, memory_order_relaxed);
-        return NULL;
-    }
-    bpi_image *image = bpi_image_of_file(allocator, folder->home->io, file, &fault);
-    bpi_block *block = image == NULL ? NULL : bpi_block_of_image(allocator, of->parts, of->part_count, image);
+    bpi_image *image = bpi_image_of_file(allocator, io, file, &fault);
+    bpi_block *block = image == NULL ? NULL : bpi_block_of_image(allocator, m->parts, m->part_count, image);
     if (block == NULL) {
-        (void)folder->home->io->dir_remove(folder->home->io->context, folder->dir, name);
+        (void)io->dir_remove(io->context, m->folder->dir, name);
         return NULL;
     }
     memcpy(block->file, name, sizeof name);
-    atomic_fetch_add_explicit(&folder->written, 1, memory_order_relaxed);
     return block;
 }
 
@@ -121,44 +159,102 @@ static bool take_place(bpi_folder *folder, bpi_index *index, const bpi_blocks *s
     return done;
 }
 
-/* ---- one block ---- */
+/* ---- one segment ---- */
 
-void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument)
+/* The blocks of one segment, which are several where it was closed and opened again: [*first_out, *end_out). */
+static bool find_segment(const bpi_blocks *blocks, uint32_t ordinal, size_t *first_out, size_t *end_out)
 {
-    bpi_blocks *blocks = bpi_index_blocks(index);
-    bpi_input input;
-    bool done = true;
-    size_t i = blocks->count;
-    while (i > 0 && blocks->block[i - 1]->parts[0].segment->ordinal != ordinal) {
-        i--;
+    size_t end = blocks->count;
+    while (end > 0 && blocks->block[end - 1]->parts[0].segment->ordinal != ordinal) {
+        end--;
     }
-    if (i > 0 && blocks->block[i - 1]->image == NULL) {
-        const bpi_block *block = blocks->block[--i];
-        uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(index));
-        done = bpi_input_of_block(&input, &index->allocator, block, rows);
-        if (done) {
-            done =
-                take_place(folder, index, blocks, i, 1, make_block(folder, index, &input, 1, block, binding, argument));
-            bpi_input_fini(&input);
+    size_t first = end;
+    while (first > 0 && blocks->block[first - 1]->parts[0].segment->ordinal == ordinal) {
+        first--;
+    }
+    *first_out = first;
+    *end_out = end;
+    return end > first && end - first <= MERGED;
+}
+
+/* Takes in the blocks [first, end) of one segment. False: one cannot be read. */
+static bool gather(making *m, const bpi_blocks *blocks, size_t first, size_t end)
+{
+    m->count = 0;
+    m->parts = blocks->block[first]->parts;
+    m->part_count = blocks->block[first]->part_count;
+    m->first = blocks->block[first]->first;
+    for (size_t i = first; i < end; i++) {
+        const bpi_block *block = NULL;
+        if (bpi_blocks_good(blocks, i, &block, NULL) != BP_OK) {
+            return false;
         }
+        if (block->image != NULL) {
+            bpi_input_of_image(&m->inputs[m->count++], block->image);
+            continue;
+        }
+        uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(m->index));
+        if (!bpi_input_of_block(&m->inputs[m->count], &m->index->allocator, block, rows)) {
+            return false;
+        }
+        m->count++;
     }
-    bpi_blocks_drop(blocks);
-    if (!done) {
-        (void)bpi_index_seal_block(index, ordinal);
+    return true;
+}
+
+static void release(making *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        bpi_input_fini(&m->inputs[i]);
     }
 }
 
-/* Writes the file of a block that is in memory, or whose file is broken. False: nothing was done. */
-static bool write_one(bpi_folder *folder, bpi_index *index, const bpi_blocks *blocks, size_t i, bpi_binding_fn binding,
-                      void *argument)
+/* One file for all blocks of a segment. */
+static bool write_segment(making *m, const bpi_blocks *blocks, uint32_t ordinal)
 {
-    const bpi_block *block = NULL;
-    bpi_input input;
-    if (bpi_blocks_good(blocks, i, &block, NULL) != BP_OK || block->image->pages != NULL) {
-        return false;
+    size_t first = 0;
+    size_t end = 0;
+    bool done = find_segment(blocks, ordinal, &first, &end) && gather(m, blocks, first, end) &&
+                take_place(m->folder, m->index, blocks, first, end - first, make_block(m));
+    release(m);
+    return done;
+}
+
+void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument)
+{
+    making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    size_t first = 0;
+    size_t end = 0;
+    bool due = find_segment(blocks, ordinal, &first, &end) && blocks->block[end - 1]->image == NULL;
+    if (due && !write_segment(&m, blocks, ordinal)) {
+        (void)bpi_index_seal_block(index, ordinal);
     }
-    bpi_input_of_image(&input, block->image);
-    return take_place(folder, index, blocks, i, 1, make_block(folder, index, &input, 1, block, binding, argument));
+    bpi_blocks_drop(blocks);
+}
+
+void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail)
+{
+    making m = {.folder = folder, .index = index, .tail = tail};
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    bpi_index_header header;
+    char name[BPI_INDEX_NAME_SIZE];
+    bp_file *file = NULL;
+    size_t first = 0;
+    size_t end = 0;
+    if (find_segment(blocks, ordinal, &first, &end) && blocks->block[end - 1]->image == NULL) {
+        uint64_t rows = bpi_index_next(index) - blocks->block[first]->first;
+        uint64_t fresh = bpi_index_next(index) - blocks->block[end - 1]->first;
+        if (fresh >= TAIL_LEAST && fresh >= rows / TAIL_SHARE && gather(&m, blocks, first, end) &&
+            make_file(&m, &header, name, &file)) {
+            folder->home->io->file_close(folder->home->io->context, file);
+            for (size_t i = first; i < end; i++) {
+                remove_file(folder, blocks->block[i]->file);
+            }
+        }
+        release(&m);
+    }
+    bpi_blocks_drop(blocks);
 }
 
 /* ---- eight ---- */
@@ -173,14 +269,20 @@ static unsigned level_of(const bpi_block *block)
     return level;
 }
 
+/* Is it the block of one whole segment or more, with a file that is right? */
+static bool is_whole(const bpi_block *block)
+{
+    return block->image != NULL && block->file[0] != '\0' && block->image->header.tail.salt == 0 &&
+           !bpi_block_broken(block);
+}
+
 static bool mergeable(const bpi_index *index, const bpi_blocks *blocks, size_t i)
 {
     uint64_t rows = 0;
     uint32_t segments = 0;
     for (size_t n = i; n < i + MERGED; n++) {
         const bpi_block *block = blocks->block[n];
-        if (block->image == NULL || block->file[0] == '\0' || bpi_block_broken(block) ||
-            level_of(block) != level_of(blocks->block[i])) {
+        if (!is_whole(block) || level_of(block) != level_of(blocks->block[i])) {
             return false;
         }
         rows += block->image->header.rows;
@@ -189,73 +291,61 @@ static bool mergeable(const bpi_index *index, const bpi_blocks *blocks, size_t i
     return segments <= SEGMENTS_MOST && (index->layout != BP_LAYOUT_SOAOS || rows <= ROWS_MOST_GROUPED);
 }
 
-/* A block that has no more than the parts of those from i on. */
-static bpi_block *parts_of(bpi_index *index, const bpi_blocks *blocks, size_t i)
+static bool merge(making *m, const bpi_blocks *blocks, size_t i)
 {
-    const bp_allocator *allocator = &index->allocator;
-    bpi_block *whole = bpi_allocate_zero(allocator, sizeof *whole);
-    uint32_t count = 0;
+    const bp_allocator *allocator = &m->index->allocator;
+    uint32_t capacity = 0;
     for (size_t n = i; n < i + MERGED; n++) {
-        count += blocks->block[n]->part_count;
+        capacity += blocks->block[n]->part_count;
     }
-    bpi_part *parts = bpi_allocate(allocator, count * sizeof *parts);
-    if (whole == NULL || parts == NULL) {
-        bpi_release(allocator, whole, sizeof *whole);
-        bpi_release(allocator, parts, count * sizeof *parts);
-        return NULL;
-    }
-    count = 0;
-    for (size_t n = i; n < i + MERGED; n++) {
-        const bpi_block *block = blocks->block[n];
-        for (uint32_t part = 0; part < block->part_count; part++) {
-            uint32_t row = (uint32_t)(block->first - blocks->block[i]->first) + block->parts[part].first_row;
-            parts[count++] = (bpi_part){block->parts[part].segment, row};
-        }
-    }
-    whole->parts = parts;
-    whole->part_count = count;
-    whole->first = blocks->block[i]->first;
-    return whole;
-}
-
-static bool merge(bpi_folder *folder, bpi_index *index, const bpi_blocks *blocks, size_t i, bpi_binding_fn binding,
-                  void *argument)
-{
-    bpi_input inputs[MERGED];
-    bpi_block *of = parts_of(index, blocks, i);
-    if (of == NULL) {
+    bpi_part *parts = bpi_allocate(allocator, capacity * sizeof *parts);
+    if (parts == NULL) {
         return false;
     }
-    for (size_t n = 0; n < MERGED; n++) {
-        bpi_input_of_image(&inputs[n], blocks->block[i + n]->image);
+    m->parts = parts;
+    m->first = blocks->block[i]->first;
+    for (size_t n = i; n < i + MERGED; n++) {
+        const bpi_block *block = blocks->block[n];
+        bpi_input_of_image(&m->inputs[m->count++], block->image);
+        for (uint32_t part = 0; part < block->part_count; part++) {
+            uint32_t row = (uint32_t)(block->first - m->first) + block->parts[part].first_row;
+            parts[m->part_count++] = (bpi_part){block->parts[part].segment, row};
+        }
     }
-    bool done =
-        take_place(folder, index, blocks, i, MERGED, make_block(folder, index, inputs, MERGED, of, binding, argument));
-    bpi_release(&index->allocator, of->parts, of->part_count * sizeof *of->parts);
-    bpi_release(&index->allocator, of, sizeof *of);
+    bool done = take_place(m->folder, m->index, blocks, i, MERGED, make_block(m));
+    bpi_release(allocator, parts, capacity * sizeof *parts);
     if (done) {
-        atomic_fetch_add_explicit(&folder->merged, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&m->folder->merged, 1, memory_order_relaxed);
     }
     return done;
+}
+
+/* Are its segments sealed? To an open one rows are being appended. */
+static bool is_listed(const making *m, const bpi_block *block)
+{
+    bp_hash unused;
+    return m->binding(m->argument, block->parts[0].segment->ordinal,
+                      block->parts[block->part_count - 1].segment->ordinal, &unused);
 }
 
 /* One step of what is left to do; false when there is none, or it failed. */
 static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument)
 {
     bpi_blocks *blocks = bpi_index_blocks(index);
+    making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
     bool done = false;
     bool tried = false;
     for (size_t i = 0; i < blocks->count && !tried; i++) {
         const bpi_block *block = blocks->block[i];
-        if (block->image != NULL && (block->file[0] == '\0' || bpi_block_broken(block))) {
+        if (block->image != NULL && (block->file[0] == '\0' || bpi_block_broken(block)) && is_listed(&m, block)) {
             tried = true;
-            done = write_one(folder, index, blocks, i, binding, argument);
+            done = write_segment(&m, blocks, block->parts[0].segment->ordinal);
         }
     }
     for (size_t i = 0; i + MERGED <= blocks->count && !tried; i++) {
         if (mergeable(index, blocks, i)) {
             tried = true;
-            done = merge(folder, index, blocks, i, binding, argument);
+            done = merge(&m, blocks, i);
         }
     }
     bpi_blocks_drop(blocks);

@@ -124,7 +124,11 @@ uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset)
             return blocks->block[i]->first; /* what cannot be read is not said to lie below */
         }
         row = row_at(block, bpi_blocks_rows(blocks, i, view->end), ordinal, offset);
-    } while (bpi_block_broken(block));
+        if (row == bpi_blocks_rows(blocks, i, view->end) && i + 1 < blocks->count && !bpi_block_broken(block)) {
+            block = blocks->block[++i]; /* it may go on in the same segment */
+            row = UINT32_MAX;
+        }
+    } while (row == UINT32_MAX || bpi_block_broken(block));
     return block->first + row < view->end ? block->first + row : view->end;
 }
 

@@ -102,6 +102,15 @@ static bp_status write_end(bpi_log *log, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
+    if (log->closing != NULL && log->last_type == BP_FRAME_CLOSE) {
+        const bpi_open_segment *active = log->active;
+        bpi_index_tail tail = {.salt = active->segment->salt,
+                               .length = active->end,
+                               .link = active->link,
+                               .epoch = log->epoch,
+                               .last_hlc = log->last_hlc};
+        log->closing(log->sealed_argument, active->segment->ordinal, &tail);
+    }
     (void)pthread_mutex_lock(&log->catalog_lock);
     bpi_manifest *manifest = &log->catalog.manifest;
     manifest->clean = true;

@@ -47,6 +47,9 @@ struct bpi_log;
 /* Tells the owner that a segment was sealed, off the commit lock (or with it, when the keeper is inline). */
 typedef void (*bpi_sealed_fn)(void *argument, uint32_t ordinal);
 
+/* Tells the owner that the log ends with a CLOSE frame, synced, and where. The commit lock is held, the keeper is gone. */
+typedef void (*bpi_closing_fn)(void *argument, uint32_t ordinal, const bpi_index_tail *tail);
+
 typedef struct bpi_log {
     bpi_home home;
     bp_file *lock_file;
@@ -90,6 +93,7 @@ typedef struct bpi_log {
 
     bpi_opener *opener; /* of sealed segments */
     bpi_sealed_fn sealed;
+    bpi_closing_fn closing;
     void *sealed_argument;
 
     _Atomic uint64_t syncs;
@@ -119,6 +123,7 @@ typedef struct bpi_load_calls {
     void *argument;
     void (*begin)(void *argument); /* the manifest was read; may be NULL */
     bpi_covered_fn covered;        /* may be NULL */
+    bpi_tail_fn tail;              /* may be NULL */
     bp_status (*segment)(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                          bp_error *error);
     bpi_record_fn record;

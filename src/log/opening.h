@@ -14,7 +14,9 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
 /* Releases everything; the keeper is joined before. */
 void bpi_log_release(bpi_log *log);
 
-/* The Merkle root over the event hashes of a segment whose frames end at `end`. False: no memory or not readable. */
-bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_out, bp_hash *root_out);
+/* The Merkle root over the event hashes of a segment whose frames end at `end`, and how many frames and events these are.
+ * False: no memory or not readable. */
+bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *frames_out, uint64_t *count_out,
+                      bp_hash *root_out);
 
 #endif

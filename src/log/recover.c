@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96 };
+enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10 };
 
 bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out)
 {
@@ -49,6 +49,9 @@ static bp_status look_behind(bpi_log_walk *walk, bpi_verdict *verdict, bp_error 
             return status;
         }
         uint64_t from = i == verdict->index ? bpi_lsn_offset(verdict->p) : BPI_SEGMENT_HEADER;
+        if (catalog->manifest.clean && verdict->p == catalog->manifest.durable && size > from + CLEAN_LOOK) {
+            size = from + CLEAN_LOOK; /* nothing was written since; zeros that lie ahead are not read through */
+        }
         uint64_t frontier = 0;
         uint64_t found = 0;
         uint64_t end = 0;

@@ -54,7 +54,7 @@ static bool measure(const bpi_open_segment *open, uint64_t end, bpi_segment_entr
     entry->state = BPI_SEGMENT_SEALED;
     entry->first_sequence = open->first_sequence;
     entry->length = end;
-    return bpi_segment_root(open->segment, end, &entry->count, &entry->root);
+    return bpi_segment_root(open->segment, end, &entry->frames, &entry->count, &entry->root);
 }
 
 static bpi_segment_entry *entry_of(bpi_catalog *catalog, uint32_t ordinal)

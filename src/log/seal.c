@@ -43,7 +43,8 @@ static bool add_frame(root_run *run, const uint8_t *frame, uint32_t length, uint
     return true;
 }
 
-bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_out, bp_hash *root_out)
+bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *frames_out, uint64_t *count_out,
+                      bp_hash *root_out)
 {
     root_run *run = bpi_allocate(segment->allocator, sizeof *run);
     if (run == NULL) {
@@ -52,6 +53,7 @@ bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_
     bpi_merkle_begin(&run->merkle);
     run->count = 0;
     bool good = true;
+    *frames_out = 0;
     for (uint64_t at = BPI_SEGMENT_HEADER; at < end && good;) {
         const uint8_t *frame = segment->address + at;
         uint32_t length = bpi_get32(frame + BPI_FRAME_LENGTH);
@@ -60,6 +62,7 @@ bool bpi_segment_root(const bpi_segment *segment, uint64_t end, uint64_t *count_
             good = add_frame(run, frame, length, bpi_get32(frame + BPI_FRAME_RECORDS));
         }
         at += length;
+        (*frames_out)++;
     }
     bpi_merkle_add_many(&run->merkle, run->leaves, run->count);
     *count_out = run->merkle.count;
@@ -243,7 +246,7 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     }
     uint64_t count = 0;
     bp_hash root;
-    if (status == BP_OK && !bpi_segment_root(open.segment, open.end, &count, &root)) {
+    if (status == BP_OK && !bpi_segment_root(open.segment, open.end, &open.frames, &count, &root)) {
         status = bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot compute the root of segment %u", (unsigned)ordinal);
     }
     if (status == BP_OK) {

@@ -65,6 +65,14 @@ static bp_status covered(void *argument, size_t index, size_t *count_out, bp_err
     return status;
 }
 
+static bp_status tail(void *argument, size_t index, bp_file *file, bpi_index_tail *tail_out, uint64_t *next_out,
+                      bp_error *error)
+{
+    const settling *s = argument;
+    const bpi_load_calls *calls = &s->options->calls;
+    return calls->tail == NULL ? BP_OK : calls->tail(calls->argument, index, file, tail_out, next_out, error);
+}
+
 static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
 {
     settling *s = argument;
@@ -120,7 +128,8 @@ static bp_status seal_entry(bpi_segment_entry *entry, const bpi_tail *tail, uint
                             bp_error *error)
 {
     uint64_t count = 0;
-    if (!bpi_segment_root(segment, tail->end, &count, &entry->root) || count != next_first - tail->first_sequence) {
+    if (!bpi_segment_root(segment, tail->end, &entry->frames, &count, &entry->root) ||
+        count != next_first - tail->first_sequence) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "cannot compute the root of segment %u",
                              (unsigned)entry->ordinal);
     }
@@ -128,7 +137,6 @@ static bp_status seal_entry(bpi_segment_entry *entry, const bpi_tail *tail, uint
     entry->first_sequence = tail->first_sequence;
     entry->count = count;
     entry->length = tail->end;
-    entry->frames = tail->frames;
     entry->link = tail->link;
     entry->last_hlc = tail->last_hlc;
     return BP_OK;
@@ -372,7 +380,7 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     if (options->calls.begin != NULL) {
         options->calls.begin(options->calls.argument);
     }
-    bpi_walk_calls calls = {&s, covered, begin_segment, options->calls.record};
+    bpi_walk_calls calls = {&s, tail, covered, begin_segment, options->calls.record};
     bpi_log_walk walk;
     bp_status status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
     if (status == BP_OK) {

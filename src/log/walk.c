@@ -120,6 +120,42 @@ bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, cons
     return BP_OK;
 }
 
+bool bpi_tail_confirmed(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, const bpi_index_tail *tail,
+                        uint64_t next_sequence)
+{
+    uint8_t bytes[BPI_FRAME_HEADER];
+    bp_frame frame;
+    size_t got = 0;
+    if (tail->salt != entry->salt || tail->length < BPI_SEGMENT_HEADER + BPI_FRAME_HEADER ||
+        tail->length > UINT32_MAX) {
+        return false;
+    }
+    uint64_t at = tail->length - BPI_FRAME_HEADER;
+    return home->io->file_read(home->io->context, file, at, bytes, sizeof bytes, &got) == 0 && got == sizeof bytes &&
+           bpi_frame_header_valid(bytes, entry->salt, bpi_lsn(entry->ordinal, at), &frame) &&
+           frame.type == BP_FRAME_CLOSE && frame.length == BPI_FRAME_HEADER && frame.header_crc == tail->link &&
+           frame.epoch == tail->epoch && frame.first_sequence == next_sequence;
+}
+
+/* Goes on behind what is known otherwise of an open segment. */
+static bp_status pass_tail(bpi_log_walk *walk, bp_error *error)
+{
+    bpi_index_tail tail = {0};
+    uint64_t next = 0;
+    bp_status status = walk->calls.tail(walk->calls.argument, walk->index, walk->file, &tail, &next, error);
+    if (status != BP_OK || tail.salt == 0) {
+        return status;
+    }
+    walk->scanner.offset = tail.length;
+    walk->scanner.frames = 1; /* at least; whoever seals the segment counts them */
+    walk->chain.link = tail.link;
+    walk->chain.epoch = tail.epoch;
+    walk->chain.next_sequence = next;
+    walk->chain.last_hlc = tail.last_hlc;
+    walk->chain.last_type = BP_FRAME_CLOSE;
+    return BP_OK;
+}
+
 static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
 {
     const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
@@ -141,6 +177,12 @@ static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
     if (walk->index < walk->tail_count) {
         bpi_tail *tail = &walk->tails[walk->index];
         *tail = (bpi_tail){.first_sequence = walk->chain.next_sequence, .visited = true};
+    }
+    if (entry->state == BPI_SEGMENT_OPEN && walk->calls.tail != NULL) {
+        status = pass_tail(walk, error);
+        if (status != BP_OK) {
+            return status;
+        }
     }
     if (walk->calls.segment != NULL) {
         return walk->calls.segment(walk->calls.argument, entry, walk->chain.next_sequence, error);

@@ -4,6 +4,7 @@
 #ifndef BPI_LOG_WALK_H
 #define BPI_LOG_WALK_H
 
+#include "format/index_file.h"
 #include "log/scan.h"
 
 /* Called before the frames of a segment. */
@@ -14,8 +15,14 @@ typedef bp_status (*bpi_segment_begin_fn)(void *argument, const bpi_segment_entr
  * are looked for, but not read. */
 typedef bp_status (*bpi_covered_fn)(void *argument, size_t index, size_t *count_out, bp_error *error);
 
+/* Are the frames at the beginning of that open segment, whose file this is, known otherwise? tail_out->salt 0: no. Else the
+ * walk goes on behind them, with the sequence *next_out. */
+typedef bp_status (*bpi_tail_fn)(void *argument, size_t index, bp_file *file, bpi_index_tail *tail_out,
+                                 uint64_t *next_out, bp_error *error);
+
 typedef struct bpi_walk_calls {
     void *argument;
+    bpi_tail_fn tail;             /* may be NULL */
     bpi_covered_fn covered;       /* may be NULL */
     bpi_segment_begin_fn segment; /* may be NULL */
     bpi_record_fn record;         /* may be NULL */
@@ -58,6 +65,10 @@ void bpi_log_walk_end(bpi_log_walk *walk);
  *   BP_ERR_CORRUPT  damage in a sealed segment, a segment header, a missing file, a contradiction
  */
 bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error);
+
+/* Does the log say what a tail says: at its end a CLOSE frame stands in its place, with that CRC, epoch and sequence? */
+bool bpi_tail_confirmed(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, const bpi_index_tail *tail,
+                        uint64_t next_sequence);
 
 /* LSN of the next frame. */
 uint64_t bpi_log_walk_position(const bpi_log_walk *walk);

@@ -7,7 +7,10 @@
  */
 #include "store/indexing.h"
 
+#include <string.h>
+
 #include "base/error.h"
+#include "format/frame.h"
 #include "index/block.h"
 
 static const bpi_home *home_of(const bp_store *store)
@@ -27,9 +30,9 @@ void bpi_indexing_begin(bp_store *store)
 }
 
 /* Looks at everything that is about to be learnt; whether it was right the block then knows. */
-static void look(const bpi_block *block)
+static void look(const bpi_image *image)
 {
-    const bpi_list *kinds = &block->image->kinds;
+    const bpi_list *kinds = &image->kinds;
     for (uint32_t at = 0; at < kinds->key_count; at++) {
         uint32_t from = 0;
         uint32_t to = 0;
@@ -40,11 +43,11 @@ static void look(const bpi_block *block)
         }
         for (uint32_t i = 0; kind == BP_KIND_NAME && i < span.count; i++) {
             uint32_t row = bpi_span_row(&span, i);
-            if (row >= block->image->header.rows) {
+            if (row >= image->header.rows) {
                 bpi_disbelieve(kinds->pages);
                 return;
             }
-            (void)bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
+            (void)bpi_row_u32(image->rows, row, BPI_ROW_OFFSET);
         }
     }
 }
@@ -105,7 +108,7 @@ bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, 
             *count_out = 0;
             return BP_OK;
         }
-        look(block);
+        look(block->image);
         if (bpi_block_broken(block)) {
             bpi_block_drop(block);
             continue;
@@ -120,6 +123,60 @@ bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, 
                    ? BP_OK
                    : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
+}
+
+bp_status bpi_indexing_tail(void *argument, size_t entry, bp_file *file, bpi_index_tail *tail_out, uint64_t *next_out,
+                            bp_error *error)
+{
+    bp_store *store = argument;
+    const bpi_catalog *catalog = catalog_of(store);
+    (void)error;
+    memset(tail_out, 0, sizeof *tail_out);
+    if (!store->loading) {
+        return BP_OK;
+    }
+    if (store->block_segment != NULL) {
+        bpi_indexing_loaded(store, store->block_segment);
+    }
+    bpi_image *image = bpi_folder_find_tail(&store->folder, store->index, &catalog->entries[entry]);
+    if (image == NULL) {
+        return BP_OK;
+    }
+    const bpi_index_tail *tail = &image->header.tail;
+    uint64_t next = image->header.first_sequence + image->header.rows;
+    look(image);
+    if (bpi_pages_broken(image->pages) ||
+        bpi_lsn(catalog->entries[entry].ordinal, tail->length) > catalog->manifest.durable ||
+        !bpi_tail_confirmed(home_of(store), file, &catalog->entries[entry], tail, next)) {
+        bpi_image_free(image);
+        return BP_OK;
+    }
+    *tail_out = *tail;
+    *next_out = next;
+    store->tail = image;
+    return BP_OK;
+}
+
+bp_status bpi_indexing_take_tail(bp_store *store, bpi_segment *segment, bp_error *error)
+{
+    bpi_block *block = bpi_folder_tail_block(store->index, segment, store->tail);
+    store->tail = NULL;
+    store->block_segment = NULL;
+    if (block == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    }
+    bp_status status = learn(store, block, error);
+    if (status != BP_OK) {
+        bpi_block_drop(block);
+        return status;
+    }
+    return bpi_index_attach(store->index, block) ? BP_OK
+                                                 : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+}
+
+void bpi_indexing_closing(bp_store *store, uint32_t ordinal, const bpi_index_tail *tail)
+{
+    bpi_folder_close_tail(&store->folder, store->index, ordinal, tail);
 }
 
 static bool binding(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out)
@@ -171,5 +228,7 @@ void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 
 void bpi_indexing_end(bp_store *store)
 {
+    bpi_image_free(store->tail);
+    store->tail = NULL;
     bpi_folder_close(&store->folder);
 }

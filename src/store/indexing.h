@@ -10,6 +10,12 @@
 void bpi_indexing_begin(bp_store *store);
 /* A bpi_covered_fn: attaches a block from a file that covers segments from that catalog entry on. */
 bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, bp_error *error);
+/* A bpi_tail_fn: the file of the beginning of an open segment, kept until that segment is loaded. */
+bp_status bpi_indexing_tail(void *argument, size_t entry, bp_file *file, bpi_index_tail *tail_out, uint64_t *next_out,
+                            bp_error *error);
+bp_status bpi_indexing_take_tail(bp_store *store, bpi_segment *segment, bp_error *error);
+/* The log was closed with that end: a file for the open segment, where reading it again would take longer. */
+void bpi_indexing_closing(bp_store *store, uint32_t ordinal, const bpi_index_tail *tail);
 /* While the log is read: the block of a segment has all its rows. A writer puts those of sealed segments into files. */
 void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment);
 /* After the log was read: files for what had none, and without what nobody uses. The writer. */

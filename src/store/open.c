@@ -174,6 +174,12 @@ bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t 
     if (store->block_segment != NULL && store->loading) {
         bpi_indexing_loaded(store, store->block_segment);
     }
+    if (store->tail != NULL) {
+        bp_status status = bpi_indexing_take_tail(store, segment, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
     if (!bpi_index_begin_block(store->index, segment, first_sequence, bpi_store_rows_max(capacity))) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
@@ -263,6 +269,11 @@ static void on_sealed(void *argument, uint32_t ordinal)
     bpi_indexing_sealed(argument, ordinal);
 }
 
+static void on_closing(void *argument, uint32_t ordinal, const bpi_index_tail *tail)
+{
+    bpi_indexing_closing(argument, ordinal, tail);
+}
+
 static void begin_loading(void *argument)
 {
     bpi_indexing_begin(argument);
@@ -279,6 +290,7 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                            .hook = o->log,
                            .sync_mode = o->sync_mode};
     log->sealed = on_sealed;
+    log->closing = on_closing;
     log->sealed_argument = store;
     bpi_log_options options = {.durability = o->durability,
                                .segment_size = o->segment_size,
@@ -292,6 +304,7 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                                .calls = {.argument = store,
                                          .begin = begin_loading,
                                          .covered = bpi_indexing_covered,
+                                         .tail = bpi_indexing_tail,
                                          .segment = bpi_store_load_segment,
                                          .record = bpi_store_load_record,
                                          .progress = o->progress,

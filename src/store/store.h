@@ -66,6 +66,7 @@ struct bp_store {
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
     bpi_folder folder;          /* of index files */
+    bpi_image *tail;            /* of the segment that will be loaded next; NULL */
     bool loading;               /* the log is being read for the first time */
     bool rebuilt;               /* parts of the index were, for want of a file */
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */

@@ -101,6 +101,8 @@ static int print_json(bp_store *store, const bp_stats *stats)
     put_u64(text, "mapped_bytes", stats->mapped_bytes);
     put_u64(text, "heap_bytes", stats->heap_bytes);
     put_u64(text, "index_bytes", stats->index_bytes);
+    put_u64(text, "index_files", stats->index_files);
+    put_u64(text, "index_file_bytes", stats->index_file_bytes);
     put_hlc(text, "last_hlc", stats->last_hlc);
     put_frontiers(text, &stats->frontiers);
     put_u64(text, "cuts", stats->cuts);
@@ -163,6 +165,7 @@ static void print_counts(const bp_store *store, const bp_stats *stats)
     line_bytes("log", stats->log_bytes, "");
     line_bytes("files", stats->file_bytes, "");
     line_bytes("index", stats->index_bytes, " in memory, of this process");
+    line_bytes("index files", stats->index_file_bytes, "");
 }
 
 static void print_state(const bp_stats *stats)

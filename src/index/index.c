@@ -6,6 +6,8 @@
  */
 #include "index/core.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/compiler.h"
 #include "base/error.h"
@@ -460,20 +462,32 @@ bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind
 
 /* ---- counts ---- */
 
+static void count_block(const bpi_block *block, uint32_t rows, unsigned shift, bpi_index_counts *counts)
+{
+    counts->tile_count += (rows + (UINT64_C(1) << shift) - 1) >> shift;
+    if (block->file[0] != '\0') {
+        counts->files++;
+        counts->file_bytes += block->image->size;
+        counts->mapped += block->image->size;
+    }
+    for (uint32_t i = 0; i < block->part_count; i++) {
+        const bpi_segment *segment = block->parts[i].segment;
+        if (atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+            counts->mapped += atomic_load_explicit(&segment->size, memory_order_relaxed);
+        }
+    }
+}
+
 void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out)
 {
     bpi_blocks *blocks = bpi_index_blocks(index);
     uint64_t end = bpi_index_next(index);
-    uint64_t tiles = 0;
+    memset(counts_out, 0, sizeof *counts_out);
     for (size_t i = 0; i < blocks->count; i++) {
-        unsigned shift = bpi_layout_shift(index->layout);
-        tiles += (bpi_blocks_rows(blocks, i, end) + (UINT64_C(1) << shift) - 1) >> shift;
+        count_block(blocks->block[i], bpi_blocks_rows(blocks, i, end), bpi_layout_shift(index->layout), counts_out);
     }
     bpi_blocks_drop(blocks);
-    *counts_out = (bpi_index_counts){
-        .entities = atomic_load_explicit(&index->entity_mark, memory_order_relaxed),
-        .scopes = atomic_load_explicit(&index->scope_mark, memory_order_relaxed),
-        .bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed),
-        .tile_count = tiles,
-    };
+    counts_out->entities = atomic_load_explicit(&index->entity_mark, memory_order_relaxed);
+    counts_out->scopes = atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
+    counts_out->bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed);
 }

@@ -138,6 +138,9 @@ typedef struct bpi_index_counts {
     uint64_t scopes;
     uint64_t bytes; /* heap */
     uint64_t tile_count;
+    uint64_t files; /* index files in use */
+    uint64_t file_bytes;
+    uint64_t mapped; /* bytes of them and of segments, as far as these are mapped */
 } bpi_index_counts;
 void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out);
 

@@ -223,9 +223,11 @@ bp_status bp_store_stats(bp_store *store, bp_stats *stats_out, bp_error *error)
     stats_out->sealed_segments = sum.sealed;
     stats_out->log_bytes = sum.log_bytes;
     stats_out->file_bytes = sum.file_bytes;
-    stats_out->mapped_bytes = sum.file_bytes;
+    stats_out->mapped_bytes = counts.mapped;
     stats_out->heap_bytes = bpi_heap_bytes(store->heap);
     stats_out->index_bytes = counts.bytes;
+    stats_out->index_files = counts.files;
+    stats_out->index_file_bytes = counts.file_bytes;
     stats_out->frontiers = bp_store_frontiers(store);
     fill_manifest(store, stats_out);
     if (!store->reader) {

@@ -1,0 +1,313 @@
+/*
+ * test_index_files.c: index files are derived (P4): whatever becomes of them, a writer and a reader answer as before. Each
+ * damage is done to a copy of one closed store, which is then compared whole with the model, goes on being written, and is
+ * compared again.
+ *
+ * ctest: timeout=300
+ */
+#include <errno.h>
+
+#include "support/workload.h"
+
+enum { FILES_MAX = 64, SEALED = 12, VERSION_AT = 8, CRC_AT = 12, PAGE = 4096 };
+
+typedef struct index_file {
+    char name[96];
+    uint8_t *data;
+    size_t size;
+} index_file;
+
+typedef struct fixture {
+    bpt_world world; /* the undamaged store */
+    bpt_workload *work;
+    index_file files[FILES_MAX];
+    size_t count;
+} fixture;
+
+static void keep_file(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    fixture *f = argument;
+    if (strncmp(name, "index/", 6) != 0) {
+        return;
+    }
+    assert_true(f->count < FILES_MAX);
+    index_file *file = &f->files[f->count++];
+    (void)snprintf(file->name, sizeof file->name, "%s", name);
+    file->data = malloc(size);
+    assert_non_null(file->data);
+    memcpy(file->data, data, size);
+    file->size = size;
+}
+
+static void forget_files(fixture *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        free(f->files[i].data);
+    }
+    f->count = 0;
+}
+
+static uint64_t sealed_of(bp_store *store)
+{
+    bp_stats stats = {.size = sizeof stats};
+    assert_int_equal(bp_store_stats(store, &stats, NULL), BP_OK);
+    return stats.sealed_segments;
+}
+
+/* A closed store of at least that many sealed segments. */
+static void make(fixture *f, bp_layout layout, uint64_t seed, uint64_t sealed)
+{
+    memset(f, 0, sizeof *f);
+    bpt_world_fault(&f->world);
+    f->world.options.layout = layout;
+    f->world.options.durability = BP_BUFFERED;
+    f->work = calloc(1, sizeof *f->work);
+    assert_non_null(f->work);
+    bpt_workload_begin(f->work, &f->world, seed);
+    f->work->reopens = false;
+    f->work->asks = false;
+    while (sealed_of(f->work->store) < sealed) {
+        bpt_workload_step(f->work);
+    }
+    bpt_compare(&f->work->model, f->work->store, &f->work->random);
+    bpt_close(f->work->store);
+    f->work->store = NULL;
+    bpt_file_each(&f->world, keep_file, f);
+}
+
+static void unmake(fixture *f)
+{
+    forget_files(f);
+    bpt_model_free(&f->work->model);
+    free(f->work);
+    bpt_world_end(&f->world);
+}
+
+static bp_stats stats_of(bp_store *store)
+{
+    bp_stats stats = {.size = sizeof stats};
+    assert_int_equal(bp_store_stats(store, &stats, NULL), BP_OK);
+    return stats;
+}
+
+static void same_answers(fixture *f, bp_store *store)
+{
+    bpt_random random = {f->work->seed};
+    assert_int_equal(stats_of(store).events, f->work->model.count);
+    bpt_compare(&f->work->model, store, &random);
+}
+
+/* A damaged copy: a reader and a writer find everything; the writer has files for all sealed segments again. */
+static void judge(fixture *f, bpt_world *world)
+{
+    bp_store *reader = bpt_reader(world);
+    same_answers(f, reader);
+    bpt_close(reader);
+    bp_store *store = bpt_open(world);
+    same_answers(f, store);
+    /* What was found broken while it was asked is mended with the next seal. */
+    const bpt_event *last = &f->work->model.events[f->work->model.count - 1];
+    char entity[BP_NAME_MAX + 1];
+    (void)snprintf(entity, sizeof entity, "%.*s", (int)last->entity.size, last->entity.data);
+    if (!last->system) {
+        bp_receipt receipt = bpt_put(store, entity, "and on");
+        assert_int_equal(receipt.clock, last->clock + 1);
+    }
+    assert_int_equal(bp_seal(store, NULL), BP_OK);
+    bp_stats stats = stats_of(store);
+    assert_true(stats.index_files > 0);
+    bpt_close(store);
+    (void)bpt_verify(world);
+    store = bpt_open(world);
+    assert_int_equal(stats_of(store).index_files, stats.index_files); /* all of them are used */
+    bpt_close(store);
+    bpt_world_end(world);
+}
+
+static void copy_of(fixture *f, bpt_world *world)
+{
+    bpt_world_adopt(world, bpi_fault_clone(f->world.fault));
+    world->options.durability = BP_BUFFERED;
+    world->options.layout = f->world.options.layout;
+}
+
+static void undamaged_files_are_used(void **state)
+{
+    fixture f;
+    bpt_world world;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(31), SEALED);
+    copy_of(&f, &world);
+    bp_store *store = bpt_open(&world);
+    bp_stats stats = stats_of(store);
+    assert_int_equal(stats.index_files, f.count);
+    assert_true(f.count < stats.sealed_segments); /* eight became one */
+    assert_true(stats.mapped_bytes <
+                stats.index_file_bytes + 3 * stats.options.segment_size); /* no segment is mapped */
+    bpt_close(store);
+    judge(&f, &world);
+    unmake(&f);
+}
+
+static void files_may_be_missing(void **state)
+{
+    fixture f;
+    bpt_world world;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(32), SEALED);
+    for (size_t missing = 0; missing <= f.count; missing++) {
+        copy_of(&f, &world);
+        for (size_t i = 0; i < f.count; i++) {
+            if (missing == f.count || i == missing) {
+                bpt_file_remove(&world, f.files[i].name);
+            }
+        }
+        judge(&f, &world);
+    }
+    unmake(&f);
+}
+
+static void files_may_be_cut_short_or_long(void **state)
+{
+    fixture f;
+    bpt_world world;
+    bpt_random random = {bpt_seed(33)};
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, random.state, SEALED);
+    for (size_t i = 0; i < f.count; i++) {
+        const index_file *file = &f.files[i];
+        for (int n = 0; n < 4; n++) {
+            size_t size = n == 0 ? 0 : (size_t)bpt_random_below(&random, file->size);
+            uint8_t *data = calloc(1, file->size + 100);
+            assert_non_null(data);
+            memcpy(data, file->data, file->size);
+            copy_of(&f, &world);
+            bpt_file_write(&world, file->name, data, n == 3 ? file->size + 100 : size);
+            free(data);
+            judge(&f, &world);
+        }
+    }
+    unmake(&f);
+}
+
+static void any_flip_is_noticed(void **state)
+{
+    uint64_t seed = bpt_seed(34);
+    (void)state;
+    for (int layout = BP_LAYOUT_AOS; layout <= BP_LAYOUT_SOAOS; layout++) {
+        fixture f;
+        bpt_world world;
+        bpt_random random = {seed + (uint64_t)layout};
+        make(&f, (bp_layout)layout, random.state, 9);
+        uint64_t flips = bpt_amount("BATPAK_STEPS", 12, 400);
+        for (uint64_t n = 0; n < flips; n++) {
+            index_file *file = &f.files[bpt_random_below(&random, f.count)];
+            size_t at = (size_t)bpt_random_below(&random, file->size);
+            uint8_t bit = (uint8_t)(1u << bpt_random_below(&random, 8));
+            bpt_note("layout %d, %s, flip at %zu", layout, file->name, at);
+            copy_of(&f, &world);
+            file->data[at] ^= bit;
+            bpt_file_write(&world, file->name, file->data, file->size);
+            file->data[at] ^= bit;
+            judge(&f, &world);
+        }
+        unmake(&f);
+    }
+    bpt_note("%s", "");
+}
+
+static void files_of_others_are_left_aside(void **state)
+{
+    fixture f;
+    fixture other;
+    bpt_world world;
+    uint64_t seed = bpt_seed(35);
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, seed, SEALED);
+    make(&other, BP_LAYOUT_DEFAULT, seed + 1, SEALED);
+    assert_true(f.count > 1 && other.count > 0);
+    /* Swapped among themselves. */
+    copy_of(&f, &world);
+    bpt_file_write(&world, f.files[0].name, f.files[1].data, f.files[1].size);
+    bpt_file_write(&world, f.files[1].name, f.files[0].data, f.files[0].size);
+    judge(&f, &world);
+    /* All of another store, under their names, and under ours. */
+    copy_of(&f, &world);
+    for (size_t i = 0; i < other.count; i++) {
+        bpt_file_write(&world, other.files[i].name, other.files[i].data, other.files[i].size);
+    }
+    judge(&f, &world);
+    copy_of(&f, &world);
+    for (size_t i = 0; i < f.count && i < other.count; i++) {
+        bpt_file_write(&world, f.files[i].name, other.files[i].data, other.files[i].size);
+    }
+    judge(&f, &world);
+    unmake(&other);
+    unmake(&f);
+}
+
+static void a_newer_version_is_made_anew(void **state)
+{
+    fixture f;
+    bpt_world world;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(36), SEALED);
+    copy_of(&f, &world);
+    for (size_t i = 0; i < f.count; i++) {
+        uint8_t page[PAGE];
+        f.files[i].data[VERSION_AT] = 2;
+        memcpy(page, f.files[i].data, sizeof page);
+        bpt_put_crc(page, sizeof page, CRC_AT);
+        memcpy(f.files[i].data, page, sizeof page);
+        bpt_file_write(&world, f.files[i].name, f.files[i].data, f.files[i].size);
+    }
+    judge(&f, &world);
+    unmake(&f);
+}
+
+/* Files of the same store from before its segments were merged, beside those of now, and instead of them. */
+static void older_files_do_no_harm(void **state)
+{
+    fixture f;
+    bpt_world world;
+    index_file old[FILES_MAX];
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(37), 6);
+    size_t old_count = f.count;
+    memcpy(old, f.files, sizeof old);
+    f.count = 0;
+    f.work->store = bpt_open(&f.world);
+    while (sealed_of(f.work->store) < SEALED) {
+        bpt_workload_step(f.work);
+    }
+    bpt_close(f.work->store);
+    f.work->store = NULL;
+    bpt_file_each(&f.world, keep_file, &f);
+    for (int instead = 0; instead < 2; instead++) {
+        copy_of(&f, &world);
+        for (size_t i = 0; i < f.count && instead; i++) {
+            bpt_file_remove(&world, f.files[i].name);
+        }
+        for (size_t i = 0; i < old_count; i++) {
+            bpt_file_write(&world, old[i].name, old[i].data, old[i].size);
+        }
+        bpt_file_write(&world, "index/0000000000-0000000000-99.idx.new", "half a file", 11);
+        bpt_file_write(&world, "index/notes.txt", "mine", 4);
+        judge(&f, &world);
+    }
+    for (size_t i = 0; i < old_count; i++) {
+        free(old[i].data);
+    }
+    unmake(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(undamaged_files_are_used),       cmocka_unit_test(files_may_be_missing),
+        cmocka_unit_test(files_may_be_cut_short_or_long), cmocka_unit_test(any_flip_is_noticed),
+        cmocka_unit_test(files_of_others_are_left_aside), cmocka_unit_test(a_newer_version_is_made_anew),
+        cmocka_unit_test(older_files_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -134,6 +134,32 @@ static void every_way_out_converts(void **state)
     bp_walk_end(walk);
 }
 
+/* Those who follow see what those who ask see. */
+static void followers_see_converted_payloads_too(void **state)
+{
+    fixture *f = *state;
+    const bp_event *event = NULL;
+    bp_cursor *cursor = NULL;
+    bp_subscription *subscription = NULL;
+    bp_delivery delivery;
+    bp_subscription_options options;
+    bp_subscription_options_init(&options);
+    options.replay = true;
+    add(f, KIND, 1);
+    CHECK_OK(bp_cursor_open(f->store, NULL, NULL, &cursor, &f->error), &f->error);
+    CHECK_OK(bp_subscribe(f->store, NULL, &options, &subscription, &f->error), &f->error);
+    (void)put(f, KIND, 1, "a");
+    (void)put(f, KIND, 9, "b");
+    CHECK_OK(bp_cursor_next(cursor, &event, &f->error), &f->error);
+    check_event(event, "a+1", 2);
+    CHECK_STATUS(BP_ERR_VERSION, bp_cursor_next(cursor, &event, &f->error), &f->error);
+    CHECK_OK(bp_subscription_next(subscription, 0, &delivery, &f->error), &f->error);
+    check_event(&delivery.event, "a+1", 2);
+    CHECK_STATUS(BP_ERR_VERSION, bp_subscription_next(subscription, 0, &delivery, &f->error), &f->error);
+    bp_cursor_close(cursor);
+    bp_subscription_close(subscription);
+}
+
 static void what_is_stored_stays_as_it_is(void **state)
 {
     fixture *f = *state;
@@ -326,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_way_out_converts, setup, teardown),
+        cmocka_unit_test_setup_teardown(followers_see_converted_payloads_too, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_stored_stays_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(a_version_from_the_future_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_converter_that_refuses_is_the_answer, setup, teardown),

@@ -26,6 +26,7 @@ typedef struct bpi_query {
     uint32_t entity;
     uint64_t *set; /* a bit for each entity whose number is below set_end */
     uint32_t set_end;
+    size_t set_count; /* bits of it that are set; one that was marked twice may count twice */
     uint32_t scope;
     uint16_t kind;
     uint16_t *kinds; /* BPI_TEST_KINDS: sorted */

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     SPAN_SHARE = 8,      /* with tests left: a posting of at most 1 / 8 of the rows */
     CATEGORY_SHARE = 10, /* a category's rows into a bitmap */
     PREFIX_SHARE = 2,    /* a prefix's: its column test is dear */
+    LOOK_UP_STEPS = 8,   /* keys that are passed by in the time of looking one up */
     CAUSE_STEPS = 256,   /* along a cause's chain in any case; beyond that a share of the rows */
     CAUSE_SHARE = 16,
     LIST_MIN = 64
@@ -200,41 +202,73 @@ static bool set_has(const bpi_query *query, uint32_t entity)
     return entity < query->set_end && (query->set[entity >> 6] >> (entity & 63) & 1) != 0;
 }
 
-/* How many rows the keys at places [from, to) have, all of them or those in the query's set. */
-static uint32_t rows_of(const bpi_query *query, const bpi_list *list, uint32_t from, uint32_t to, bool in_set)
+/* How many rows the keys at places [from, to) have. */
+static uint64_t rows_of(const bpi_list *list, uint32_t from, uint32_t to)
 {
-    uint32_t total = 0;
+    uint64_t total = 0;
     for (uint32_t at = from; at < to; at++) {
         uint32_t start = 0;
         uint32_t end = 0;
-        uint32_t key = bpi_list_key(list, at, &start, &end);
-        total += !in_set || set_has(query, key) ? end - start : 0;
+        (void)bpi_list_key(list, at, &start, &end);
+        total += end - start;
     }
     return total;
 }
 
-/* All entities of the prefix that the block has. */
-static bool prefix_bits(bpi_scan *scan, const bpi_list *list)
+/* Looks the set's entities up in the block's, which are more; false as soon as their rows are more than `most`. */
+static bool bits_of_members(bpi_scan *scan, const bpi_list *list, uint64_t most)
 {
-    uint32_t total = rows_of(&scan->query, list, 0, list->key_count, true);
-    if (total > (scan->high_row - scan->low_row) / PREFIX_SHARE || !bits_clear(scan)) {
-        return false;
-    }
-    for (uint32_t at = 0; total > 0 && at < list->key_count; at++) {
-        uint32_t start = 0;
-        uint32_t end = 0;
-        if (set_has(&scan->query, bpi_list_key(list, at, &start, &end))) {
-            bits_set(scan, list, at, at + 1);
+    const bpi_query *query = &scan->query;
+    uint64_t total = 0;
+    for (uint32_t word = 0; word < (query->set_end + 63) / 64; word++) {
+        for (uint64_t left = query->set[word]; left != 0; left &= left - 1) {
+            uint32_t entity = word * 64 + bpi_lowest_bit(left);
+            uint32_t at = bpi_list_lower(list, entity);
+            uint32_t start = 0;
+            uint32_t end = 0;
+            if (at < list->key_count && bpi_list_key(list, at, &start, &end) == entity) {
+                total += end - start;
+                bits_set(scan, list, at, at + 1);
+            }
+            if (total > most) {
+                return false;
+            }
         }
     }
     return true;
+}
+
+/* Asks of each of the block's entities whether it is in the set. */
+static bool bits_of_keys(bpi_scan *scan, const bpi_list *list, uint64_t most)
+{
+    uint64_t total = 0;
+    for (uint32_t at = 0; at < list->key_count && total <= most; at++) {
+        uint32_t start = 0;
+        uint32_t end = 0;
+        if (set_has(&scan->query, bpi_list_key(list, at, &start, &end))) {
+            total += end - start;
+            bits_set(scan, list, at, at + 1);
+        }
+    }
+    return total <= most;
+}
+
+/* All entities of the prefix that the block has. False: they are so many that the columns are quicker. */
+static bool prefix_bits(bpi_scan *scan, const bpi_list *list)
+{
+    uint64_t most = (scan->high_row - scan->low_row) / PREFIX_SHARE;
+    if (!bits_clear(scan)) {
+        return false;
+    }
+    return scan->query.set_count < list->key_count / LOOK_UP_STEPS ? bits_of_members(scan, list, most)
+                                                                   : bits_of_keys(scan, list, most);
 }
 
 static bool category_bits(bpi_scan *scan, const bpi_list *list)
 {
     uint32_t from = bpi_list_lower(list, scan->query.category);
     uint32_t to = bpi_list_lower(list, scan->query.category + UINT32_C(0x1000));
-    uint32_t total = rows_of(&scan->query, list, from, to, false);
+    uint64_t total = rows_of(list, from, to);
     if (total > (scan->high_row - scan->low_row) / CATEGORY_SHARE || !bits_clear(scan)) {
         return false;
     }
@@ -246,10 +280,10 @@ static bool category_bits(bpi_scan *scan, const bpi_list *list)
 static bool kinds_bits(bpi_scan *scan, const bpi_list *list)
 {
     const bpi_query *query = &scan->query;
-    uint32_t total = 0;
+    uint64_t total = 0;
     for (uint32_t i = 0; i < query->kind_count; i++) {
         uint32_t from = bpi_list_lower(list, query->kinds[i]);
-        total += rows_of(query, list, from, bpi_list_lower(list, query->kinds[i] + UINT32_C(1)), false);
+        total += rows_of(list, from, bpi_list_lower(list, query->kinds[i] + UINT32_C(1)));
     }
     if (total > (scan->high_row - scan->low_row) / CATEGORY_SHARE || !bits_clear(scan)) {
         return false;

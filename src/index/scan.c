@@ -73,6 +73,7 @@ static bp_status resolve_prefix(bpi_scan *scan, bpi_index *index, bp_text prefix
             }
         } while (bpi_block_broken(block));
     }
+    query->set_count = *count_out;
     return BP_OK;
 }
 

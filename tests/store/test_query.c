@@ -276,6 +276,56 @@ static void every_layout_is_there(void **state)
     }
 }
 
+/* Events of so many entities in turn: of 400, two are under "few", a third under "some", all under "p". */
+enum { PREFIX_ENTITIES = 400, PREFIX_EVENTS = 1200 };
+
+static const char *family_of(int entity)
+{
+    return entity == 77 || entity == 301 ? "few" : entity % 3 == 0 ? "some" : "many";
+}
+
+/* Both ways a prefix is found in a sealed block: its entities looked up, or the block's asked; and by columns. */
+static void check_prefix(fixture *f, const char *prefix, const char *family)
+{
+    bp_iterator *iterator = NULL;
+    uint64_t sequence = 0;
+    uint64_t count = 0;
+    uint64_t wanted = 0;
+    bp_region region = bp_region_all();
+    bp_region_set_prefix(&region, bp_text_of(prefix));
+    CHECK_OK(bp_query(f->store, &region, NULL, &iterator, &f->error), &f->error);
+    for (uint64_t number = 0; number < PREFIX_EVENTS; number++) {
+        if (family == NULL || strcmp(family_of((int)(number % PREFIX_ENTITIES)), family) == 0) {
+            CHECK_OK(bp_next_sequence(iterator, &sequence, &f->error), &f->error);
+            assert_int_equal(sequence, number);
+            wanted++;
+        }
+    }
+    assert_int_equal(bp_next_sequence(iterator, &sequence, &f->error), BP_END);
+    bp_iterator_close(iterator);
+    CHECK_OK(bp_count(f->store, &region, &count, &f->error), &f->error);
+    assert_int_equal(count, wanted);
+}
+
+static void a_prefix_of_few_some_or_all_entities(void **state)
+{
+    fixture *f = *state;
+    char entity[64];
+    for (int number = 0; number < PREFIX_EVENTS; number++) {
+        int which = number % PREFIX_ENTITIES;
+        (void)snprintf(entity, sizeof entity, "p:%s:%d", family_of(which), which);
+        (void)bpt_put(f->store, entity, "x");
+    }
+    for (int sealed = 0; sealed < 2; sealed++) {
+        check_prefix(f, "p:few", "few");
+        check_prefix(f, "p:some", "some");
+        check_prefix(f, "p:many", "many");
+        check_prefix(f, "p", NULL);
+        check_prefix(f, "p:fe", "nobody");
+        CHECK_OK(bp_seal(f->store, &f->error), &f->error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(kinds_are_read_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(batches_are_told_with_their_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_arguments_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_prefix_of_few_some_or_all_entities, setup, teardown),
         cmocka_unit_test(every_layout_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

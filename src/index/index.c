@@ -397,6 +397,7 @@ void bpi_index_append(bpi_index *index, bpi_entity *entity, bpi_entity *scope, c
     bpi_block_append(block, (uint32_t)(sequence - block->first), &numbers, row);
     bpi_names_settle(&index->entities, entity);
     bpi_names_settle(&index->scopes, scope);
+    scope->head.last = sequence;
     atomic_store_explicit(&entity->last, sequence, memory_order_release);
     atomic_store_explicit(&index->next, sequence + 1, memory_order_release);
 }
@@ -458,6 +459,12 @@ bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind
         *kind_out = event.kind;
     }
     return status;
+}
+
+uint64_t bpi_index_scope_newest(bpi_index *index, bp_text name)
+{
+    const bpi_entity *scope = bpi_names_find(&index->scopes, name);
+    return scope == NULL ? BP_NONE : scope->head.last;
 }
 
 /* ---- counts ---- */

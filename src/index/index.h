@@ -73,7 +73,7 @@ bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expecte
                                 bpi_entity **entity_out, bool *added_out, bp_error *error);
 /* Takes out what take_entity added last. Undo in reverse order of adding. */
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
-/* A scope, known or new; its head means nothing. */
+/* A scope, known or new; of its head only `last` means something: no event of it lies behind, unless it is BP_NONE. */
 bp_status bpi_index_take_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error);
 /* Among those in memory; NULL: not there. */
 bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);
@@ -113,6 +113,8 @@ uint64_t bpi_index_next(const bpi_index *index);
 bp_status bpi_index_find_id(bpi_index *index, const bp_id *id, uint64_t *sequence_out, bp_error *error);
 /* Reads the record of a sequence, published or not; batch fields are not set. Good while the caller keeps the commit lock. */
 bp_status bpi_index_event(bpi_index *index, uint64_t sequence, bp_event *event_out, bp_error *error);
+/* A sequence that no event of the scope lies behind, published or not; BP_NONE: not known. The writer's. */
+uint64_t bpi_index_scope_newest(bpi_index *index, bp_text name);
 /* The kind of a row that is there, published or not; the writer's. */
 bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind_out, bp_error *error);
 /* Where a row's record is, in an open block. The segment is not held: good while the caller keeps the commit lock. */

@@ -102,7 +102,7 @@ static bp_status judge(void *context, bpi_scratch *scratch, size_t count, int64_
         return BP_END;
     }
     bp_status status = BP_OK;
-    for (view.index = view.lead; status == BP_OK && view.index < count; view.index++) {
+    for (view.index = view.lead; status == BP_OK && view.index < count && registry->bindings != NULL; view.index++) {
         bpi_commit_view_item(&view, view.index, &view.event);
         status = judge_item(registry, &view, scratch, error);
     }

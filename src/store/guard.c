@@ -2,7 +2,7 @@
  * guard.c: has anything come into a region behind a position? Asked with the commit lock held.
  *
  * Holds: what is asked is everything committed, because publishing happens under the same lock. The cheap answers come
- * first: nothing at all is new; the entity's newest event is older. Else the rows behind the position are looked at,
+ * first: nothing at all is new; the entity's, or the scope's, newest event is older. Else the rows behind the position are looked at,
  * newest first, and the first match ends it.
  */
 #include "store/commit.h"
@@ -136,6 +136,12 @@ static bp_status check_guard(bp_store *store, const bp_guard *guard, bp_error *e
         const bpi_entity *entity = bpi_index_find_entity(store->index, region.entity);
         if (entity != NULL && (entity->head.events == 0 || entity->head.last < first)) {
             return BP_OK; /* one that is not in memory may have events all the same */
+        }
+    }
+    if (region.fields & BP_REGION_SCOPE) {
+        uint64_t newest = bpi_index_scope_newest(store->index, region.scope);
+        if (newest != BP_NONE && newest < first) {
+            return BP_OK;
         }
     }
     bp_region narrowed = region;

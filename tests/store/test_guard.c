@@ -148,6 +148,28 @@ static void an_old_position_guards_over_many_segments(void **state)
     bpt_close(store);
 }
 
+/* What is known of a scope in memory must agree with what lies in sealed segments, also after a reopening. */
+static void a_scope_guards_after_a_reopening(void **state)
+{
+    (void)state;
+    bp_store *store = filled();
+    bp_error error = {0};
+    bp_position before = here(store);
+    put(store, "a", "us", 0xf001);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    store = bpt_open(&world);
+    bp_region eu = bp_region_by_scope("eu");
+    bp_region us = bp_region_by_scope("us");
+    CHECK_STATUS(BP_ERR_CONFLICT, try(store, &us, before, &error), &error);
+    CHECK_OK(try(store, &eu, before, &error), &error);
+    bp_position later = here(store);
+    put(store, "a", "eu", 0xf001);
+    CHECK_STATUS(BP_ERR_CONFLICT, try(store, &eu, later, &error), &error);
+    CHECK_OK(try(store, &us, later, &error), &error);
+    bpt_close(store);
+}
+
 static void all_guards_of_all_items_must_hold(void **state)
 {
     (void)state;
@@ -292,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_kind_of_region_guards, setup, teardown),
         cmocka_unit_test_setup_teardown(a_conflict_names_what_came_between, setup, teardown),
         cmocka_unit_test_setup_teardown(an_old_position_guards_over_many_segments, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_scope_guards_after_a_reopening, setup, teardown),
         cmocka_unit_test_setup_teardown(all_guards_of_all_items_must_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(a_position_of_another_history_has_diverged, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retry_is_answered_before_its_guards, setup, teardown),

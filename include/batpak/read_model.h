@@ -101,6 +101,7 @@ typedef struct bp_read_progress {
  *   BP_ERR_DIVERGED  the rows come from a history this store does not have; they stay as they are. bp_read_model_rebuild
  *   BP_ERR_CONFLICT  another process has switched to another generation: open the model again
  *   BP_ERR_LOCKED    SQLite is busy; what was committed stays. Try again
+ *   BP_ERR_CLOSED    the store was closed; the handle is still to be closed
  *   what apply answered, with the event named; what reading gives; as bp_read_model_open
  */
 BP_API BP_MUST_USE bp_status bp_read_model_update(bp_read_handle *handle, const bp_read_options *options,

@@ -29,12 +29,12 @@ void bp_read_options_default(bp_read_options *options, size_t size)
 
 #include <batpak/cursor.h>
 
+#include "follow/hub.h"
 #include "store/read.h"
-#include "store/store.h"
 
 struct bp_read_handle {
     const bp_allocator *allocator;
-    bp_store *store;
+    bpi_hub *hub; /* held: the way to the store, as long as it is open */
     sqlite3 *db;
     bp_read_model model;
     bp_region region;
@@ -182,10 +182,7 @@ bp_status bp_read_model_open(bp_store *store, struct sqlite3 *db, const bp_read_
         return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", db == NULL ? "db" : "handle_out");
     }
     *handle_out = NULL;
-    bp_status status = bpi_store_check(store, error);
-    if (status == BP_OK) {
-        status = check_model(model, error);
-    }
+    bp_status status = check_model(model, error);
     if (status != BP_OK) {
         return status;
     }
@@ -195,10 +192,12 @@ bp_status bp_read_model_open(bp_store *store, struct sqlite3 *db, const bp_read_
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a read model");
     }
     handle->allocator = allocator;
-    handle->store = store;
     handle->db = db;
     handle->model = *model;
-    status = bpi_region_take(model->region, &handle->region, error);
+    status = bpi_hub_of(store, &handle->hub, error);
+    if (status == BP_OK) {
+        status = bpi_region_take(model->region, &handle->region, error);
+    }
     handle->model.region = &handle->region;
     if (status == BP_OK) {
         handle->source = bpi_read_source(&handle->model, &handle->source_size);
@@ -229,6 +228,7 @@ void bp_read_model_close(bp_read_handle *handle)
                     (handle->model.statement_count + 1) * sizeof *handle->statements);
     }
     bp_cursor_close(handle->cursor);
+    bpi_hub_drop(handle->hub);
     bpi_release(handle->allocator, handle->source, handle->source_size);
     bpi_release(handle->allocator, handle, sizeof *handle);
 }
@@ -265,7 +265,7 @@ static bp_status place_cursor(bp_read_handle *handle, const bp_position *positio
         options.durable = durable;
         options.kinds = handle->model.kinds;
         options.kind_count = handle->model.kind_count;
-        status = bp_cursor_open(handle->store, &handle->region, &options, &handle->cursor, error);
+        status = bp_cursor_open(handle->hub->store, &handle->region, &options, &handle->cursor, error);
         handle->durable = durable;
     }
     if (status == BP_OK) {
@@ -290,7 +290,10 @@ static bp_status apply(bp_read_handle *handle, const bp_event *event, bp_error *
         (void)sqlite3_reset(handle->statements[i]);
         (void)sqlite3_clear_bindings(handle->statements[i]);
     }
+    bpi_call_frame frame;
+    bpi_call_begin(&frame, handle->hub); /* apply may not close the store */
     bp_status status = handle->model.apply(handle->model.context, &step, &own);
+    bpi_call_end(&frame);
     status = bpi_error_callback(&own, status, "apply");
     if (status == BP_OK && sqlite3_get_autocommit(handle->db) != 0) {
         status = bpi_error_set(&own, BP_ERR_ARGUMENT, "apply has ended the transaction");
@@ -412,12 +415,19 @@ bp_status bp_read_model_update(bp_read_handle *handle, const bp_read_options *op
     if (status == BP_OK && taken.transaction_events == 0) {
         status = bpi_error_set(error, BP_ERR_ARGUMENT, "bp_read_options: transaction_events is 0");
     }
+    if (status == BP_OK) {
+        status = bpi_hub_enter(handle->hub, error);
+    }
+    bool inside = status == BP_OK;
     uint64_t left = taken.max_events == 0 ? UINT64_MAX : taken.max_events;
     while (status == BP_OK && left > 0 && !progress.caught_up) {
         uint64_t before = progress.applied;
         uint64_t most = left < taken.transaction_events ? left : taken.transaction_events;
         status = fold_some(handle, most, !taken.published, &progress, error);
         left -= progress.applied - before;
+    }
+    if (inside) {
+        bpi_hub_leave(handle->hub);
     }
     if (progress_out != NULL) {
         *progress_out = progress;

@@ -388,6 +388,22 @@ static void a_busy_database_is_said(void **state)
     assert_int_equal(sqlite3_exec(f->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 }
 
+static void a_store_that_was_closed_is_said(void **state)
+{
+    fixture *f = *state;
+    put(f, 5);
+    open_model(f);
+    CHECK_OK(update(f, 3), &f->error);
+    bpt_close(f->store);
+    f->store = NULL;
+    CHECK_STATUS(BP_ERR_CLOSED, update(f, 0), &f->error);
+    check_tables(f, 3);
+    f->store = bpt_open(&f->world);
+    open_model(f);
+    CHECK_OK(update(f, 0), &f->error);
+    check_tables(f, 5);
+}
+
 static void refused(fixture *f, const bp_read_model *model, const char *words)
 {
     bp_read_handle *handle = (bp_read_handle *)f;
@@ -460,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(kills_cost_whole_transactions_only, setup, teardown),
         cmocka_unit_test_setup_teardown(a_history_that_was_taken_back_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_busy_database_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_store_that_was_closed_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_models_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

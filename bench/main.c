@@ -101,6 +101,7 @@ static void set_mode(struct settings *settings, int mode)
         break;
     default:
         settings->mode = "campaign";
+        settings->engine = engines[0]->name;
         settings->growth = 100000000;
         settings->growth_payload = 16;
         settings->seconds = 4;

@@ -222,10 +222,16 @@ static void print_tables(FILE *file, const struct settings *settings, const stru
     machine_describe(settings->folder, machine, sizeof machine);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
     fprintf(file, "\nMeasured on %s: %s; load average %.1f when it began.\n", date, machine, settings->load);
-    fprintf(file,
+    if (strcmp(settings->mode, "campaign") == 0) {
+        fprintf(file, "One store that grows to %llu events, payloads of %u bytes; single runs.\n",
+                (unsigned long long)settings->growth, settings->growth_payload);
+    } else {
+        fprintf(
+            file,
             "%llu events in the stores that are read, payloads of %u bytes unless said; median (least .. most) of %u "
             "runs, of one run where no range stands.\n",
             (unsigned long long)workload->events, workload->payload_size, settings->runs);
+    }
     fputs("\n| engine | settings |\n|---|---|\n", file);
     for (const struct engine *const *engine = engines; *engine != NULL; engine++) {
         if (settings_want_engine(settings, *engine)) {

@@ -10,7 +10,7 @@
 #include "show.h"
 #include "verbs.h"
 
-enum { POLL_MS = 20 };
+enum { POLL_MS = 500 }; /* a signal may come between the look at it and the poll */
 
 static struct {
     uint64_t limit;
@@ -39,14 +39,13 @@ struct place {
     uint64_t last;
 };
 
-/* Everything of the region behind the place, which moves behind all that was published. */
-static int show_new(struct show *show, const bp_region *region, struct place *place)
+/* Everything of the region behind the place and below `end`. */
+static int show_there(struct show *show, const bp_region *region, const struct place *place, uint64_t end)
 {
     bp_query_options query;
     bp_iterator *iterator = NULL;
     const bp_event *event;
     bp_error error = {0};
-    uint64_t published = bp_store_frontiers(show->store).published;
     bp_status status;
 
     bp_query_options_init(&query);
@@ -55,17 +54,10 @@ static int show_new(struct show *show, const bp_region *region, struct place *pl
     if (bp_query(show->store, region, &query, &iterator, &error) != BP_OK) {
         return fail(&error);
     }
-    /* What the query passes over need not be looked at again. */
-    if (published > 0 && (!place->has_last || published - 1 > place->last)) {
-        *place = (struct place){true, published - 1};
-    }
-    while ((status = bp_next(iterator, &event, &error)) == BP_OK && !out_closed()) {
+    while ((status = bp_next(iterator, &event, &error)) == BP_OK && event->sequence < end && !out_closed()) {
         status = show_event(show, event, 0, &error);
         if (status != BP_OK) {
             break;
-        }
-        if (!place->has_last || event->sequence > place->last) {
-            *place = (struct place){true, event->sequence};
         }
     }
     bp_iterator_close(iterator);
@@ -85,7 +77,7 @@ static int find_start(bp_store *store, const bp_region *region, struct place *pl
 
     bp_query_options_init(&query);
     query.backward = true;
-    query.limit = given.limit > 0 ? given.limit : 1;
+    query.limit = given.limit;
     if (bp_query(store, region, &query, &iterator, &error) != BP_OK) {
         return fail(&error);
     }
@@ -96,48 +88,81 @@ static int find_start(bp_store *store, const bp_region *region, struct place *pl
     if (status != BP_END) {
         return fail(&error);
     }
-    if (found > 0 && given.limit == 0) {
-        *place = (struct place){true, sequence};
-    } else if (found > 0 && sequence > 0) {
+    if (found > 0 && sequence > 0) {
         *place = (struct place){true, sequence - 1};
     }
     return 0;
 }
 
-/* Waits a little; false when it is time to end: interrupted, or nobody reads stdout any more. */
-static bool wait_a_little(void)
+/* Waits until there may be something; false when it is time to end: interrupted, or nobody reads stdout any more. */
+static bool wait_for_more(int descriptor)
 {
-    struct pollfd watched = {.fd = STDOUT_FILENO};
+    struct pollfd watched[2] = {{.fd = STDOUT_FILENO}, {.fd = descriptor, .events = POLLIN}};
 
-    if (poll(&watched, 1, POLL_MS) > 0) {
-        if ((watched.revents & (POLLERR | POLLNVAL)) != 0) {
-            return false;
-        }
-        (void)poll(NULL, 0, POLL_MS);
+    if (poll(watched, 2, POLL_MS) > 0 && (watched[0].revents & (POLLERR | POLLNVAL)) != 0) {
+        return false;
     }
     return interrupted == 0 && !out_closed();
 }
 
-static int follow(struct show *show, const bp_region *region, struct place *place)
+/* All that is there now. */
+static int show_arrived(struct show *show, bp_subscription *subscription)
+{
+    bp_delivery delivery;
+    bp_error error = {0};
+    bp_status status;
+
+    while ((status = bp_subscription_next(subscription, 0, &delivery, &error)) == BP_OK && !out_closed()) {
+        status = show_event(show, &delivery.event, 0, &error);
+        if (status != BP_OK) {
+            break;
+        }
+    }
+    show_flush(show);
+    return status == BP_OK || status == BP_ERR_TIMEOUT ? 0 : fail(&error);
+}
+
+static int follow(struct show *show, bp_subscription *subscription)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
+    bp_error error = {0};
+    int descriptor = -1;
     int code = 0;
 
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    while (code == 0 && wait_a_little()) {
-        code = show_new(show, region, place);
+    if (bp_subscription_descriptor(subscription, &descriptor, &error) != BP_OK) {
+        return fail(&error);
+    }
+    while (code == 0 && wait_for_more(descriptor)) {
+        code = show_arrived(show, subscription);
     }
     return code;
+}
+
+/* What comes after this moment belongs to the subscription; what was there before is shown by a query. */
+static int subscribe(bp_store *store, const bp_region *region, bp_subscription **subscription_out, uint64_t *end_out)
+{
+    bp_error error = {0};
+    bp_position position = {0};
+
+    if (bp_subscribe(store, region, NULL, subscription_out, &error) != BP_OK ||
+        bp_subscription_position(*subscription_out, &position, &error) != BP_OK) {
+        return fail(&error);
+    }
+    *end_out = position.next;
+    return 0;
 }
 
 static int run(size_t count, char **arguments)
 {
     struct place place = {0};
     bp_store *store = NULL;
+    bp_subscription *subscription = NULL;
     bp_region region;
     bp_region_text *owner = NULL;
+    uint64_t end = UINT64_MAX;
     struct show show;
     int code = open_reader(arguments[0], &store);
 
@@ -146,16 +171,20 @@ static int run(size_t count, char **arguments)
     }
     show_begin(&show, store, given.json, false);
     code = region_read(store, count - 1, arguments + 1, &region, &owner);
-    if (code == 0) {
+    if (code == 0 && given.follow) {
+        code = subscribe(store, &region, &subscription, &end);
+    }
+    if (code == 0 && given.limit > 0) {
         code = find_start(store, &region, &place);
     }
-    if (code == 0 && (given.limit > 0 || given.follow)) {
-        code = show_new(&show, &region, &place);
+    if (code == 0 && given.limit > 0) {
+        code = show_there(&show, &region, &place, end);
     }
     if (code == 0 && given.follow) {
-        code = follow(&show, &region, &place);
+        code = follow(&show, subscription);
     }
     show_end(&show);
+    bp_subscription_close(subscription);
     bp_region_text_free(owner);
     return close_store(store, code);
 }

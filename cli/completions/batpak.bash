@@ -2,7 +2,7 @@
 
 _batpak() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local verbs="init append import export get query stream tail walk kinds verify stats dump seal bench policy why"
+    local verbs="init append import export get query stream tail walk kinds verify stats dump seal consumers bench policy why"
     local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
     local options=""
 
@@ -19,7 +19,7 @@ _batpak() {
         export) options="--all --json $region" ;;
         get) options="--json --payload" ;;
         query) options="--backward --limit --after --count --json $region" ;;
-        stream) options="--backward --limit --after --json" ;;
+        stream) options="--backward --limit --after --as-of --diff --step --json" ;;
         tail) options="--limit --follow --json $region" ;;
         walk) options="--chain --causes --effects --correlation --depth --limit --verify --dot --json" ;;
         kinds) options="--json" ;;
@@ -27,6 +27,7 @@ _batpak() {
         stats) options="--segments --json --prometheus" ;;
         dump) options="--bad --json" ;;
         seal) options="--json" ;;
+        consumers) options="--parked --retry --sequence --forget --partition --json" ;;
         bench) options="--events --json" ;;
         policy) options="" ;;
         why) options="--depth --json" ;;

@@ -17,6 +17,7 @@ complete -c batpak -n __fish_use_subcommand -a verify -d 'prove that every byte,
 complete -c batpak -n __fish_use_subcommand -a stats -d 'show counts, sizes, frontiers and segments'
 complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of any file of a store'
 complete -c batpak -n __fish_use_subcommand -a seal -d 'close the active segment and show its root'
+complete -c batpak -n __fish_use_subcommand -a consumers -d 'show who follows by name, how far behind, what was parked'
 complete -c batpak -n __fish_use_subcommand -a bench -d 'measure this machine'
 complete -c batpak -n __fish_use_subcommand -a policy -d 'check, try, keep and show policies'
 complete -c batpak -n __fish_use_subcommand -a why -d 'the story of an event: gates, causes, chain, denials'
@@ -72,6 +73,9 @@ complete -c batpak -n '__fish_seen_subcommand_from query' -l json -d 'one line o
 complete -c batpak -n '__fish_seen_subcommand_from stream' -l backward -s b -d 'newest first'
 complete -c batpak -n '__fish_seen_subcommand_from stream' -l limit -s n -r -d 'at most N events'
 complete -c batpak -n '__fish_seen_subcommand_from stream' -l after -r -d 'go on behind this event, in the stream\'s direction'
+complete -c batpak -n '__fish_seen_subcommand_from stream' -l as-of -r -d 'as it was then: a sequence, or a time of commit'
+complete -c batpak -n '__fish_seen_subcommand_from stream' -l diff -d 'what came after point A, up to point B'
+complete -c batpak -n '__fish_seen_subcommand_from stream' -l step -d 'event by event, forward and back, payloads side by side'
 complete -c batpak -n '__fish_seen_subcommand_from stream' -l json -d 'one line of JSON for each event'
 
 complete -c batpak -n '__fish_seen_subcommand_from tail' -l limit -s n -r -d 'the newest N (10); 0: none of what is there'
@@ -101,6 +105,12 @@ complete -c batpak -n '__fish_seen_subcommand_from dump' -l bad -d 'only the fie
 complete -c batpak -n '__fish_seen_subcommand_from dump' -l json -d 'one line of JSON for each field'
 
 complete -c batpak -n '__fish_seen_subcommand_from seal' -l json -d 'JSON instead of words'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l parked -d 'the parked events, each with its reason'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l retry -r -d 'deliver its parked events again when it is opened next'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l sequence -r -d 'with --retry: only this one'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l forget -r -d 'remove it: its position and what it parked'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l partition -r -d 'with --retry and --forget: which part (0)'
+complete -c batpak -n '__fish_seen_subcommand_from consumers' -l json -d 'one line of JSON for each'
 
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l events -r -d 'events of a run (200000)'
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l json -d 'one line of JSON for each figure'

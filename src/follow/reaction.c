@@ -334,10 +334,11 @@ static bp_reaction *new_reaction(bp_consumer *consumer)
         free_reaction(reaction, allocator, workers);
         return NULL;
     }
+    bp_outputs *outputs = reaction->outputs;
     for (uint32_t i = 0; i < workers; i++) {
-        reaction->outputs[i].reaction = reaction;
-        for (size_t b = 0; buffers_of(&reaction->outputs[i], b) != NULL; b++) {
-            bpi_buffer_init(buffers_of(&reaction->outputs[i], b), allocator);
+        outputs[i].reaction = reaction;
+        for (size_t b = 0; buffers_of(&outputs[i], b) != NULL; b++) {
+            bpi_buffer_init(buffers_of(&outputs[i], b), allocator);
         }
     }
     reaction->consumer = consumer;

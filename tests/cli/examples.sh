@@ -137,6 +137,43 @@ for store in payments config courses bank names; do
     "$BATPAK" verify "./$store" >verify.out 2>&1 || fail "$store: $(cat verify.out)"
 done
 
+# chat: two processes watch while a third keeps the room; all see the same.
+printf 'hello\nis anybody here\n' | "$examples/chat" ./chat.batpak keep ann
+for number in 1 2; do
+    "$examples/chat" ./chat.batpak watch room:lobby 4 >"chat.$number" &
+    chatters[number]=$!
+done
+printf 'yes\nhello ann\n' | "$examples/chat" ./chat.batpak keep bob
+for number in 1 2; do
+    wait "${chatters[number]}" || fail "chat ended with $?"
+    same "what watcher $number saw" "ann: hello|ann: is anybody here|bob: yes|bob: hello ann|" "$(tr '\n' '|' <"chat.$number")"
+done
+
+# workflow: each order goes its way once, however often it is run.
+workflow() { "$examples/workflow" ./workflow.batpak "$@"; }
+workflow place order:1 40
+workflow place order:2 4000
+exits 1 workflow place order:1 40
+for _ in 1 2 3; do
+    workflow run
+done
+kinds() { "$BATPAK" stream ./workflow.batpak "$1" --json | sed 's/.*"kind":"\([^"]*\)".*/\1/' | tr '\n' ' '; }
+same "the way of order 1" "0x3001 0x3002 0x3004 0x3005 " "$(kinds order:1)"
+same "the way of order 2" "0x3001 0x3003 " "$(kinds order:2)"
+same "the warehouse" "0x3004 " "$(kinds warehouse)"
+same "its consumers" "0 0 0" "$("$BATPAK" consumers ./workflow.batpak --json | sed 's/.*"behind":\([0-9]*\).*/\1/' | xargs)"
+
+# outbox: each mail is sent, a bad one is parked and holds nothing up.
+outbox() { "$examples/outbox" ./outbox.batpak "$@"; }
+outbox send ann@example.org one >outbox.out
+outbox send nobody two >outbox.out
+outbox send bob@example.org three >outbox.out
+same "the mails" "to ann@example.org: one to bob@example.org: three" \
+    "$(outbox deliver | sed 's/ (.*//' | xargs)"
+same "again" "" "$(outbox deliver)"
+"$BATPAK" consumers ./outbox.batpak outbox --parked | grep -q 'the address has no @' || fail "nothing is parked"
+exits 2 outbox
+
 # The app to copy, by its own Makefile and by its CMakeLists.txt, against an installed library.
 if [ -n "${BATPAK_INSTRUMENTED:-}" ]; then
     echo "examples hold; an instrumented library is not installed"

@@ -13,8 +13,8 @@
  * batch: that a batch writes into the regions it guards is the usual case and no conflict. They are no part of the request: a
  * retry with the same id is answered with the first receipt before they are looked at.
  *
- * Cost: a guard over an entity or a scope looks at its newest event; any other, and one of a scope nobody has written to since
- * the store was opened, looks at the events behind the position, newest first.
+ * Cost: a guard over an entity or a scope looks at its newest event; any other looks at the events behind the position, newest
+ * first.
  */
 #ifndef BATPAK_GUARD_H
 #define BATPAK_GUARD_H

@@ -467,6 +467,11 @@ uint64_t bpi_index_scope_newest(bpi_index *index, bp_text name)
     return scope == NULL ? BP_NONE : scope->head.last;
 }
 
+uint64_t bpi_index_active_first(const bpi_index *index)
+{
+    return index->active == NULL ? BP_NONE : index->active->first;
+}
+
 /* ---- counts ---- */
 
 static void count_block(const bpi_block *block, uint32_t rows, unsigned shift, bpi_index_counts *counts)

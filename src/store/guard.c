@@ -132,15 +132,17 @@ static bp_status check_guard(bp_store *store, const bp_guard *guard, bp_error *e
     if (status != BP_OK || first == store->log.next_sequence) {
         return status;
     }
+    /* What is not known in memory has no event in the active block, but may have some in those before it. */
+    bool recent = first >= bpi_index_active_first(store->index);
     if ((region.fields & (BP_REGION_ENTITY | BP_REGION_PREFIX)) == BP_REGION_ENTITY) {
         const bpi_entity *entity = bpi_index_find_entity(store->index, region.entity);
-        if (entity != NULL && (entity->head.events == 0 || entity->head.last < first)) {
-            return BP_OK; /* one that is not in memory may have events all the same */
+        if (entity == NULL ? recent : entity->head.events == 0 || entity->head.last < first) {
+            return BP_OK;
         }
     }
     if (region.fields & BP_REGION_SCOPE) {
         uint64_t newest = bpi_index_scope_newest(store->index, region.scope);
-        if (newest != BP_NONE && newest < first) {
+        if (newest == BP_NONE ? recent : newest < first) {
             return BP_OK;
         }
     }

@@ -53,10 +53,11 @@ static bp_status append(import *run, bp_store *store, uint64_t line, uint64_t co
     bp_batch_item items[COMMIT_MOST];
     bp_receipt receipts[COMMIT_MOST];
     bp_error error = {0};
+    bp_durability durability = run->manner == EACH_DURABLE ? BP_DURABLE : BP_BUFFERED;
     for (uint64_t i = 0; i < count; i++) {
         bp_append_options_init(&options[i]);
         options[i].id = id_of(line + i);
-        options[i].durability = run->manner == EACH_DURABLE ? BP_DURABLE : BP_BUFFERED;
+        options[i].durability = durability;
         (void)snprintf(names[i], sizeof names[i], "e:%u", (unsigned)((line + i) % 9));
         size_t size = payload_of(line + i, bytes[i]);
         items[i] = (bp_batch_item){bp_at(names[i], "s"), 0xf001, bp_raw(bytes[i], size), &options[i]};
@@ -67,7 +68,7 @@ static bp_status append(import *run, bp_store *store, uint64_t line, uint64_t co
     } else {
         bp_batch_options batch;
         bp_batch_options_init(&batch);
-        batch.durability = options[0].durability;
+        batch.durability = durability;
         status = bp_append_batch(store, items, count, &batch, receipts, &error);
     }
     for (uint64_t i = 0; i < count && status == BP_OK; i++) {

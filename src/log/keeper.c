@@ -86,9 +86,13 @@ static bool fill(bpi_log *log, bpi_open_segment *open, uint64_t to)
         return false;
     }
     bpi_segment *segment = bpi_segment_hold(open->segment);
+    bool used = bpi_segment_use(segment);
     log->filling = true;
     (void)pthread_mutex_unlock(&log->lock);
-    int code = fill_zeros(log, segment, from, to);
+    int code = used ? fill_zeros(log, segment, from, to) : EBADF;
+    if (used) {
+        bpi_segment_unuse(segment);
+    }
     (void)pthread_mutex_lock(&log->lock);
     /* The segment is held, so it is told from another that took the place of a retired one in memory. */
     bool still = (log->active == open || log->next == open) && open->segment == segment;
@@ -130,11 +134,12 @@ static void begin_sync(bpi_log *log)
     bpi_segment *segment = NULL;
     if (log->mapped && to > from && active->capacity >= BEGIN_SYNC_LEAST) {
         active->begun = to;
-        segment = bpi_segment_hold(active->segment);
+        segment = bpi_segment_use(active->segment) ? bpi_segment_hold(active->segment) : NULL;
     }
     (void)pthread_mutex_unlock(&log->lock);
     if (segment != NULL) {
         segment->io->file_begin_sync(segment->io->context, segment->file, from, to - from);
+        bpi_segment_unuse(segment);
         bpi_segment_drop(segment);
     }
 }

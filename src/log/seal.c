@@ -252,15 +252,12 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     if (status == BP_OK) {
         status = list_sealed(log, &open, count, &root, error);
     }
-    if (status == BP_OK) {
-        bpi_segment_rest(open.segment);
-    }
-    bpi_segment_drop(open.segment);
     if (status == BP_OK && log->sealed != NULL) {
         log->sealed(log->sealed_argument, ordinal);
     }
     lock_commit(log, locked);
     if (status == BP_OK) {
+        bpi_segment_rest(open.segment); /* with the lock, under which the unsealed ones are read */
         retire_finished(log);
         atomic_fetch_add(&log->seals, 1);
         *done_out = true;
@@ -268,6 +265,7 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     }
     end_turn(log, locked);
     unlock_commit(log, locked);
+    bpi_segment_drop(open.segment);
     return status;
 }
 

@@ -103,11 +103,41 @@ bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry
     return segment;
 }
 
+/* Beside the number of users: it is to be given back, and it was. */
+enum { REST_WANTED = 1 << 30, RESTED = 1 << 29 };
+
+/* If it is wanted and nobody uses it: of all who come to this one does it. */
+static void rest_now(bpi_segment *segment)
+{
+    uint32_t wanted = REST_WANTED;
+    if (atomic_compare_exchange_strong(&segment->users, &wanted, REST_WANTED | RESTED)) {
+        segment->io->file_rest(segment->io->context, segment->file);
+    }
+}
+
 void bpi_segment_rest(bpi_segment *segment)
 {
     if (segment->io->file_rest != NULL && segment->file != NULL) {
-        segment->io->file_rest(segment->io->context, segment->file);
+        (void)atomic_fetch_or(&segment->users, REST_WANTED);
+        rest_now(segment);
     }
+}
+
+bool bpi_segment_use(bpi_segment *segment)
+{
+    uint32_t users = atomic_load(&segment->users);
+    while ((users & RESTED) == 0) {
+        if (atomic_compare_exchange_weak(&segment->users, &users, users + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void bpi_segment_unuse(bpi_segment *segment)
+{
+    (void)atomic_fetch_sub(&segment->users, 1);
+    rest_now(segment);
 }
 
 static bp_status too_short(const bpi_segment *segment, uint64_t size, bp_error *error)

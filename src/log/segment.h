@@ -36,9 +36,10 @@ typedef struct bpi_segment {
     uint32_t seed;         /* record CRC seed of the store */
     _Atomic uint64_t size; /* bytes of file that exist: reads stay below */
     _Atomic uint32_t references;
-    bpi_opener *opener;  /* held; NULL: not lazy */
-    _Atomic bool opened; /* address, writable, file and map_size are there */
-    uint64_t length;     /* lazy: as listed */
+    bpi_opener *opener;     /* held; NULL: not lazy */
+    _Atomic bool opened;    /* address, writable, file and map_size are there */
+    uint64_t length;        /* lazy: as listed */
+    _Atomic uint32_t users; /* of the descriptor, off the commit lock; and what is to become of it (segment.c) */
 } bpi_segment;
 
 bpi_segment *bpi_segment_hold(bpi_segment *segment);

@@ -20,8 +20,12 @@ bpi_opener *bpi_opener_hold(bpi_opener *opener);
 void bpi_opener_drop(bpi_opener *opener); /* NULL is allowed */
 /* A sealed segment that is opened when it is needed. NULL: no memory. One reference for the caller. */
 bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry);
-/* Gives the descriptor of a sealed segment back, whose mapping stays. */
+/* Gives the descriptor of a sealed segment back, whose mapping stays: at once, or when the last who uses it is done. */
 void bpi_segment_rest(bpi_segment *segment);
+/* Whoever syncs or writes a segment without the commit lock, which may be sealed meanwhile, says so: a descriptor that is
+ * given back may be another file's a moment later. False: it was given back, the segment being sealed and so synced. */
+bool bpi_segment_use(bpi_segment *segment);
+void bpi_segment_unuse(bpi_segment *segment);
 
 /* Maps more of it. Only while nobody else holds the segment or an address in it. */
 bp_status bpi_segment_remap(bpi_segment *segment, size_t map_size, bp_error *error);

@@ -71,17 +71,31 @@ typedef struct sync_work {
     uint64_t sequence;
 } sync_work;
 
-/* What has to be synced; the commit lock is held. The segments are held for the caller. */
+/* A segment that was sealed meanwhile is synced and no work. */
+static void add_work(sync_work *work, bpi_segment *segment)
+{
+    if (bpi_segment_use(segment)) {
+        work->segments[work->count++] = bpi_segment_hold(segment);
+    }
+}
+
+static void done_with(bpi_segment *segment)
+{
+    bpi_segment_unuse(segment);
+    bpi_segment_drop(segment);
+}
+
+/* What has to be synced; the commit lock is held. The segments are held and in use until `done_with`. */
 static void gather(bpi_log *log, sync_work *work)
 {
     uint32_t from = bpi_lsn_ordinal(atomic_load_explicit(&log->durable, memory_order_acquire));
     work->count = 0;
     for (size_t i = 0; i < log->finished_count; i++) {
         if (log->finished[i]->segment->ordinal >= from) {
-            work->segments[work->count++] = bpi_segment_hold(log->finished[i]->segment);
+            add_work(work, log->finished[i]->segment);
         }
     }
-    work->segments[work->count++] = bpi_segment_hold(log->active->segment);
+    add_work(work, log->active->segment);
     work->lsn = bpi_log_next_lsn(log);
     work->sequence = log->next_sequence;
 }
@@ -98,7 +112,7 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
                 bpi_error_file(error, "log segment %u", (unsigned)segment->ordinal);
             }
         }
-        bpi_segment_drop(segment);
+        done_with(segment);
     }
     if (status != BP_OK) {
         return bpi_log_fail(log, status, error);
@@ -138,7 +152,7 @@ bp_status bpi_log_sync_finished(bpi_log *log, bp_error *error)
     }
     sync_work work;
     gather(log, &work);
-    bpi_segment_drop(work.segments[--work.count]); /* not the active one */
+    done_with(work.segments[--work.count]); /* not the active one */
     bp_status status = perform(log, &work, error);
     if (status == BP_OK) {
         make_durable(log, bpi_lsn(log->active->segment->ordinal, BPI_SEGMENT_HEADER), log->active->first_sequence);
@@ -148,7 +162,8 @@ bp_status bpi_log_sync_finished(bpi_log *log, bp_error *error)
 
 bp_status bpi_log_sync_segment(bpi_log *log, bpi_segment *segment, uint64_t lsn, uint64_t sequence, bp_error *error)
 {
-    sync_work work = {.segments = {bpi_segment_hold(segment)}, .count = 1};
+    sync_work work = {.count = 0};
+    add_work(&work, segment);
     bp_status status = perform(log, &work, error);
     if (status == BP_OK) {
         make_durable(log, lsn, sequence);

@@ -10,7 +10,7 @@
 
 #include "support/world.h"
 
-enum { APPENDS = 3000, BATCH = 3 };
+enum { APPENDS = 3000, BATCH = 3, DISK_APPENDS = 150 };
 
 typedef struct job {
     bp_store *store;
@@ -70,6 +70,51 @@ static void seals_beside_appends_with_a_keeper_thread(void **state)
     (void)state;
     seals_beside_appends(BP_KEEPER_THREAD, BP_DURABLE);
     seals_beside_appends(BP_KEEPER_THREAD, BP_BUFFERED);
+}
+
+static void *append_durable(void *argument)
+{
+    bp_store *store = argument;
+    char text[200];
+    memset(text, 'x', sizeof text);
+    for (int index = 0; index < DISK_APPENDS; index++) {
+        bp_error error = {0};
+        bp_append_options options;
+        bp_append_options_init(&options);
+        options.durability = BP_DURABLE;
+        bp_status status = bp_append(store, bp_at("e", "s"), 0xf001, bp_raw(text, sizeof text), &options, NULL, &error);
+        CHECK_OK(status, &error);
+    }
+    return NULL;
+}
+
+/* On this machine's files, whose descriptors are given back when a segment is sealed: a sync that was under way then must
+ * not find its descriptor gone. */
+static void syncs_beside_seals_on_disk(void **state)
+{
+    (void)state;
+    for (int buffered = 0; buffered < 2; buffered++) {
+        bpt_world world;
+        job shared = {0};
+        pthread_t sealer;
+        pthread_t writers[3];
+        bpt_world_disk(&world);
+        world.options.segment_size = BP_SEGMENT_MIN;
+        world.options.durability = buffered ? BP_BUFFERED : BP_DURABLE;
+        shared.store = bpt_open(&world);
+        assert_int_equal(pthread_create(&sealer, NULL, seal_again_and_again, &shared), 0);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(pthread_create(&writers[i], NULL, append_durable, shared.store), 0);
+        }
+        for (int i = 0; i < 3; i++) {
+            (void)pthread_join(writers[i], NULL);
+        }
+        atomic_store(&shared.done, true);
+        (void)pthread_join(sealer, NULL);
+        bpt_close(shared.store);
+        assert_int_equal(bpt_verify(&world), 3 * DISK_APPENDS);
+        bpt_world_end(&world);
+    }
 }
 
 /* The reader looks rarely, so that one look crosses the end of a segment whose file has grown since it was mapped. */
@@ -140,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seals_beside_appends_with_an_inline_keeper),
         cmocka_unit_test(seals_beside_appends_with_a_keeper_thread),
+        cmocka_unit_test(syncs_beside_seals_on_disk),
         cmocka_unit_test(a_reader_reads_what_lies_behind_a_rotation),
         cmocka_unit_test(a_clock_at_the_end_of_time_does_not_turn_the_hlc_over),
     };

@@ -13,7 +13,8 @@
 only its durable LSN counts. Exit codes: 0, 1 selftest failed, 2 usage, 3 damaged or refused.
 
 expect prints `flip|cut FILE OFFSET ANSWER` and `remove FILE - ANSWER`; OFFSET is n or, for a run, first..end (half
-open), with cut the length left. ANSWER is `open EVENTS CUT`, `refuse STATUS` or `open-different`.
+open), with cut the length left. ANSWER is `open EVENTS CUT`, `refuse STATUS`, `open-different`, or
+`touched EVENTS CUT`: it opens, and the damage in a sealed segment, which is not read then, shows when it is touched.
 """
 
 import argparse

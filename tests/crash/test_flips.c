@@ -23,12 +23,15 @@ typedef struct flips {
     uint64_t stride;
     uint64_t tested;
     uint64_t reads;
-    unsigned wrong; /* the first ones are printed, then the test fails */
+    unsigned derived; /* files */
+    bool cut;         /* an opening of the undamaged store cuts */
+    unsigned wrong;   /* the first ones are printed, then the test fails */
 } flips;
 
 /* What the second reader says must come. */
 typedef struct answer {
     bool opens;
+    bool touched; /* ... and what is wrong shows when it is read, or at once */
     uint64_t events;
     bool cut;
     char status[32];
@@ -88,6 +91,9 @@ static void read_hashes(flips *f)
     bp_error error = {0};
     bpt_world_adopt(&probe, bpi_fault_clone(f->world.fault));
     bp_store *store = bpt_open(&probe);
+    bp_stats stats = {.size = sizeof stats};
+    CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+    f->cut = stats.cut_now;
     f->count = bp_store_frontiers(store).published;
     assert_true(f->count <= EVENTS_MAX);
     for (uint64_t sequence = 0; sequence < f->count; sequence++) {
@@ -169,7 +175,8 @@ static void parse_answer(const char *text, answer *out)
     unsigned long long events = 0;
     int cut = 0;
     memset(out, 0, sizeof *out);
-    if (sscanf(text, "open %llu %d", &events, &cut) == 2) {
+    out->touched = sscanf(text, "touched %llu %d", &events, &cut) == 2;
+    if (out->touched || sscanf(text, "open %llu %d", &events, &cut) == 2) {
         out->opens = true;
         out->events = events;
         out->cut = cut != 0;
@@ -200,8 +207,8 @@ static void complain(flips *f, const char *who, const answer *want, bp_status st
     }
 }
 
-/* The events are those of the undamaged store; false if one is not. */
-static bool same_events(const flips *f, bp_store *store, uint64_t count)
+/* The events are those of the undamaged store, up to where reading tells of the damage; false if one is not. */
+static bool same_events(const flips *f, bp_store *store, uint64_t count, bool touched)
 {
     bp_iterator *iterator = NULL;
     const bp_event *event = NULL;
@@ -210,7 +217,7 @@ static bool same_events(const flips *f, bp_store *store, uint64_t count)
     bool same = true;
     bp_region_set_system(&region, true);
     if (bp_query(store, &region, NULL, &iterator, NULL) != BP_OK) {
-        return false;
+        return touched;
     }
     bp_status status;
     while ((status = bp_next(iterator, &event, NULL)) == BP_OK) {
@@ -218,7 +225,7 @@ static bool same_events(const flips *f, bp_store *store, uint64_t count)
         seen++;
     }
     bp_iterator_close(iterator);
-    return same && status == BP_END && seen == count;
+    return same && ((status == BP_END && seen == count) || (touched && status == BP_ERR_CORRUPT));
 }
 
 /* The second reader leaves "BP_ERR_" out. */
@@ -239,17 +246,25 @@ static void as_reader(flips *f, bpt_world *world, const char *name, const answer
     uint64_t events = 0;
     bool live = strcmp(name, "live") == 0;
     bp_status status = bp_open_reader(world->path, &world->options, &reader, &error);
-    bool right = !want->opens && refused_so(status, want);
+    bool right = want->touched ? status == BP_ERR_CORRUPT : !want->opens && refused_so(status, want);
     if (status == BP_OK) {
         events = bp_store_frontiers(reader).published;
         bool count = live ? events <= f->count : want->opens && events == want->events;
-        right = count && same_events(f, reader, events);
+        right = count && same_events(f, reader, events, want->touched);
     }
     if (!right) {
         complain(f, "reader", want, status, events, false, &error);
     }
     (void)bp_close(reader, NULL);
     f->reads++;
+}
+
+static bp_status verify_status(bpt_world *world)
+{
+    bp_verify_options options;
+    bp_verify_options_init(&options);
+    options.io = world->io;
+    return bp_verify(world->path, &options, NULL, NULL);
 }
 
 /* Opens as writer. After a refusal the damaged file is as it was; after an opening writing goes on. */
@@ -260,16 +275,16 @@ static void as_writer(flips *f, bpt_world *world, const answer *want, const char
     bp_store *store = NULL;
     bp_stats stats = {.size = sizeof stats};
     bp_status status = bp_open(world->path, &world->options, &store, &error);
-    bool right = !want->opens && refused_so(status, want);
+    bool right = want->touched ? status == BP_ERR_CORRUPT : !want->opens && refused_so(status, want);
     if (status == BP_OK) {
         CHECK_OK(bp_store_stats(store, &stats, &error), &error);
         right = want->opens && stats.events == want->events && stats.cut_now == want->cut &&
-                same_events(f, store, stats.events);
+                same_events(f, store, stats.events, want->touched);
     }
     if (!right) {
         complain(f, "writer", want, status, stats.events, stats.cut_now, &error);
     }
-    if (status == BP_OK && right && f->tested % 64 == 0) {
+    if (status == BP_OK && right && f->tested % 64 == 0 && !want->touched) {
         bp_receipt receipt = bpt_put(store, "afterwards", "goes on");
         assert_int_equal(receipt.sequence, stats.events);
         bpt_close(store);
@@ -277,6 +292,12 @@ static void as_writer(flips *f, bpt_world *world, const answer *want, const char
         store = NULL;
     }
     (void)bp_close(store, NULL);
+    if (want->touched) {
+        right = verify_status(world) == BP_ERR_CORRUPT; /* it reads everything */
+        if (!right) {
+            complain(f, "verify", want, BP_OK, 0, false, &error);
+        }
+    }
     if (status != BP_OK && data != NULL) {
         size_t now = 0;
         uint8_t *bytes = bpt_file_read(world, name, &now);
@@ -342,6 +363,32 @@ static void line(flips *f, const char *text)
     range(f, how, name, first, ends == 2 ? end : first + 1, &want);
 }
 
+/* A derived file, each byte of it flipped, and cut at each length: everything is as it would be without it. */
+static void derived(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    flips *f = argument;
+    answer want = {.opens = true, .events = f->count, .cut = f->cut};
+    if (strncmp(name, "index/", 6) != 0) {
+        return;
+    }
+    uint8_t *copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    for (size_t at = 0; at < size; at += at % f->stride == 0 ? f->stride : 1) {
+        bpt_note("flip %s %zu", name, at);
+        copy[at] ^= 1;
+        damaged(f, name, copy, size, &want);
+        copy[at] ^= 1;
+        if (at % 16 == 0) {
+            bpt_note("cut %s %zu", name, at);
+            damaged(f, name, copy, at, &want);
+        }
+    }
+    damaged(f, name, NULL, 0, &want);
+    f->derived++;
+    free(copy);
+}
+
 static void every_byte(bool killed)
 {
     flips f;
@@ -357,6 +404,8 @@ static void every_byte(bool killed)
         line(&f, text);
         count++;
     }
+    bpt_file_each(&f.world, derived, &f);
+    assert_true(f.derived > 0);
     bpt_note("%s", "");
     assert_int_equal(pclose(lines), 0);
     assert_true(count > 10);

@@ -45,7 +45,7 @@ class Judge:
         events = out.state.sequence
         if self.digests.get(events) != out.state.digest:
             return "open-different"
-        return f"open {events} {int(out.torn_bytes > 0)}"
+        return f"{'touched' if out.touched else 'open'} {events} {int(out.torn_bytes > 0)}"
 
 
 def _extend(digest, raw):

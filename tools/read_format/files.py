@@ -5,6 +5,7 @@ import re
 
 LIST_NAME = re.compile(r"SEGMENTS-([0-9]+)")
 SEGMENT_NAME = re.compile(r"log/([0-9]{10,})-([0-9]+)\.seg")
+INDEX_NAME = re.compile(r"index/[0-9]{10}-[0-9]{10}-[0-9]+\.idx")
 
 
 class Fault(Exception):
@@ -32,10 +33,12 @@ def newer(file, offset, what):
 
 
 class Files:
-    """Contents by name. `lists` and `segments` map numbers to names (names are compared as numbers)."""
+    """Contents by name. `lists` and `segments` map numbers to names (names are compared as numbers). `index` holds the derived
+    files, which have no authority."""
 
-    def __init__(self, data):
+    def __init__(self, data, index=None):
         self.data = data
+        self.index = index or {}
         self.lists = {}
         self.segments = {}
         for name in sorted(data):
@@ -54,10 +57,10 @@ class Files:
         data = dict(self.data)
         if content is None:
             del data[name]
-            return Files(data)
+            return Files(data, self.index)
         data[name] = content
         other = Files.__new__(Files)
-        other.data, other.lists, other.segments = data, self.lists, self.segments
+        other.data, other.lists, other.segments, other.index = data, self.lists, self.segments, self.index
         return other
 
 
@@ -71,7 +74,10 @@ def load(directory):
         names += ["log/" + path.name for path in log.iterdir()]
     wanted = [name for name in names
               if name in ("MANIFEST", "live") or LIST_NAME.fullmatch(name) or SEGMENT_NAME.fullmatch(name)]
-    return Files({name: (root / name).read_bytes() for name in sorted(wanted)})
+    folder = root / "index"
+    derived = sorted("index/" + path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return Files({name: (root / name).read_bytes() for name in sorted(wanted)},
+                 {name: (root / name).read_bytes() for name in derived if INDEX_NAME.fullmatch(name)})
 
 
 def all_zero(data, start, end):

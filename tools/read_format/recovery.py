@@ -2,11 +2,15 @@
 
 import pathlib
 
-from .files import corrupt, data_end, lsn, lsn_text
+from .files import Fault, corrupt, data_end, lsn, lsn_text
 from .frames import MUST_UNDERSTAND, PAD, Segment, State, accept, valid_headers
+from .index_files import covered
 from .layout import (OPEN, SEGMENT_HEADER, SegmentHeader, check_segment, judge_manifest, parse_list, parse_slot,
                      vouched_by_live)
 from .records import Reject
+
+
+CLEAN_LOOK = 65536  # behind a clean end
 
 
 class Cache:
@@ -24,6 +28,7 @@ class Cache:
         self.keep_alive = files
         self.steps = {}
         self.kept = {}
+        self.behind = {}  # the state behind each sealed segment of the undamaged store
 
     def call(self, data, function, *arguments):
         """function(data, *arguments), remembered if data is the store's own."""
@@ -58,6 +63,7 @@ class Outcome:
         self.stop = None        # the Reject at p
         self.vouched = 0
         self.torn_bytes = 0
+        self.touched = None     # the Fault in a sealed segment that was not read: it shows when somebody does
 
     def as_json(self):
         cut = self.torn_bytes > 0
@@ -225,18 +231,30 @@ class Recovery:
     def sealed(self):
         """Step 1."""
         count = len(self.out.list.sealed)
+        passed = covered(self.files, self.out.manifest, self.out.list)
         for entry, data, segment in self.segments[:count]:
-            before = self.state.frames
             if len(data) < entry.length:
                 raise corrupt(entry.file, len(data), f"ends before its listed length {entry.length}")
-            self.state, position, reject, _ = self.walk(data, entry.length, segment)
-            if reject:
-                raise corrupt(entry.file, reject.offset, "sealed: " + reject.what, self.state.sequence)
-            what = sealed_fault(entry, self.state, position, before)
-            if what:
-                raise corrupt(entry.file, position, "sealed: " + what)
-            self.end = (entry, position)
+            try:
+                self.read_sealed(entry, data, segment)
+            except Fault as fault:
+                if entry.ordinal not in passed or entry.ordinal not in self.cache.behind:
+                    raise
+                self.out.touched = fault
+                self.state = self.cache.behind[entry.ordinal]
+            if self.out.touched is None:
+                self.cache.behind[entry.ordinal] = self.state
+            self.end = (entry, entry.length)
         self.last = count - 1
+
+    def read_sealed(self, entry, data, segment):
+        before = self.state.frames
+        self.state, position, reject, _ = self.walk(data, entry.length, segment)
+        if reject:
+            raise corrupt(entry.file, reject.offset, "sealed: " + reject.what, self.state.sequence)
+        what = sealed_fault(entry, self.state, position, before)
+        if what:
+            raise corrupt(entry.file, position, "sealed: " + what)
 
     def rest(self):
         """Step 2."""
@@ -264,6 +282,8 @@ class Recovery:
             if behind.state != OPEN:
                 continue
             start = position if i == self.last else SEGMENT_HEADER
+            if out.manifest.clean and out.p == out.manifest.durable:
+                data = data[:start + CLEAN_LOOK] if len(data) > start + CLEAN_LOOK else data
             voices.append((f"a frame at or beyond {lsn_text(out.p)}",
                            self.cache.call(data, greatest_frontier, -start % 8 + start, segment)))
             out.torn_bytes += self.cache.call(data, data_end, start) - start

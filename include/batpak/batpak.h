@@ -54,6 +54,7 @@
 #include <batpak/read_model.h>
 #include <batpak/reaction.h>
 #include <batpak/region.h>
+#include <batpak/reindex.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>
 #include <batpak/store.h>

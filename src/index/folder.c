@@ -50,13 +50,12 @@ static int note_file(void *argument, const char *name, bool is_directory, uint64
     return 0;
 }
 
-void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id, bool writable)
+void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id)
 {
     const bp_io *io = home->io;
     memset(folder, 0, sizeof *folder);
     folder->home = home;
     folder->store_id = *store_id;
-    folder->writable = writable;
     if (io->dir_open_at(io->context, home->root, "index", false, &folder->dir) != 0) {
         folder->dir = NULL;
         return;

@@ -20,8 +20,7 @@ typedef struct bpi_found_file {
 typedef struct bpi_folder {
     const bpi_home *home;
     bp_id store_id;
-    bp_dir *dir; /* index/; NULL: it is not there (yet) */
-    bool writable;
+    bp_dir *dir;           /* index/; NULL: it is not there (yet) */
     uint32_t generation;   /* the greatest that was ever seen */
     bpi_found_file *found; /* in order of first, then the widest and newest first */
     size_t found_count;
@@ -35,7 +34,7 @@ typedef struct bpi_folder {
 typedef bool (*bpi_binding_fn)(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out);
 
 /* Lists index/ if it is there. What cannot be listed is not there. home is kept. */
-void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id, bool writable);
+void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id);
 void bpi_folder_close(bpi_folder *folder);
 
 /*

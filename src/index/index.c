@@ -123,6 +123,11 @@ no_entities:
     return NULL;
 }
 
+void bpi_index_set_layout(bpi_index *index, bp_layout layout)
+{
+    index->layout = layout;
+}
+
 void bpi_index_free(bpi_index *index)
 {
     if (index == NULL) {

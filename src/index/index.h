@@ -58,6 +58,8 @@ typedef struct bpi_row {
 
 /* key: the store's own random number, seeds the hash tables. NULL: no memory. */
 bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64_t key);
+/* Of an index that has no rows yet. */
+void bpi_index_set_layout(bpi_index *index, bp_layout layout);
 /* Drops the index's own references; blocks that views hold live on. */
 void bpi_index_free(bpi_index *index);
 

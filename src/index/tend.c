@@ -235,7 +235,8 @@ void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi
 
 void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail)
 {
-    making m = {.folder = folder, .index = index, .tail = tail};
+    bpi_index_tail ours = *tail;
+    making m = {.folder = folder, .index = index, .tail = &ours};
     bpi_blocks *blocks = bpi_index_blocks(index);
     bpi_index_header header;
     char name[BPI_INDEX_NAME_SIZE];
@@ -244,7 +245,9 @@ void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordina
     size_t end = 0;
     if (find_segment(blocks, ordinal, &first, &end) && blocks->block[end - 1]->image == NULL) {
         uint64_t rows = bpi_index_next(index) - blocks->block[first]->first;
-        uint64_t fresh = bpi_index_next(index) - blocks->block[end - 1]->first;
+        const bpi_block *last = blocks->block[end - 1];
+        uint64_t fresh = bpi_index_next(index) - last->first;
+        ours.last_hlc = fresh == 0 ? 0 : bpi_row_u64(last->rows, (uint32_t)fresh - 1, BPI_ROW_HLC);
         if (fresh >= TAIL_LEAST && fresh >= rows / TAIL_SHARE && gather(&m, blocks, first, end) &&
             make_file(&m, &header, name, &file)) {
             folder->home->io->file_close(folder->home->io->context, file);

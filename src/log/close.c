@@ -85,6 +85,18 @@ static bp_status put_close(bpi_log *log, bp_error *error)
     return status;
 }
 
+/* Tells the owner where the log ends, after a CLOSE. */
+static void tell_closing(const bpi_log *log)
+{
+    const bpi_open_segment *active = log->active;
+    if (log->closing == NULL || log->last_type != BP_FRAME_CLOSE || active->frames == 0) {
+        return;
+    }
+    bpi_index_tail tail = {
+        .salt = active->segment->salt, .length = active->end, .link = active->link, .epoch = log->epoch};
+    log->closing(log->sealed_argument, active->segment->ordinal, &tail);
+}
+
 /* The commit lock is held, the keeper is gone. */
 static bp_status write_end(bpi_log *log, bp_error *error)
 {
@@ -92,6 +104,7 @@ static bp_status write_end(bpi_log *log, bp_error *error)
         return bpi_log_failed(log, error);
     }
     if (log->clean) {
+        tell_closing(log);
         return BP_OK; /* nothing was written since it was opened clean */
     }
     log->threaded = false;
@@ -102,15 +115,7 @@ static bp_status write_end(bpi_log *log, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    if (log->closing != NULL && log->last_type == BP_FRAME_CLOSE) {
-        const bpi_open_segment *active = log->active;
-        bpi_index_tail tail = {.salt = active->segment->salt,
-                               .length = active->end,
-                               .link = active->link,
-                               .epoch = log->epoch,
-                               .last_hlc = log->last_hlc};
-        log->closing(log->sealed_argument, active->segment->ordinal, &tail);
-    }
+    tell_closing(log);
     (void)pthread_mutex_lock(&log->catalog_lock);
     bpi_manifest *manifest = &log->catalog.manifest;
     manifest->clean = true;

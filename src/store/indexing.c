@@ -25,7 +25,16 @@ static const bpi_catalog *catalog_of(const bp_store *store)
 
 void bpi_indexing_begin(bp_store *store)
 {
-    bpi_folder_open(&store->folder, home_of(store), &catalog_of(store)->manifest.store_id, !store->reader);
+    const bpi_manifest *manifest = &catalog_of(store)->manifest;
+    bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
+    if (store->options.layout == BP_LAYOUT_DEFAULT) {
+        bpi_index_set_layout(store->index, (bp_layout)(manifest->layout + 1));
+    }
+    if (store->reindex) {
+        bpi_folder_sweep(&store->folder, store->index); /* no block uses any */
+        bpi_folder_close(&store->folder);
+        bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
+    }
     store->loading = true;
 }
 

@@ -312,7 +312,8 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
     return bpi_log_open(log, path, &options, error);
 }
 
-bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
+bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
+                         bp_error *error)
 {
     if (store_out != NULL) {
         *store_out = NULL;
@@ -329,6 +330,7 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
     if (store == NULL) {
         return status;
     }
+    store->reindex = reindex;
     status = open_log(store, path, error);
     if (status != BP_OK) {
         store_free(store);
@@ -342,6 +344,11 @@ bp_status bp_open(const char *path, const bp_options *options, bp_store **store_
     bpi_store_flow(store, "open", store->log.next_sequence);
     *store_out = store;
     return BP_OK;
+}
+
+bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
+{
+    return bpi_store_open(path, options, false, store_out, error);
 }
 
 bp_status bp_open_reader(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)

@@ -68,6 +68,7 @@ struct bp_store {
     bpi_folder folder;          /* of index files */
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */
     bool loading;               /* the log is being read for the first time */
+    bool reindex;               /* index files are thrown away first */
     bool rebuilt;               /* parts of the index were, for want of a file */
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
@@ -78,6 +79,10 @@ struct bp_store {
     _Atomic(const bpi_after_publish *) after;
     _Atomic bool hooked; /* a thread is inside of a hook */
 };
+
+/* bp_open; `reindex`: without what index files say, which are removed first. */
+bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
+                         bp_error *error);
 
 /* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */
 bp_status bpi_store_check(const bp_store *store, bp_error *error);

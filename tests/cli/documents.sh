@@ -49,7 +49,7 @@ for verb in verbs:
     own[verb] = options(parts[0])
     region[verb] = options(parts[1]) if len(parts) > 1 else set()
 regions = set().union(*region.values())
-assert len(verbs) == 18 and all(r in (set(), regions) for r in region.values()) and len(regions) == 12
+assert len(verbs) == 19 and all(r in (set(), regions) for r in region.values()) and len(regions) == 12
 
 # The manual page: a .SS for each verb, a .TP for each option.
 def page_options(text):

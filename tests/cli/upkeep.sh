@@ -112,3 +112,24 @@ is 'len(o), all(e["least"] <= e["per_second"] <= e["most"] and e["per_second"] >
 [ -z "$(ls tmp)" ] || fail "bench left $(ls tmp)"
 run 4 bench ./not-there
 says "cannot make a folder in ./not-there"
+
+# The index is derived: thrown away and made anew, or just thrown away, nothing changes.
+rm -rf ./i
+run 0 init ./i
+for n in 1 2 3; do
+    run 0 append ./i -e "a:$n" -s eu -k 0x2001 -p "{\"n\":$n}"
+    run 0 seal ./i
+done
+run 0 query ./i --json
+cp out before
+run 0 reindex ./i
+grep -q "indexed 3 events: 3 files of" out || fail "it says $(cat out)"
+run 0 reindex ./i --json
+is 'o[0]["events"], o[0]["files"], o[0]["bytes"] > 0' '(3, 3, True)'
+run 0 query ./i --json
+cmp -s out before || fail "other answers after reindex"
+rm -r ./i/index
+run 0 query ./i --json
+cmp -s out before || fail "other answers without index files"
+run 1 reindex ./not-there
+run 2 reindex

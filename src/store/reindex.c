@@ -1,0 +1,29 @@
+/*
+ * reindex.c: what is derived, thrown away and built anew: an opening that finds no index files.
+ */
+#include <batpak/reindex.h>
+#include <batpak/stats.h>
+
+#include <string.h>
+
+#include "store/store.h"
+
+bp_status bp_reindex(const char *path, const bp_options *options, bp_reindex_report *report_out, bp_error *error)
+{
+    bp_store *store = NULL;
+    bp_stats stats = {.size = sizeof stats};
+    bp_status status = bpi_store_open(path, options, true, &store, error);
+    if (report_out != NULL) {
+        memset(report_out, 0, sizeof *report_out);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    status = bp_store_stats(store, &stats, error);
+    if (status == BP_OK && report_out != NULL) {
+        *report_out =
+            (bp_reindex_report){.events = stats.events, .files = stats.index_files, .bytes = stats.index_file_bytes};
+    }
+    bp_status closed = bp_close(store, status == BP_OK ? error : NULL);
+    return status == BP_OK ? closed : status;
+}

@@ -1,5 +1,7 @@
 /*
  * test_segment.c: the descriptor of a sealed segment is given back when nobody uses it, and not before.
+ *
+ * ctest: labels=threads
  */
 #include <errno.h>
 #include <pthread.h>

@@ -6,6 +6,7 @@
  * ctest: timeout=300
  */
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "support/workload.h"
 
@@ -66,8 +67,10 @@ static void make(fixture *f, bp_layout layout, uint64_t seed, uint64_t sealed)
     bpt_workload_begin(f->work, &f->world, seed);
     f->work->reopens = false;
     f->work->asks = false;
-    while (sealed_of(f->work->store) < sealed) {
-        bpt_workload_step(f->work);
+    size_t before = 0;
+    while (sealed_of(f->work->store) < sealed || f->work->model.count < before + 3) {
+        bpt_workload_step(f->work); /* the open segment is not empty in the end */
+        before = sealed_of(f->work->store) < sealed ? f->work->model.count : before;
     }
     bpt_compare(&f->work->model, f->work->store, &f->work->random);
     bpt_close(f->work->store);
@@ -88,6 +91,13 @@ static bp_stats stats_of(bp_store *store)
     bp_stats stats = {.size = sizeof stats};
     assert_int_equal(bp_store_stats(store, &stats, NULL), BP_OK);
     return stats;
+}
+
+/* Of each eight sealed segments one file is made. */
+static bool files_are_merged(bp_store *store)
+{
+    bp_stats stats = stats_of(store);
+    return stats.sealed_segments >= 8 && stats.index_files == stats.sealed_segments / 8 + stats.sealed_segments % 8;
 }
 
 static void same_answers(fixture *f, bp_store *store)
@@ -301,13 +311,240 @@ static void older_files_do_no_harm(void **state)
     unmake(&f);
 }
 
+/* Sealing and merging crash at every step; what is left is used, or made anew. */
+static void a_crash_while_files_are_made(void **state)
+{
+    fixture f;
+    uint64_t seed = bpt_seed(38);
+    bpt_random random = {seed};
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, seed, 7);
+    for (uint64_t step = 1;; step++) {
+        bpt_world world;
+        bpi_fault_plan plan = {.kind = BPI_FAULT_CRASH, .step = step};
+        copy_of(&f, &world);
+        bp_store *store = bpt_open(&world);
+        bpi_fault_set_plan(world.fault, &plan);
+        bp_status sealed = bp_seal(store, NULL); /* the eighth: it gets a file, and eight become one */
+        assert_true(sealed == BP_OK || sealed == BP_ERR_IO || sealed == BP_ERR_FAILED);
+        bool crashed = bpi_fault_crashed(world.fault);
+        bool merged = !crashed && files_are_merged(store);
+        (void)bp_close(store, NULL);
+        bpt_note("crash at step %llu", (unsigned long long)step);
+        if (!crashed) {
+            assert_true(merged);
+            bpt_world_end(&world);
+            break;
+        }
+        if (step % 2 == 0) {
+            bpi_fault_process_kill(world.fault);
+        } else {
+            (void)bpt_power_cut(&world, BPT_KEEP_RANDOM, bpt_random_next(&random));
+        }
+        bpi_fault_plan none = {0};
+        bpi_fault_set_plan(world.fault, &none);
+        judge(&f, &world);
+    }
+    bpt_note("%s", "");
+    unmake(&f);
+}
+
+/* Writing a file fails: the index goes on in memory, and a later seal writes what is missing. */
+static void a_failed_write_costs_nothing(void **state)
+{
+    fixture f;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(39), 7);
+    for (uint64_t step = 1; step < 80; step++) {
+        bpt_world world;
+        bpi_fault_plan plan = {.kind = BPI_FAULT_ERROR, .step = step, .os_error = ENOSPC};
+        copy_of(&f, &world);
+        bp_store *store = bpt_open(&world);
+        bpi_fault_set_plan(world.fault, &plan);
+        bp_status status = bp_seal(store, NULL);
+        bpi_fault_plan none = {0};
+        bpi_fault_set_plan(world.fault, &none);
+        bpt_note("ENOSPC at step %llu", (unsigned long long)step);
+        if (status == BP_OK) {
+            same_answers(&f, store);
+        }
+        (void)bp_close(store, NULL);
+        judge(&f, &world);
+    }
+    bpt_note("%s", "");
+    unmake(&f);
+}
+
+/* A reader has the files mapped that a writer beside it merges and removes. */
+static void a_reader_beside_a_merge(void **state)
+{
+    fixture f;
+    bpt_world world;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(40), 7);
+    copy_of(&f, &world);
+    bp_store *store = bpt_open(&world);
+    bp_store *reader = bpt_reader(&world);
+    uint64_t files = stats_of(reader).index_files;
+    same_answers(&f, reader);
+    assert_int_equal(bp_seal(store, NULL), BP_OK);
+    assert_true(files_are_merged(store) && stats_of(store).index_files < files);
+    same_answers(&f, reader); /* with what it has */
+    bp_receipt receipt = bpt_put(store, "behind the merge", "seen");
+    const bp_event *event = NULL;
+    assert_int_equal(bp_get(reader, &receipt.id, &event, NULL), BP_OK);
+    bp_event_release(event);
+    bpt_close(reader);
+    reader = bpt_reader(&world);
+    assert_true(stats_of(reader).index_files < files);
+    bpt_close(reader);
+    bpt_close(store);
+    bpt_world_end(&world);
+    unmake(&f);
+}
+
+/* What an opening, a reader's and a writer's, finds of `count` events "n", and how many files it uses. */
+static void tail_holds(bpt_world *world, uint64_t count, uint64_t files)
+{
+    for (int writer = 0; writer < 2; writer++) {
+        bp_store *store = writer ? bpt_open(world) : bpt_reader(world);
+        bp_iterator *iterator = NULL;
+        const bp_event *event = NULL;
+        uint64_t seen = 0;
+        bp_region region = bp_region_all();
+        assert_int_equal(stats_of(store).index_files, files);
+        assert_int_equal(bp_query(store, &region, NULL, &iterator, NULL), BP_OK);
+        while (bp_next(iterator, &event, NULL) == BP_OK) {
+            char text[32];
+            (void)snprintf(text, sizeof text, "%llu", (unsigned long long)seen);
+            assert_int_equal(event->payload_size, strlen(text));
+            assert_memory_equal(event->payload, text, strlen(text));
+            assert_int_equal(event->clock, seen / 10);
+            seen++;
+        }
+        bp_iterator_close(iterator);
+        assert_int_equal(seen, count);
+        bp_region stream = bp_region_stream("e:3");
+        assert_int_equal(bp_count(store, &stream, &seen, NULL), BP_OK);
+        assert_int_equal(seen, count / 10);
+        bpt_close(store);
+    }
+}
+
+static void put_numbers(bp_store *store, uint64_t from, uint64_t to)
+{
+    for (uint64_t n = from; n < to; n++) {
+        char entity[16];
+        char text[32];
+        (void)snprintf(entity, sizeof entity, "e:%u", (unsigned)(n % 10));
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+        (void)bpt_put(store, entity, text);
+    }
+}
+
+/* A segment that is still open has a file for what was in it when the store was closed. */
+static void a_closed_store_has_a_tail(void **state)
+{
+    bpt_world world;
+    bpt_random random = {bpt_seed(41)};
+    (void)state;
+    bpt_world_fault(&world);
+    world.options.durability = BP_BUFFERED;
+    world.options.segment_size = 4u << 20;
+    bp_store *store = bpt_open(&world);
+    put_numbers(store, 0, 5000);
+    bpt_close(store);
+    tail_holds(&world, 5000, 1);
+    /* A little more is read from the log, much more gets a new file. */
+    store = bpt_open(&world);
+    put_numbers(store, 5000, 5100);
+    bpt_close(store);
+    tail_holds(&world, 5100, 1);
+    store = bpt_open(&world);
+    put_numbers(store, 5100, 10000);
+    bpt_close(store);
+    tail_holds(&world, 10000, 1);
+    /* It answers after a kill, too; and damaged in any place it is left aside. */
+    store = bpt_open(&world);
+    put_numbers(store, 10000, 10010);
+    bpi_fault_process_kill(world.fault);
+    (void)bp_close(store, NULL);
+    fixture f = {0};
+    bpt_file_each(&world, keep_file, &f);
+    assert_int_equal(f.count, 1);
+    for (int n = 0; n < 40; n++) {
+        bpt_world probe;
+        bpt_world_adopt(&probe, bpi_fault_clone(world.fault));
+        probe.options.segment_size = world.options.segment_size;
+        size_t at = (size_t)bpt_random_below(&random, n < 20 ? 600 : f.files[0].size);
+        bpt_note("flip at %zu", at);
+        f.files[0].data[at] ^= 4;
+        bpt_file_write(&probe, f.files[0].name, f.files[0].data, f.files[0].size);
+        f.files[0].data[at] ^= 4;
+        store = bpt_open(&probe);
+        put_numbers(store, 10010, 10020);
+        assert_int_equal(bp_seal(store, NULL), BP_OK);
+        assert_int_equal(stats_of(store).index_files, 1); /* of the whole segment */
+        bpt_close(store);
+        tail_holds(&probe, 10020, 1);
+        (void)bpt_verify(&probe);
+        bpt_world_end(&probe);
+    }
+    bpt_note("%s", "");
+    forget_files(&f);
+    bpt_world_end(&world);
+}
+
+/* Many segments, few descriptors, for the one who writes them, for a reader, and for one who makes the index anew. */
+static void a_few_descriptors_do_for_many_segments(void **state)
+{
+    struct rlimit before;
+    bpt_world world;
+    uint64_t segments = bpt_amount("BATPAK_SEGMENTS", 150, 3000);
+    (void)state;
+    bpt_world_disk(&world);
+    world.options.durability = BP_BUFFERED;
+    world.options.segment_size = BP_SEGMENT_MIN;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit few = {64, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    bp_store *store = bpt_open(&world);
+    uint64_t count = 0;
+    for (; stats_of(store).segments < segments; count++) {
+        (void)bpt_put_sized(store, "wide", 20000);
+    }
+    bpt_close(store);
+    for (int round = 0; round < 2; round++) {
+        store = round == 0 ? bpt_open(&world) : bpt_reader(&world);
+        bp_iterator *iterator = NULL;
+        const bp_event *event = NULL;
+        uint64_t seen = 0;
+        assert_int_equal(bp_stream(store, "wide", NULL, &iterator, NULL), BP_OK);
+        while (bp_next(iterator, &event, NULL) == BP_OK) {
+            seen++;
+        }
+        bp_iterator_close(iterator);
+        assert_int_equal(seen, count);
+        bpt_close(store);
+    }
+    bp_reindex_report report;
+    bp_error error = {0};
+    CHECK_OK(bp_reindex(world.path, NULL, &report, &error), &error);
+    assert_int_equal(report.events, count);
+    assert_true(report.files < segments / 4);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(undamaged_files_are_used),       cmocka_unit_test(files_may_be_missing),
         cmocka_unit_test(files_may_be_cut_short_or_long), cmocka_unit_test(any_flip_is_noticed),
         cmocka_unit_test(files_of_others_are_left_aside), cmocka_unit_test(a_newer_version_is_made_anew),
-        cmocka_unit_test(older_files_do_no_harm),
+        cmocka_unit_test(older_files_do_no_harm),         cmocka_unit_test(a_crash_while_files_are_made),
+        cmocka_unit_test(a_failed_write_costs_nothing),   cmocka_unit_test(a_reader_beside_a_merge),
+        cmocka_unit_test(a_closed_store_has_a_tail),      cmocka_unit_test(a_few_descriptors_do_for_many_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,13 +6,6 @@
 
 #include "policy/gate.h"
 
-static void print_cut(char *to, size_t size, const char *format, va_list arguments)
-{
-    if (vsnprintf(to, size, format, arguments) < 0) {
-        to[0] = '\0';
-    }
-}
-
 void bpi_denial_reset(bp_denial *denial)
 {
     denial->gate[0] = '\0';
@@ -28,7 +21,7 @@ bp_verdict bp_denial_say(bp_denial *denial, const char *code, const char *format
         bpi_denial_reset(denial);
         (void)snprintf(denial->code, sizeof denial->code, "%s", code != NULL ? code : "");
         va_start(arguments, format);
-        print_cut(denial->message, sizeof denial->message, format, arguments);
+        (void)vsnprintf(denial->message, sizeof denial->message, format, arguments);
         va_end(arguments);
     }
     return BP_VERDICT_DENY;
@@ -43,7 +36,7 @@ void bp_denial_add(bp_denial *denial, const char *key, const char *format, ...)
     va_list arguments;
     (void)snprintf(pair->key, sizeof pair->key, "%s", key != NULL ? key : "");
     va_start(arguments, format);
-    print_cut(pair->value, sizeof pair->value, format, arguments);
+    (void)vsnprintf(pair->value, sizeof pair->value, format, arguments);
     va_end(arguments);
 }
 

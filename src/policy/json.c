@@ -28,6 +28,13 @@ static void skip_space(scanner *s)
     }
 }
 
+/* The next character; NUL at the end. */
+static char peek(const scanner *s)
+{
+    static const char none = '\0';
+    return *(s->at < s->end ? s->at : &none);
+}
+
 static bool take(scanner *s, char c)
 {
     bool there = s->at < s->end && *s->at == c;
@@ -136,7 +143,7 @@ static bool scan_word(scanner *s, const char *word)
 
 static bool scan_scalar(scanner *s, bpi_json_type *type_out)
 {
-    char c = s->at < s->end ? *s->at : '\0';
+    char c = peek(s);
     if (c == '"') {
         *type_out = BPI_JSON_STRING;
         s->at++;
@@ -176,7 +183,7 @@ static bool scan_value(scanner *s, bpi_json_type *type_out)
     for (;;) {
         bpi_json_type type = BPI_JSON_NULL;
         skip_space(s);
-        char c = s->at < s->end ? *s->at : '\0';
+        char c = peek(s);
         bool opened = c == '{' || c == '[';
         if (opened) {
             type = c == '{' ? BPI_JSON_OBJECT : BPI_JSON_ARRAY;

@@ -108,7 +108,7 @@ bp_status bp_proposal_map(bp_proposal *proposal, bp_proposal_fn map, void *argum
         made.size = bp_output_size(&output);
         status = bp_proposal_new(made, &mapped, error);
     }
-    if (status == BP_OK) {
+    if (status == BP_OK && mapped != NULL) {
         bp_payload old = proposal->payload;
         proposal->payload = mapped->payload;
         mapped->payload = old;
@@ -277,12 +277,12 @@ bp_status bp_pipeline_evaluate(bp_pipeline *pipeline, const void *context, bp_pr
     if (status == BP_OK) {
         status = bp_gate_set_evaluate(pipeline->gates, context, denial_out, error);
     }
-    grant *g = status != BP_OK ? NULL : bpi_allocate_zero(memory(), sizeof *g);
-    if (status == BP_OK && g == NULL) {
-        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a permit");
-    }
     if (status != BP_OK) {
         return status;
+    }
+    grant *g = bpi_allocate_zero(memory(), sizeof *g);
+    if (g == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a permit");
     }
     g->view.gates = pipeline->names;
     g->view.gate_count = pipeline->gates->count;

@@ -30,7 +30,10 @@ typedef struct bp_denial_pair {
     char value[128];
 } bp_denial_pair;
 
-/* Why it was refused. All texts are NUL-terminated and cut when too long. The caller's own memory. */
+/*
+ * Why it was refused. All texts are NUL-terminated and, when too long, cut behind a whole character. The caller's own
+ * memory. A gate may fill it in by hand: what it left without an end, or counted too high, is put right when it answers.
+ */
 typedef struct bp_denial {
     char gate[BP_GATE_NAME_MAX + 1]; /* filled in by the library */
     char code[48];                   /* for programs: TOO_LARGE */
@@ -57,9 +60,9 @@ typedef struct bp_gate {
 } bp_gate;
 
 /* Sets code and message (format as printf's), forgets the pairs, and returns BP_VERDICT_DENY. */
-BP_API bp_verdict bp_denial_say(bp_denial *denial, const char *code, const char *format, ...);
+BP_API bp_verdict bp_denial_say(bp_denial *denial, const char *code, const char *format, ...) BP_PRINTF(3, 4);
 /* Adds a pair; one beyond BP_DENIAL_PAIRS_MAX is left out. */
-BP_API void bp_denial_add(bp_denial *denial, const char *key, const char *format, ...);
+BP_API void bp_denial_add(bp_denial *denial, const char *key, const char *format, ...) BP_PRINTF(3, 4);
 /* The value of a pair; NULL: there is none. */
 BP_API const char *bp_denial_find(const bp_denial *denial, const char *key);
 /* Writes `[gate] message`, NUL-terminated, cut to size; returns the whole length. */

@@ -13,8 +13,7 @@
 
 #include "base/bytes.h"
 
-/* Shortens a text of `length` bytes to end before a character that was cut in two. */
-static void drop_partial_character(char *text, size_t length)
+void bpi_drop_partial_character(char *text, size_t length)
 {
     size_t start = length;
     while (start > 0 && length - start < 4 && ((uint8_t)text[start - 1] & 0xc0u) == 0x80u) {
@@ -30,13 +29,13 @@ static void drop_partial_character(char *text, size_t length)
     }
 }
 
-static void format_cut(char *text, size_t size, const char *format, va_list arguments)
+void bpi_format_cut(char *text, size_t size, const char *format, va_list arguments)
 {
     int length = vsnprintf(text, size, format, arguments);
     if (length < 0) {
         text[0] = '\0';
     } else if ((size_t)length >= size) {
-        drop_partial_character(text, size - 1);
+        bpi_drop_partial_character(text, size - 1);
     }
 }
 
@@ -56,7 +55,7 @@ bp_status bpi_error_set(bp_error *error, bp_status status, const char *format, .
     char message[BP_ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(message, sizeof(message), format, arguments);
+    bpi_format_cut(message, sizeof(message), format, arguments);
     va_end(arguments);
     set_message(error, status, 0, message);
     return status;
@@ -71,7 +70,7 @@ bp_status bp_error_set(bp_error *error, bp_status status, const char *format, ..
     va_list arguments;
     va_start(arguments, format);
     if (format != NULL) {
-        format_cut(message, sizeof(message), format, arguments);
+        bpi_format_cut(message, sizeof(message), format, arguments);
     }
     va_end(arguments);
     set_message(error, status, 0, message);
@@ -112,7 +111,7 @@ static void append_cut(char *message, size_t size, const char *tail)
     size_t length = strlen(message);
     int more = snprintf(message + length, size - length, ": %s", tail);
     if (more > 0 && (size_t)more >= size - length) {
-        drop_partial_character(message, size - 1);
+        bpi_drop_partial_character(message, size - 1);
     }
 }
 
@@ -126,7 +125,7 @@ bp_status bpi_error_system(bp_error *error, int os_error, const char *format, ..
     char words[128];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(message, sizeof(message), format, arguments);
+    bpi_format_cut(message, sizeof(message), format, arguments);
     va_end(arguments);
     append_cut(message, sizeof(message), strerror_r(os_error, words, sizeof(words)));
     set_message(error, status, os_error, message);
@@ -141,7 +140,7 @@ bp_status bpi_error_wrap(bp_error *error, bp_status status, const char *format, 
     char message[BP_ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(message, sizeof(message), format, arguments);
+    bpi_format_cut(message, sizeof(message), format, arguments);
     va_end(arguments);
     append_cut(message, sizeof(message), error->message[0] != '\0' ? error->message : bp_status_text(status));
     memcpy(error->message, message, sizeof(message));
@@ -157,7 +156,7 @@ void bpi_error_file(bp_error *error, const char *format, ...)
     char file[BP_ERROR_PATH_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(file, sizeof(file), format, arguments);
+    bpi_format_cut(file, sizeof(file), format, arguments);
     va_end(arguments);
     memcpy(error->file, file, sizeof(file));
     error->has_offset = false;
@@ -172,7 +171,7 @@ void bpi_error_at(bp_error *error, uint64_t offset, const char *format, ...)
     char file[BP_ERROR_PATH_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(file, sizeof(file), format, arguments);
+    bpi_format_cut(file, sizeof(file), format, arguments);
     va_end(arguments);
     memcpy(error->file, file, sizeof(file));
     error->has_offset = true;
@@ -187,7 +186,7 @@ void bpi_error_hint(bp_error *error, const char *format, ...)
     char hint[BP_ERROR_HINT_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    format_cut(hint, sizeof(hint), format, arguments);
+    bpi_format_cut(hint, sizeof(hint), format, arguments);
     va_end(arguments);
     memcpy(error->hint, hint, sizeof(hint));
 }
@@ -201,6 +200,6 @@ void bpi_error_entity(bp_error *error, bp_text entity)
     bpi_copy(error->entity, entity.data, size);
     error->entity[size] = '\0';
     if (size < entity.size) {
-        drop_partial_character(error->entity, size);
+        bpi_drop_partial_character(error->entity, size);
     }
 }

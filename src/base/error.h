@@ -5,6 +5,8 @@
 #ifndef BPI_BASE_ERROR_H
 #define BPI_BASE_ERROR_H
 
+#include <stdarg.h>
+
 #include <batpak/status.h>
 
 #include "base/compiler.h"
@@ -28,5 +30,10 @@ void bpi_error_file(bp_error *error, const char *format, ...) BPI_PRINTF(2, 3);
 void bpi_error_at(bp_error *error, uint64_t offset, const char *format, ...) BPI_PRINTF(3, 4); /* file and offset */
 void bpi_error_hint(bp_error *error, const char *format, ...) BPI_PRINTF(2, 3);
 void bpi_error_entity(bp_error *error, bp_text entity);
+
+/* vsnprintf that cuts behind a whole UTF-8 character; "" when the format fails. */
+void bpi_format_cut(char *text, size_t size, const char *format, va_list arguments);
+/* Shortens a text of `length` bytes to end before a character that was cut in two. */
+void bpi_drop_partial_character(char *text, size_t length);
 
 #endif

@@ -111,10 +111,10 @@ bool bpi_gate_ask(const bpi_gate *gate, const void *context, bp_denial *denial)
     if (verdict == BP_VERDICT_PASS) {
         return true;
     }
+    bpi_denial_repair(denial);
     if (verdict != BP_VERDICT_DENY) {
         char said[sizeof denial->message];
         memcpy(said, denial->message, sizeof said);
-        said[sizeof said - 1] = '\0';
         (void)bp_denial_say(denial, BP_GATE_DEFECT, "the gate failed itself%s%s", said[0] == '\0' ? "" : ": ", said);
         bp_denial_add(denial, "verdict", "%d", (int)verdict);
     } else if (denial->message[0] == '\0') {

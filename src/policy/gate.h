@@ -25,6 +25,8 @@ struct bp_gate_set {
 };
 
 void bpi_denial_reset(bp_denial *denial);
+/* Makes what a gate filled in by hand safe to read: every text ends, no more pairs than there are. */
+void bpi_denial_repair(bp_denial *denial);
 
 /* Holds the set for a user; it takes no more gates. */
 void bpi_gate_set_use(bp_gate_set *set);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ctest: labels=slow
 # What must not compile does not, in C and in C++, by gcc and by clang, and the compiler names the types that were mixed:
-# a move from the wrong state, an id of another type. The right programs compile without a warning.
+# a move from the wrong state, an id of another type, a format and what it prints. The right programs compile without a warning.
 set -eu
 
 fail() {
@@ -68,6 +68,8 @@ order = customer;                                                 # customer_id 
 order = plain;                                                    # bp_id order_id
 if (order_id_equal(order, customer)) { status = BP_OK; }          # customer_id order_id
 plain = order;                                                    # order_id bp_id
+(void)bp_denial_say(NULL, "CODE", "%s", 7);                       # format
+bp_denial_add(NULL, "key", "%d", "text");                         # format
 END
 
 # The errors and notes that belong to one line of the program: from its error to that of another line.

@@ -423,6 +423,33 @@ static void denials_are_kept_and_linked_to_what_was_asked(void **state)
     assert_int_equal(counts.unrecorded, 0);
 }
 
+static bp_verdict fills_in_by_hand(const void *state, const void *context, bp_denial *denial)
+{
+    (void)state;
+    (void)context;
+    memset(denial, 'y', sizeof *denial);
+    denial->pair_count = 1000000;
+    return BP_VERDICT_DENY;
+}
+
+static void a_denial_filled_in_by_hand_is_kept_within_its_bounds(void **state)
+{
+    (void)state;
+    bp_bind_options bound;
+    bp_bind_options_init(&bound);
+    bound.record_denials = true;
+    (void)bind(NULL, "by-hand", fills_in_by_hand, NULL, &bound);
+    CHECK_STATUS(BP_ERR_DENIED, put("a", "s", "x", NULL), &error);
+    bp_id asked;
+    char payload[4096];
+    assert_int_equal(denials_on_record(&asked, payload, sizeof payload), 1);
+    size_t pairs = 0;
+    for (const char *at = payload; (at = strstr(at, "\":\"yyy")) != NULL; at++) {
+        pairs++;
+    }
+    assert_int_equal(pairs, 2 + BP_DENIAL_PAIRS_MAX); /* code, message, pairs */
+}
+
 static void a_flood_of_denials_is_counted_and_told(void **state)
 {
     (void)state;
@@ -518,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(defects_and_impossible_bindings_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(gates_passed_are_kept_with_the_event, setup, teardown),
         cmocka_unit_test_setup_teardown(denials_are_kept_and_linked_to_what_was_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_denial_filled_in_by_hand_is_kept_within_its_bounds, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flood_of_denials_is_counted_and_told, setup, teardown),
         cmocka_unit_test_setup_teardown(bindings_come_and_go_beside_appends, setup, teardown),
     };

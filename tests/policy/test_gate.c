@@ -193,6 +193,60 @@ static void a_denial_that_says_too_much_is_cut(void **state)
     assert_string_equal(text, "");
 }
 
+static void a_text_is_cut_behind_a_whole_character(void **state)
+{
+    (void)state;
+    bp_denial denial;
+    char text[1024];
+    char line[16];
+    for (size_t shift = 0; shift < 4; shift++) { /* U+1F600, four bytes each */
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 4 < sizeof text; i += 4) {
+            memcpy(text + i, "\xf0\x9f\x98\x80", 5);
+        }
+        (void)bp_denial_say(&denial, text, "%s", text);
+        bp_denial_add(&denial, text, "%s", text);
+        (void)snprintf(denial.gate, sizeof denial.gate, "g");
+        assert_int_equal(strlen(denial.code) % 4, shift);
+        assert_int_equal(strlen(denial.message) % 4, shift);
+        assert_int_equal(strlen(denial.pairs[0].key) % 4, shift);
+        assert_int_equal(strlen(denial.pairs[0].value) % 4, shift);
+        assert_true(strlen(denial.message) > sizeof denial.message - 5);
+        assert_int_equal(bp_denial_format(&denial, line, sizeof line), strlen("[g] ") + strlen(denial.message));
+        assert_int_equal(strlen(line) % 4, shift);
+    }
+}
+
+static bp_verdict fills_in_by_hand(const void *state, const void *context, bp_denial *denial)
+{
+    (void)context;
+    memset(denial, 'x', sizeof *denial);
+    denial->pair_count = SIZE_MAX;
+    return *(const bp_verdict *)state;
+}
+
+static void what_a_gate_filled_in_by_hand_is_put_right(void **state)
+{
+    (void)state;
+    static bp_verdict verdicts[] = {BP_VERDICT_DENY, (bp_verdict)0};
+    for (size_t i = 0; i < 2; i++) {
+        const bp_gate one = {"by-hand", NULL, fills_in_by_hand, &verdicts[i], NULL};
+        bp_gate_set *set = set_of(&one, 1);
+        bp_error error = {0};
+        bp_denial denial;
+        CHECK_STATUS(BP_ERR_DENIED, bp_gate_set_evaluate(set, NULL, &denial, &error), &error);
+        assert_string_equal(denial.gate, "by-hand");
+        assert_non_null(memchr(denial.code, '\0', sizeof denial.code));
+        assert_non_null(memchr(denial.message, '\0', sizeof denial.message));
+        assert_true(denial.pair_count <= BP_DENIAL_PAIRS_MAX);
+        for (size_t p = 0; p < denial.pair_count; p++) {
+            assert_non_null(memchr(denial.pairs[p].key, '\0', sizeof denial.pairs[p].key));
+            assert_non_null(memchr(denial.pairs[p].value, '\0', sizeof denial.pairs[p].value));
+        }
+        bp_gate_set_free(set);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +255,8 @@ int main(void)
         cmocka_unit_test(an_empty_set_passes_everything),
         cmocka_unit_test(bad_gates_are_refused),
         cmocka_unit_test(a_denial_that_says_too_much_is_cut),
+        cmocka_unit_test(a_text_is_cut_behind_a_whole_character),
+        cmocka_unit_test(what_a_gate_filled_in_by_hand_is_put_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
  * test_fold_property.c: random histories, random questions: whatever way an answer came about (from nothing, from a cached
  * state, carried on, alone or with others, now or as of a moment, from open or sealed segments), it is the fold by hand.
  * BATPAK_SEED and BATPAK_STEPS replay a run.
+ *
+ * ctest: labels=campaign
  */
 #include "projection/folding.h"
 

@@ -49,7 +49,8 @@ static int add_carried(bp_store *store, struct text *text)
     if (status != BP_OK) {
         return fail(&error);
     }
-    if (text->size != event->payload_size || memcmp(text->data, event->payload, text->size) != 0) {
+    if (text->data == NULL || text->size != event->payload_size ||
+        memcmp(text->data, event->payload, text->size) != 0) {
         text_add_char(text, '\n');
         text_add(text, event->payload, event->payload_size);
     }

@@ -458,7 +458,7 @@ bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind
         *kind_out = bpi_row_kind(active->rows, (uint32_t)(sequence - active->first));
         return BP_OK;
     }
-    bp_event event;
+    bp_event event = {.kind = BP_KIND_DATA};
     bp_status status = bpi_index_event(index, sequence, &event, error);
     if (status == BP_OK) {
         *kind_out = event.kind;

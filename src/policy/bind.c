@@ -182,6 +182,11 @@ static bp_text keep_text(char *to, bp_text text)
     return (bp_text){to, text.size};
 }
 
+bool bpi_region_bindable(const bp_region *region)
+{
+    return (region->fields & ~(uint32_t)BINDABLE) == 0;
+}
+
 static bp_status take_region(const bp_region *given, bp_binding *binding, bp_error *error)
 {
     bp_region *region = &binding->region;
@@ -189,7 +194,7 @@ static bp_status take_region(const bp_region *given, bp_binding *binding, bp_err
     if (status != BP_OK) {
         return status;
     }
-    if ((region->fields & ~(uint32_t)BINDABLE) != 0) {
+    if (!bpi_region_bindable(region)) {
         bpi_error_set(error, BP_ERR_ARGUMENT, "a gate cannot be bound to a region with ranges or system events");
         bpi_error_hint(error,
                        "clock, sequence, time and committed are assigned by the commit: ask for them in the gate");

@@ -61,6 +61,9 @@ void bpi_commit_view_item(const bp_commit_view *view, size_t index, bp_event *ev
 /* Does the event lie in the region, which was checked when it was bound? */
 bool bpi_binding_applies(const bp_binding *binding, const bp_event *event);
 
+/* Does the region speak of nothing but what is known before the commit? */
+bool bpi_region_bindable(const bp_region *region);
+
 /* Puts a denial on record as a system event, or counts it (policy/record.c). */
 void bpi_record_refused(bpi_registry *registry, const bpi_scratch *scratch, const bpi_refused *refused);
 /* What was counted and not told goes on record. */

@@ -46,20 +46,6 @@ bpi_rule *bpi_policy_add(bp_policy *policy)
     return rule;
 }
 
-/* A name stands for one gate. */
-static bp_status check_names(const bp_policy *policy, bp_error *error)
-{
-    for (size_t i = 1; i < policy->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const char *name = bp_gate_set_name(policy->rules[i].set, 0);
-            if (strcmp(name, bp_gate_set_name(policy->rules[j].set, 0)) == 0) {
-                return bpi_error_set(error, BP_ERR_FORMAT, "two gates of the policy have the name %s", name);
-            }
-        }
-    }
-    return BP_OK;
-}
-
 bp_status bp_policy_parse(bp_store *store, const char *text, size_t size, bp_policy **policy_out, bp_error *error)
 {
     if (policy_out == NULL || (text == NULL && size != 0)) {
@@ -80,9 +66,6 @@ bp_status bp_policy_parse(bp_store *store, const char *text, size_t size, bp_pol
         drop_rules(policy);
         bp_bind_options_init(&policy->options);
         status = bpi_policy_read(policy, from, size, pass == 0, error);
-    }
-    if (status == BP_OK) {
-        status = check_names(policy, error);
     }
     if (status != BP_OK) {
         bp_policy_free(policy);

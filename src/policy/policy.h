@@ -15,6 +15,7 @@ typedef struct bpi_reserve {
 
 typedef struct bpi_rule {
     bp_gate_set *set; /* held; NULL while it is only being checked */
+    char name[BP_GATE_NAME_MAX + 1];
     bp_region region;
     bp_region_text *owner; /* of the region's texts */
     bpi_reserve *reserve;  /* NULL: not a unique gate */

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "policy/bind.h"
 #include "policy/policy.h"
 #include "policy/ready.h"
 #include "store/read.h"
@@ -128,14 +129,14 @@ static bp_status cut(reader *r, const char *end)
 static bp_status take_number(reader *r, const word *w, size_t size, uint64_t most, uint64_t *value_out)
 {
     uint64_t value = 0;
-    if (size == 0 || size > 18) {
+    if (size == 0) {
         return wrong(r, w->at, "a number was expected here");
     }
     for (size_t i = 0; i < size; i++) {
         if (w->at[i] < '0' || w->at[i] > '9') {
             return wrong(r, w->at + i, "a number was expected here");
         }
-        value = value * 10 + (uint64_t)(w->at[i] - '0');
+        value = value > most ? value : value * 10 + (uint64_t)(w->at[i] - '0');
     }
     *value_out = value;
     return value <= most ? BP_OK : wrong(r, w->at, "the number is too great");
@@ -185,7 +186,10 @@ static bp_status take_duration(reader *r, const word *w, uint64_t *ms_out)
             w->at[w->size - length - 1] >= '0' && w->at[w->size - length - 1] <= '9') {
             bp_status status = take_number(r, w, w->size - length, 1000000, ms_out);
             *ms_out *= units[i].ms;
-            return status == BP_OK && *ms_out == 0 ? wrong(r, w->at, "a duration of nothing") : status;
+            if (status == BP_OK && (*ms_out == 0 || *ms_out > BPI_RATE_MS_MOST)) {
+                status = wrong(r, w->at, *ms_out == 0 ? "a duration of nothing" : "the number is too great");
+            }
+            return status;
         }
     }
     return wrong(r, w->at, "a duration was expected here: 500ms, 60s, 5m, 2h, 1d");
@@ -372,6 +376,11 @@ static bp_status read_region(reader *r)
     if (bp_region_parse(NULL, text, &r->region, &r->owner, &inner) != BP_OK) {
         return wrong(r, r->count > 1 ? r->words[1].at : behind(r), inner.message);
     }
+    if (!bpi_region_bindable(&r->region)) {
+        return wrong(r, r->count > 1 ? r->words[1].at : behind(r),
+                     "a gate's region has no ranges and no system events: entity scope kind category lane correlation "
+                     "cause");
+    }
     r->has_region = true;
     return BP_OK;
 }
@@ -426,6 +435,7 @@ static bp_status end_gate(reader *r)
     rule->region = r->region;
     rule->owner = r->owner;
     r->owner = NULL;
+    memcpy(rule->name, r->name, sizeof rule->name);
     if (r->dry) {
         return BP_OK;
     }
@@ -478,6 +488,11 @@ static bp_status begin_gate(reader *r)
     }
     if (status == BP_OK && !bp_kind_name_valid(r->name, strlen(r->name))) {
         status = wrong(r, r->words[1].at, "a gate's name is a letter, then letters, digits, . _ - /");
+    }
+    for (size_t i = 0; status == BP_OK && i < r->policy->count; i++) {
+        if (strcmp(r->policy->rules[i].name, r->name) == 0) {
+            status = wrong(r, r->words[1].at, "a gate has this name already");
+        }
     }
     r->inside = true;
     r->has_region = false;
@@ -540,6 +555,7 @@ bp_status bpi_policy_read(bp_policy *policy, const char *text, size_t size, bool
     }
     *r = (reader){.policy = policy, .dry = dry, .text = text, .error = error};
     const char *end = text + size;
+    const char *last = text;
     bp_status status = BP_OK;
     for (r->line_start = text; status == BP_OK && r->line_start < end;) {
         const char *stop = memchr(r->line_start, '\n', (size_t)(end - r->line_start));
@@ -550,11 +566,16 @@ bp_status bpi_policy_read(bp_policy *policy, const char *text, size_t size, bool
         if (status == BP_OK) {
             status = read_line(r);
         }
+        last = r->line_start;
         r->line_start = status == BP_OK ? line_end + (stop != NULL) : r->line_start;
     }
     if (status == BP_OK && r->inside) {
-        r->line_start = end;
-        r->line++;
+        if (end[-1] == '\n') {
+            r->line_start = end;
+            r->line++;
+        } else {
+            r->line_start = last;
+        }
         status = wrong(r, end, "the last gate has no closing brace");
     }
     bp_region_text_free(r->owner);

@@ -23,6 +23,8 @@ bool bpi_unique_value(const char *path, uint8_t payload_type, const void *payloa
                       size_t *value_size_out, const char **code_out, const char **what_out);
 enum { BPI_UNIQUE_VALUE_MOST = 4096 };
 
+#define BPI_RATE_MS_MOST (UINT64_C(1) << 45) /* over a thousand years */
+
 /* A path is 1..255 bytes of names between dots. */
 bool bpi_field_path_valid(const char *path);
 bool bpi_prefix_valid(const char *prefix);

@@ -60,7 +60,7 @@ bp_status bp_gate_push_rate(bp_gate_set *set, const char *name, const bp_region 
     if (status != BP_OK) {
         return status;
     }
-    if (most == 0 || most > BP_COMMIT_QUERY_MAX || within_ms == 0 || within_ms > UINT64_C(1) << 45 ||
+    if (most == 0 || most > BP_COMMIT_QUERY_MAX || within_ms == 0 || within_ms > BPI_RATE_MS_MOST ||
         (unsigned)by > BP_RATE_SCOPE || taken.entity.size > BP_NAME_MAX || taken.scope.size > BP_NAME_MAX) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "a rate is 1 to %d events within 1 ms or more",
                              BP_COMMIT_QUERY_MAX);

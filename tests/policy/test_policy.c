@@ -296,7 +296,12 @@ static void mistakes_are_told_by_line_and_column(void **state)
         {"gate x {\n size 1\n} }", "line 3, column 3: nothing may follow"},
         {"record everything", "line 1, column 8: expected: record gates"},
         {"record denials 5 per minute", "line 1, column 16: expected"},
-        {"gate x {\n size 1\n}\ngate x {\n size 2\n}", "two gates of the policy have the name x"},
+        {"gate x {\n size 1\n}\ngate x {\n size 2\n}", "line 4, column 6: a gate has this name already"},
+        {"gate x {\n size 5", "line 2, column 8: the last gate has no closing brace"},
+        {"gate x {\n size 99999999999999999999999999\n}", "line 2, column 7: the number is too great"},
+        {"gate x {\n rate 5 per 1000000d\n}", "line 2, column 13: the number is too great"},
+        {"gate x {\n on committed=2026-01-01..\n size 1\n}", "line 2, column 5: a gate's region has no ranges"},
+        {"gate x {\n on scope=a sequence=1..5\n size 1\n}", "line 2, column 5: a gate's region has no ranges"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bpt_note("case %zu", i);
@@ -311,6 +316,9 @@ static void mistakes_are_told_by_line_and_column(void **state)
     bp_policy *none = NULL;
     CHECK_STATUS(BP_ERR_FORMAT, bp_policy_parse(store, late, sizeof late - 1, &none, &error), &error);
     assert_true(error.has_offset && error.offset == strlen("gate a {\n kinds never.defined\n}\ngate b {\n "));
+    CHECK_STATUS(BP_ERR_KIND, bp_kind_find(store, "never.defined", &kind, &error), &error);
+    static const char twice[] = "gate a {\n kinds never.defined\n}\ngate a {\n size 1\n}\n";
+    CHECK_STATUS(BP_ERR_FORMAT, bp_policy_parse(store, twice, sizeof twice - 1, &none, &error), &error);
     CHECK_STATUS(BP_ERR_KIND, bp_kind_find(store, "never.defined", &kind, &error), &error);
     CHECK_STATUS(BP_ERR_FORMAT, bp_policy_parse(store, "gate\0x", 6, &none, &error), &error);
 }

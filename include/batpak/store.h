@@ -99,7 +99,7 @@ BP_API BP_MUST_USE bp_status bp_open(const char *path, const bp_options *options
 
 /*
  * Opens a store for reading beside its writer, in this or another process, or with no writer at all, on read-only
- * media too. Writes nothing. Sees what is published at each call that starts a read (bp_get, bp_query, ...); an
+ * media too. Writes nothing, but where a subscription waits a bit on the page `live`, and positions of consumers. Sees what is published at each call that starts a read (bp_get, bp_query, ...); an
  * iterator keeps the view it began with. Options used: io, allocator, log, layout, fd_budget, progress.
  * Errors as bp_open; appending through it is BP_ERR_READ_ONLY.
  */
@@ -112,6 +112,8 @@ BP_API BP_MUST_USE bp_status bp_open_reader(const char *path, const bp_options *
  * the handle may start once bp_close has begun. Iterators and events stay valid until they are closed.
  *   BP_ERR_FAILED, BP_ERR_IO, BP_ERR_NO_SPACE: the store will be recovered at the next opening
  *   BP_ERR_FORKED: in a forked child: memory is released, nothing is written
+ *   BP_ERR_REENTRANT: called from a function of a follower or a hook; the store stays open. Followers that wait are ended
+ *   with BP_ERR_CLOSED, and their functions that are running are waited for
  */
 BP_API bp_status bp_close(bp_store *store, bp_error *error);
 

@@ -11,7 +11,7 @@ complain() {
 }
 
 # Relative links of all pages.
-for page in README.md CHANGELOG.md docs/*.md docs/decisions/*.md; do
+for page in README.md CHANGELOG.md docs/*.md docs/decisions/*.md docs/guide/*.md; do
     [ -e "$page" ] || continue
     while read -r target; do
         target=${target%%#*}
@@ -43,7 +43,7 @@ if [ -e docs/promises.md ]; then # shellcheck disable=SC2016
         [ -e "tests/$folder/test_$file.c" ] || [ -e "tests/$folder/$file.sh" ] || [ -e "tests/$folder/$file.py" ] ||
             [ -e "tools/check_${file%-self-test}.py" ] ||
             complain "docs/promises.md names the test $name, which is not there"
-    done < <(grep -oP '`\K(base|io|format|log|index|store|policy|crash|cli|python|install|tools)/[a-z_-]+(?=`)' docs/promises.md | sort -u)
+    done < <(grep -oP '`\K(base|io|format|log|index|store|follow|policy|crash|cli|python|install|tools)/[a-z_-]+(?=`)' docs/promises.md | sort -u)
     # shellcheck disable=SC2016
     while read -r name; do
         grep -rqE "void $name\(|def $name\(" tests || complain "docs/promises.md names the case $name, which is not there"

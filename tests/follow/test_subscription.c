@@ -77,7 +77,7 @@ static bool is_long(void *context, const bp_event *event)
 
 static bool upper(void *context, const bp_event *event, void **value_out)
 {
-    static char text[16];
+    static char text[32];
     (void)context;
     (void)snprintf(text, sizeof text, "<%.*s>", (int)event->payload_size, (const char *)event->payload);
     *value_out = text;
@@ -130,7 +130,7 @@ static void many_are_valid_together(void **state)
     options.take = COUNT - 10;
     bp_subscription *subscription = subscribe(store, &options);
     for (int i = 0; i < COUNT; i++) {
-        char text[16];
+        char text[32];
         (void)snprintf(text, sizeof text, "payload %d", i);
         bpt_put(store, "a", text);
     }
@@ -139,7 +139,7 @@ static void many_are_valid_together(void **state)
     while ((status = bp_subscription_next_many(subscription, 0, deliveries, 64, &count, &error)) == BP_OK) {
         assert_in_range(count, 1, 64);
         for (size_t i = 0; i < count; i++) {
-            char text[16];
+            char text[32];
             (void)snprintf(text, sizeof text, "payload %llu", (unsigned long long)seen + i);
             assert_int_equal(deliveries[i].event.sequence, seen + i);
             assert_memory_equal(deliveries[i].event.payload, text, strlen(text));

@@ -166,7 +166,7 @@ static bp_status adopt_entity(bpi_index *index, bp_text name, uint32_t number, b
     bpi_head head = {.last = BP_NONE};
     bp_status status = bpi_blocks_find_head(blocks, blocks->count, number, &head, error);
     if (status == BP_OK && confirm) {
-        bp_event event;
+        bp_event event = {.sequence = BP_NONE};
         status = bpi_index_event(index, head.last, &event, error);
         if (status == BP_OK && (!bp_text_equal(event.entity, name) || event.clock + 1 != head.events)) {
             status = bpi_error_set(error, BP_ERR_CORRUPT, "the index names an event of another entity as its newest");

@@ -32,6 +32,7 @@ struct listing {
     const char *name; /* NULL: all */
     struct table table;
     bool damaged;
+    bool found;
 };
 
 static void put_info(const bp_consumer_info *info)
@@ -135,6 +136,7 @@ static int show_one(void *argument, const bp_consumer_info *info)
         (info->name.size != strlen(listing->name) || memcmp(info->name.data, listing->name, info->name.size) != 0)) {
         return 0;
     }
+    listing->found = true;
     listing->damaged = listing->damaged || info->status == BP_ERR_CORRUPT || info->status == BP_ERR_VERSION;
     if (given.parked) {
         show_parked(listing, info);
@@ -159,6 +161,9 @@ static int list(bp_store *store, const char *name)
     table_begin(&listing.table, given.parked ? parked : columns, 6);
     status = bp_consumers(store, show_one, &listing, &error);
     table_end(&listing.table);
+    if (status == BP_OK && name != NULL && !listing.found && !out_closed()) {
+        status = bp_error_set(&error, BP_ERR_NOT_FOUND, "no consumer \"%s\"", name);
+    }
     if (status != BP_OK) {
         return fail(&error);
     }

@@ -157,8 +157,7 @@ static bp_status check_binding(const bp_consumer *consumer, const bpi_consumer_f
                       consumer->name, (int)(file->region.size < 128 ? file->region.size : 128), file->region.data,
                       (int)(region.size < 128 ? region.size : 128), region.data);
     } else if (file->partitions != o->partitions) {
-        bpi_error_set(error, BP_ERR_CONFLICT, "consumer \"%s\" has %" PRIu32 " partitions, not %" PRIu32,
-                      consumer->name, file->partitions, o->partitions);
+        return bpi_consumer_other_parts(consumer, file->partitions, error);
     } else if (published != o->published) {
         bpi_error_set(error, BP_ERR_CONFLICT, "consumer \"%s\" was made for %s events", consumer->name,
                       published ? "published" : "durable");
@@ -194,6 +193,10 @@ static bp_status restore(bp_consumer *consumer, bp_error *error)
     bpi_consumer_file file;
     bp_status status = bpi_keep_read(&consumer->keep, consumer->keep.name, &bytes, &size, &file, error);
     if (status == BP_ERR_NOT_FOUND) {
+        status = consumer->options.rebind ? BP_OK : bpi_consumer_check_parts(consumer, error);
+        if (status != BP_OK) {
+            return status;
+        }
         status = consumer->options.now ? bpi_cursor_to_end(consumer->cursor, error) : BP_OK;
         return status == BP_OK ? bpi_consumer_write(consumer, error) : status;
     }
@@ -587,6 +590,13 @@ bp_status bp_consumer_retry(bp_consumer *consumer, uint64_t sequence, bp_error *
     return status;
 }
 
+void bpi_consumer_give_reason(bp_status status, bp_error *why)
+{
+    if (status != BP_OK && why->message[0] == '\0') {
+        bpi_error_set(why, status, "the function answered %s", bp_status_name(status));
+    }
+}
+
 bp_status bp_consumer_run(bp_consumer *consumer, uint32_t worker, bp_consume_fn consume, void *context, bp_error *error)
 {
     if (consumer == NULL || consume == NULL) {
@@ -608,6 +618,7 @@ bp_status bp_consumer_run(bp_consumer *consumer, uint32_t worker, bp_consume_fn 
         bpi_call_begin(&frame, consumer->hub);
         status = consume(context, event, &why);
         bpi_call_end(&frame);
+        bpi_consumer_give_reason(status, &why);
         status = status == BP_OK ? bp_consumer_ack(consumer, sequence, error)
                                  : bp_consumer_fail(consumer, sequence, why.message, error);
         if (status != BP_OK) {

@@ -84,6 +84,13 @@ bool bpi_consumer_write_due(const bp_consumer *consumer, uint64_t now_ns);
 
 uint64_t bpi_consumer_now(const bp_consumer *consumer);
 
+/* Does another number of partitions have files of that name? Then their entities are divided otherwise. BP_ERR_CONFLICT. */
+bp_status bpi_consumer_check_parts(const bp_consumer *consumer, bp_error *error);
+bp_status bpi_consumer_other_parts(const bp_consumer *consumer, uint32_t partitions, bp_error *error);
+
+/* A function that failed and did not say why: what it answered is the reason. */
+void bpi_consumer_give_reason(bp_status status, bp_error *why);
+
 /* consumer_list.c: the region as a text, from the allocator with its NUL: *size_out bytes without it. */
 bp_status bpi_region_text_of(const bp_allocator *allocator, const bp_region *region, char **text_out, size_t *size_out,
                              bp_error *error);

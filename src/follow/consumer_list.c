@@ -2,6 +2,7 @@
  * consumer_list.c: the consumers of a store as their files have them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -112,6 +113,11 @@ static void show_file(listing *l, const bpi_consumer_file *file)
     bpi_release(allocator, region, file->region.size + 1);
 }
 
+static bool is_position(const char *name, bool is_directory)
+{
+    return !is_directory && strlen(name) == FILE_NAME_SIZE && strcmp(name + 32, ".pos") == 0;
+}
+
 static int show_entry(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     listing *l = argument;
@@ -119,7 +125,7 @@ static int show_entry(void *argument, const char *name, bool is_directory, uint6
     size_t got = 0;
     bpi_consumer_file file;
     (void)size;
-    if (is_directory || strlen(name) != FILE_NAME_SIZE || strcmp(name + 32, ".pos") != 0) {
+    if (!is_position(name, is_directory)) {
         return 0;
     }
     bp_status status = bpi_keep_read(l->keep, name, &bytes, &got, &file, l->error);
@@ -161,7 +167,61 @@ bp_status bp_consumers(bp_store *store, bp_consumer_fn visit, void *argument, bp
     return l.status;
 }
 
+/* ---- partitions ---- */
+
+bp_status bpi_consumer_other_parts(const bp_consumer *consumer, uint32_t partitions, bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_CONFLICT, "consumer \"%s\" has %" PRIu32 " partitions, not %" PRIu32, consumer->name,
+                  partitions, consumer->options.partitions);
+    bpi_error_hint(error, "take another name, or set the option rebind to keep the position");
+    return BP_ERR_CONFLICT;
+}
+
+typedef struct comparing {
+    const bp_consumer *consumer;
+    uint32_t partitions; /* another number, of a file of that name; 0: none */
+} comparing;
+
+static int compare_entry(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    comparing *c = argument;
+    const bp_consumer *consumer = c->consumer;
+    uint8_t *bytes = NULL;
+    size_t got = 0;
+    bpi_consumer_file file;
+    (void)size;
+    /* What cannot be read is for those to tell who want it. */
+    if (!is_position(name, is_directory) || bpi_keep_read(&consumer->keep, name, &bytes, &got, &file, NULL) != BP_OK) {
+        return 0;
+    }
+    bp_text own = {consumer->name, consumer->name_size};
+    if (bp_text_equal(file.name, own) && bp_id_equal(&file.store_id, &consumer->store_id) &&
+        file.partitions != consumer->options.partitions) {
+        c->partitions = file.partitions;
+    }
+    bpi_release(consumer->hub->allocator, bytes, got);
+    return c->partitions != 0 ? ECANCELED : 0;
+}
+
+bp_status bpi_consumer_check_parts(const bp_consumer *consumer, bp_error *error)
+{
+    const bpi_keep *keep = &consumer->keep;
+    comparing c = {.consumer = consumer};
+    int code = keep->io->dir_list(keep->io->context, keep->dir, compare_entry, &c);
+    if (code != 0 && code != ECANCELED) {
+        return bpi_error_system(error, code, "cannot list the consumers");
+    }
+    return c.partitions == 0 ? BP_OK : bpi_consumer_other_parts(consumer, c.partitions, error);
+}
+
 /* ---- changing what nobody has open ---- */
+
+static bp_status nobody(const char *name, uint32_t partition, bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_NOT_FOUND, "no consumer \"%s\"%s", name, partition != 0 ? " with that partition" : "");
+    bpi_error_hint(error, "batpak consumers DIR shows all, with their partitions");
+    return BP_ERR_NOT_FOUND;
+}
 
 /* With its lock. */
 static bp_status reach(bp_store *store, const char *name, uint32_t partition, bp_text *text_out, bpi_keep *keep,
@@ -169,7 +229,11 @@ static bp_status reach(bp_store *store, const char *name, uint32_t partition, bp
 {
     bp_status status = bpi_store_check(store, error);
     status = status == BP_OK ? bpi_consumer_name_check(name, text_out, error) : status;
-    return status == BP_OK ? bpi_keep_open(store, *text_out, partition, false, keep, error) : status;
+    if (status != BP_OK) {
+        return status;
+    }
+    status = bpi_keep_open(store, *text_out, partition, false, keep, error);
+    return status == BP_ERR_NOT_FOUND ? nobody(name, partition, error) : status;
 }
 
 static bp_status mark(const bpi_keep *keep, const bpi_consumer_file *file, uint64_t sequence, bp_error *error)
@@ -210,6 +274,8 @@ bp_status bp_consumer_retry_later(bp_store *store, const char *name, uint32_t pa
     if (status == BP_OK) {
         status = mark(&keep, &file, sequence, error);
         bpi_release(keep.allocator, bytes, size);
+    } else if (status == BP_ERR_NOT_FOUND) {
+        status = nobody(name, partition, error);
     }
     bpi_keep_close(&keep);
     return status;
@@ -224,6 +290,7 @@ bp_status bp_consumer_forget(bp_store *store, const char *name, uint32_t partiti
         return status;
     }
     status = bpi_keep_remove(&keep, error);
+    status = status == BP_ERR_NOT_FOUND ? nobody(name, partition, error) : status;
     bpi_keep_close(&keep);
     return status;
 }

@@ -79,7 +79,10 @@ empty
 # Consumers: none yet; one that a program made.
 run 0 consumers ./s
 empty
+run 1 consumers ./s nobody
+says 'no consumer "nobody"'
 run 1 consumers ./s --forget nobody
+says 'no consumer "nobody"'
 run 1 consumers ./s --retry nobody
 run 2 consumers ./s --retry a --forget b
 outbox=$BATPAK_BUILD/examples/outbox
@@ -98,8 +101,8 @@ if [ -x "$outbox" ]; then
     shows "no @"
     run 0 consumers ./o outbox --parked --json
     is 'o[0]["sequence"]' "$(field 'o[0]["sequence"]')"
-    run 0 consumers ./o nobody --json
-    empty
+    run 1 consumers ./o nobody --json
+    says 'no consumer "nobody"'
     run 1 consumers ./o --retry outbox --sequence 99
     says "not parked"
     run 0 consumers ./o --retry outbox

@@ -94,6 +94,11 @@ static void what_it_is_bound_to_cannot_change_unless_told(void **state)
     bp_consumer_options_init(&options);
     options.partitions = 2;
     CHECK_STATUS(BP_ERR_CONFLICT, bp_consumer_open(store, "mailer", NULL, &options, &consumer, &error), &error);
+    options.partition = 1; /* it has no file yet, and partition 0 of 1 has every entity */
+    CHECK_STATUS(BP_ERR_CONFLICT, bp_consumer_open(store, "mailer", NULL, &options, &consumer, &error), &error);
+    CHECK_SAYS(&error, "1 partitions, not 2");
+    CHECK_OK(bp_consumer_open(store, "other", NULL, &options, &consumer, &error), &error);
+    close_consumer(consumer);
     options = published();
     CHECK_STATUS(BP_ERR_CONFLICT, bp_consumer_open(store, "mailer", NULL, &options, &consumer, &error), &error);
     options.rebind = true;
@@ -370,6 +375,9 @@ static void a_poison_event_is_parked_and_can_be_tried_again(void **state)
     assert_false(s.retry);
     CHECK_STATUS(BP_ERR_NOT_FOUND, bp_consumer_retry_later(store, "mailer", 0, 9, &error), &error);
     CHECK_STATUS(BP_ERR_NOT_FOUND, bp_consumer_retry_later(store, "nobody", 0, 0, &error), &error);
+    CHECK_SAYS(&error, "no consumer \"nobody\"");
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_consumer_forget(store, "nobody", 2, &error), &error);
+    CHECK_SAYS(&error, "no consumer \"nobody\" with that partition");
     CHECK_OK(bp_consumer_retry_later(store, "mailer", 0, BP_NONE, &error), &error);
     assert_true(show(store).retry);
     consumer = open_consumer(store, &options);

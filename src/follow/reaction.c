@@ -233,10 +233,12 @@ static bp_status react_to(bp_reaction *reaction, uint32_t worker, const bp_event
         return status;
     }
     begin_outputs(outputs, input);
+    *error = (bp_error){0}; /* that the outputs are not there yet is nobody's reason */
     bpi_call_frame frame;
     bpi_call_begin(&frame, reaction->hub);
     status = reaction->react(reaction->context, input, outputs, error);
     bpi_call_end(&frame);
+    bpi_consumer_give_reason(status, error);
     if (status == BP_OK) {
         status = append_outputs(reaction, outputs, error);
     } else if (is_grave(status)) {

@@ -203,6 +203,35 @@ static void a_failure_that_stops_ends_the_run(void **state)
     bpt_world_end(&world);
 }
 
+static bp_status say_nothing(void *context, const bp_event *event, bp_outputs *outputs, bp_error *error)
+{
+    (void)event;
+    (void)outputs;
+    assert_int_equal(error->message[0], '\0'); /* nothing is left in it from what the library looked for */
+    return *(const bp_status *)context;
+}
+
+static void a_failure_without_a_message_tells_what_was_answered(void **state)
+{
+    static const bp_status answers[] = {BP_ERR_DENIED, BP_END, BP_ERR_CLOSED};
+    bpt_world world;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "in", "x");
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        bp_status answered = answers[i];
+        bp_reaction *reaction = NULL;
+        CHECK_OK(bp_reaction_open(store, "mute", NULL, say_nothing, &answered, NULL, &reaction, &error), &error);
+        CHECK_STATUS(BP_ERR_FAILED, bp_reaction_run(reaction, 0, &error), &error);
+        CHECK_SAYS(&error, bp_status_name(answered));
+        CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    }
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static bp_status answer(void *context, const bp_event *event, bp_outputs *outputs, bp_error *error)
 {
     (void)context;
@@ -363,6 +392,7 @@ int main(void)
         cmocka_unit_test(no_output_is_an_answer),
         cmocka_unit_test(failures_are_the_inputs),
         cmocka_unit_test(a_failure_that_stops_ends_the_run),
+        cmocka_unit_test(a_failure_without_a_message_tells_what_was_answered),
         cmocka_unit_test(a_loop_ends_at_64_hops),
         cmocka_unit_test(outputs_are_durable_before_the_position),
         cmocka_unit_test(what_is_the_reactions_is_refused),

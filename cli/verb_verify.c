@@ -63,6 +63,8 @@ static void print_report(const bp_verify_report *report, bool whole, double seco
     put_u64(text, "bytes", report->bytes);
     put_u64(text, "stubs", report->stubs);
     put_u64(text, "unsettled_bytes", report->unsettled_bytes);
+    put_u64(text, "index_files", report->index_files);
+    put_u64(text, "index_files_wrong", report->index_files_wrong);
     put_hash(text, "root", &report->root);
     put_number(text, "seconds", seconds, 3);
     text_add_string(text, "}\n");
@@ -97,6 +99,10 @@ static void say_report(const bp_verify_report *report, bool whole, double second
     if (report->unsettled_bytes > 0) {
         say("%llu bytes behind the end are vouched for by nothing; the next opening for writing cuts them",
             (unsigned long long)report->unsettled_bytes);
+    }
+    if (report->index_files_wrong > 0) {
+        say("%llu of %llu index files are left aside; the next opening for writing, or batpak reindex, makes them anew",
+            (unsigned long long)report->index_files_wrong, (unsigned long long)report->index_files);
     }
     if (whole) {
         line.size = 0;

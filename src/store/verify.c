@@ -14,6 +14,7 @@
 #include "format/hashing.h"
 #include "log/recover.h"
 #include "store/proof.h"
+#include "store/verify_index.h"
 
 void bp_verify_options_default(bp_verify_options *options, size_t size)
 {
@@ -320,6 +321,9 @@ static bp_status prove_all(verifying *v, bp_error *error)
     }
     v->report->entities = bpi_proof_entities(v->proof);
     bpi_proof_root(v->proof, &v->report->root);
+    if (status == BP_OK && !v->stopped) {
+        bpi_verify_index(&v->home, &v->catalog, v->report);
+    }
     return status;
 }
 

@@ -200,6 +200,36 @@ static void files_may_be_cut_short_or_long(void **state)
     unmake(&f);
 }
 
+/* verify reads all pages: a wrong file is told of, and is no fault. */
+static void wrong_files_are_told_and_no_fault(void **state)
+{
+    fixture f;
+    bpt_world world;
+    bp_verify_options options;
+    bp_verify_report report;
+    bp_error error = {0};
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(42), SEALED);
+    for (int wrong = 0; wrong < 3; wrong++) {
+        copy_of(&f, &world);
+        bp_verify_options_init(&options);
+        options.io = world.io;
+        if (wrong == 1) {
+            f.files[0].data[f.files[0].size / 2] ^= 1;
+            bpt_file_write(&world, f.files[0].name, f.files[0].data, f.files[0].size);
+            f.files[0].data[f.files[0].size / 2] ^= 1;
+        } else if (wrong == 2) {
+            bpt_file_write(&world, f.files[0].name, f.files[1].data, f.files[1].size);
+        }
+        CHECK_OK(bp_verify(world.path, &options, &report, &error), &error);
+        assert_int_equal(report.faults, 0);
+        assert_int_equal(report.index_files, f.count);
+        assert_int_equal(report.index_files_wrong, wrong > 0);
+        bpt_world_end(&world);
+    }
+    unmake(&f);
+}
+
 static void any_flip_is_noticed(void **state)
 {
     uint64_t seed = bpt_seed(34);
@@ -539,12 +569,19 @@ static void a_few_descriptors_do_for_many_segments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(undamaged_files_are_used),       cmocka_unit_test(files_may_be_missing),
-        cmocka_unit_test(files_may_be_cut_short_or_long), cmocka_unit_test(any_flip_is_noticed),
-        cmocka_unit_test(files_of_others_are_left_aside), cmocka_unit_test(a_newer_version_is_made_anew),
-        cmocka_unit_test(older_files_do_no_harm),         cmocka_unit_test(a_crash_while_files_are_made),
-        cmocka_unit_test(a_failed_write_costs_nothing),   cmocka_unit_test(a_reader_beside_a_merge),
-        cmocka_unit_test(a_closed_store_has_a_tail),      cmocka_unit_test(a_few_descriptors_do_for_many_segments),
+        cmocka_unit_test(undamaged_files_are_used),
+        cmocka_unit_test(files_may_be_missing),
+        cmocka_unit_test(files_may_be_cut_short_or_long),
+        cmocka_unit_test(any_flip_is_noticed),
+        cmocka_unit_test(wrong_files_are_told_and_no_fault),
+        cmocka_unit_test(files_of_others_are_left_aside),
+        cmocka_unit_test(a_newer_version_is_made_anew),
+        cmocka_unit_test(older_files_do_no_harm),
+        cmocka_unit_test(a_crash_while_files_are_made),
+        cmocka_unit_test(a_failed_write_costs_nothing),
+        cmocka_unit_test(a_reader_beside_a_merge),
+        cmocka_unit_test(a_closed_store_has_a_tail),
+        cmocka_unit_test(a_few_descriptors_do_for_many_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,13 @@ static int run(size_t count, char **arguments)
     if (given.retry != NULL && given.forget != NULL) {
         return fail_usage("--retry and --forget do not go together");
     }
+    if (given.retry == NULL && (given.sequence != NULL || (given.forget == NULL && given.partition != 0))) {
+        return fail_usage(given.sequence != NULL ? "--sequence goes with --retry"
+                                                 : "--partition goes with --retry and --forget");
+    }
+    if (count > 1 && (given.retry != NULL || given.forget != NULL)) {
+        return fail_usage("--retry and --forget name their consumer themselves: '%s' is too many", arguments[1]);
+    }
     code = open_reader(arguments[0], &store);
     if (code != 0) {
         return code;

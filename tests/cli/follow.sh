@@ -85,6 +85,10 @@ run 1 consumers ./s --forget nobody
 says 'no consumer "nobody"'
 run 1 consumers ./s --retry nobody
 run 2 consumers ./s --retry a --forget b
+run 2 consumers ./s a --retry b
+run 2 consumers ./s --sequence 3
+run 2 consumers ./s --forget a --sequence 3
+run 2 consumers ./s --partition 1
 outbox=$BATPAK_BUILD/examples/outbox
 if [ -x "$outbox" ]; then
     run 0 init ./o

@@ -42,12 +42,16 @@ typedef enum bp_on_failure {
 /* Options. Always start from bp_consumer_options_init. A value out of range is BP_ERR_ARGUMENT and is named. */
 typedef struct bp_consumer_options {
     size_t size;
-    bool now;           /* a consumer that has no position yet starts behind what is there; default: at the beginning */
-    bool published;     /* events need not be durable */
-    bool system;        /* system events too */
-    bool rebind;        /* the position counts although it was of another region, flag or number of partitions */
-    uint32_t workers;   /* worker numbers are below this; 1..1024, default 1 */
-    uint32_t partition; /* which part, default 0 */
+    bool now;       /* a consumer that has no position yet starts behind what is there; default: at the beginning */
+    bool published; /* events need not be durable */
+    bool system;    /* system events too */
+    /*
+     * The position counts although it was of another region, flag or number of partitions. What that now asks for and lies
+     * before the position is not delivered: entities come to another partition, and that one may be further on.
+     */
+    bool rebind;
+    uint32_t workers;    /* worker numbers are below this; 1..1024, default 1 */
+    uint32_t partition;  /* which part, default 0 */
     uint32_t partitions; /* of how many, 1..65536, default 1 */
     uint32_t window;     /* delivered and not acknowledged, or held back for order, at most; 1..65536, default 1024 */
     bp_on_failure on_failure;
@@ -120,7 +124,8 @@ BP_API BP_MUST_USE bp_status bp_consumer_save(bp_consumer *consumer, bp_error *e
 /* Delivers parked events again: one, or all (BP_NONE). BP_ERR_NOT_FOUND: it is not parked. */
 BP_API BP_MUST_USE bp_status bp_consumer_retry(bp_consumer *consumer, uint64_t sequence, bp_error *error);
 
-/* Writes the position, and closes. What was delivered and not acknowledged will come again. NULL is BP_OK. */
+/* Writes the position, and closes. What was delivered and not acknowledged will come again. No other thread may be in
+ * a call with it. NULL is BP_OK. */
 BP_API bp_status bp_consumer_close(bp_consumer *consumer, bp_error *error);
 
 /* ---- all consumers of a store, without running them ---- */

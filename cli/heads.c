@@ -110,7 +110,7 @@ bp_status heads_previous(const struct heads *heads, bp_store *store, const bp_ev
     if (event->clock == 0) {
         return BP_END;
     }
-    head = heads_find(heads, event->entity);
+    head = heads == NULL ? NULL : heads_find(heads, event->entity);
     if (head != NULL && head->clock == event->clock - 1) {
         *hash_out = head->hash;
         return BP_OK;

@@ -27,7 +27,7 @@ void heads_note(struct heads *heads, const bp_event *event);
 void heads_free(struct heads *heads);
 
 /*
- * The hash of the event before this one in its entity's chain: from the heads, else from the store. BP_END at the first
+ * The hash of the event before this one in its entity's chain: from the heads (NULL: there are none), else from the store. BP_END at the first
  * of an entity.
  */
 bp_status heads_previous(const struct heads *heads, bp_store *store, const bp_event *event, bp_hash *hash_out,

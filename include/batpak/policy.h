@@ -73,8 +73,9 @@ BP_API BP_MUST_USE bp_status bp_gate_push_rate(bp_gate_set *set, const char *nam
 
 /*
  * A payload's field is unique: the commit must hold the reservation of its value too, an event of the entity
- * bp_reservation_entity(prefix, value) with expectation none. bp_policy_append puts it there. Code NOT_RESERVED (and
- * NOT_JSON, FIELD_MISSING, FIELD_TYPE). Names cannot be erased: with `hashed` the entity holds a hash of the value.
+ * bp_reservation_entity(prefix, value) with expectation none. bp_policy_append puts it there. One reservation is for one
+ * event: a second one of the same commit with this value is refused too. Codes NOT_RESERVED, TAKEN (and NOT_JSON,
+ * FIELD_MISSING, FIELD_TYPE). Names cannot be erased: with `hashed` the entity holds a hash of the value.
  */
 BP_API BP_MUST_USE bp_status bp_gate_push_unique(bp_gate_set *set, const char *name, const char *path,
                                                  const char *prefix, bool hashed, bp_error *error);
@@ -97,7 +98,8 @@ typedef struct bp_policy bp_policy;
 BP_API BP_MUST_USE bp_status bp_policy_parse(bp_store *store, const char *text, size_t size, bp_policy **policy_out,
                                              bp_error *error);
 BP_API size_t bp_policy_gate_count(const bp_policy *policy);
-/* Binds every gate of the policy to the handle it was parsed with, for as long as that is open. Errors of bp_gate_bind. */
+/* Binds every gate of the policy to the handle it was parsed with, for as long as that is open. Once: what
+ * is bound is not bound again, and after an error the next call goes on where this one stopped. Errors of bp_gate_bind. */
 BP_API BP_MUST_USE bp_status bp_policy_bind(bp_policy *policy, bp_error *error);
 /* NULL is allowed; what was bound stays. */
 BP_API void bp_policy_free(bp_policy *policy);

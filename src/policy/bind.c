@@ -81,6 +81,7 @@ static bp_status judge_item(const bpi_registry *registry, bp_commit_view *view, 
         if (!bpi_binding_applies(b, &view->event)) {
             continue;
         }
+        view->binding = b;
         for (size_t i = 0; i < b->set->count; i++) {
             if (BPI_UNLIKELY(!bpi_gate_ask(&b->set->gates[i], view, &refused.denial))) {
                 return refuse(b, &b->set->gates[i], view, scratch, &refused, error);
@@ -88,6 +89,21 @@ static bp_status judge_item(const bpi_registry *registry, bp_commit_view *view, 
         }
     }
     return BP_OK;
+}
+
+/* The clocks that the items will have. Once for all gates: they may ask for every item at every item. */
+static void place_items(const bp_commit_view *view, bpi_scratch *scratch)
+{
+    for (size_t i = view->lead; i < view->count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        staged->assigned.clock = staged->entity->head.events;
+        for (size_t j = i; j-- > view->lead;) {
+            if (scratch->items[j].entity == staged->entity) {
+                staged->assigned.clock = scratch->items[j].assigned.clock + 1;
+                break;
+            }
+        }
+    }
 }
 
 static bp_status judge(void *context, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error)
@@ -102,6 +118,9 @@ static bp_status judge(void *context, bpi_scratch *scratch, size_t count, int64_
         return BP_END;
     }
     bp_status status = BP_OK;
+    if (registry->bindings != NULL) {
+        place_items(&view, scratch);
+    }
     for (view.index = view.lead; status == BP_OK && view.index < count && registry->bindings != NULL; view.index++) {
         bpi_commit_view_item(&view, view.index, &view.event);
         status = judge_item(registry, &view, scratch, error);

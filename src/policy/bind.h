@@ -52,7 +52,8 @@ struct bp_commit_view {
     size_t count; /* with them */
     size_t index; /* of the item judged, with them */
     int64_t now_us;
-    bp_event event; /* the item judged */
+    const bp_binding *binding; /* whose gate is asked */
+    bp_event event;            /* the item judged */
 };
 
 /* An item as an event of its place in the batch; the heads are as they were before it. */

@@ -10,6 +10,7 @@
 #include "policy/bind.h"
 #include "policy/ready.h"
 #include "store/naming.h"
+#include "store/read.h"
 
 static const bp_allocator *memory(void)
 {
@@ -85,8 +86,8 @@ bp_status bp_policy_bind(bp_policy *policy, bp_error *error)
     if (policy == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "the policy is NULL");
     }
-    for (size_t i = 0; i < policy->count; i++) {
-        const bpi_rule *rule = &policy->rules[i];
+    for (; policy->bound < policy->count; policy->bound++) {
+        const bpi_rule *rule = &policy->rules[policy->bound];
         bp_status status = bp_gate_bind(policy->store, &rule->region, rule->set, &policy->options, NULL, error);
         if (status != BP_OK) {
             return bpi_error_wrap(error, status, "gate %s", bp_gate_set_name(rule->set, 0));
@@ -116,27 +117,38 @@ typedef struct reservations {
     bp_append_options options;
 } reservations;
 
-/* The item as a region sees it before it is committed. A name for its kind is looked up; a new one is in no region yet. */
-static void item_event(bp_store *store, const bp_batch_item *item, bp_event *event_out)
+/* The item as a region sees it before it is committed. A name for its kind is looked up; a new one is in no region yet.
+ * False: it cannot be appended; the append says why. */
+static bool item_event(bp_store *store, const bp_batch_item *item, bp_event *event_out)
 {
-    *event_out = (bp_event){.entity = item->at.entity, .scope = item->at.scope, .kind = item->kind};
-    if (item->options != NULL) {
-        event_out->lane = item->options->lane;
-        event_out->correlation = item->options->correlation;
-        event_out->causes = item->options->causes;
-        event_out->cause_count = (uint16_t)item->options->cause_count;
-        if (item->options->kind_name != NULL &&
-            bp_kind_find(store, item->options->kind_name, &event_out->kind, NULL) != BP_OK) {
-            event_out->kind = BP_KIND_DATA;
-        }
+    bp_append_options options;
+    bp_append_options_init(&options);
+    if (bpi_options_take(item->options, sizeof options, &options, sizeof options, "bp_append_options", NULL) != BP_OK ||
+        (options.causes == NULL && options.cause_count != 0) || options.cause_count > UINT16_MAX ||
+        (item->payload.data == NULL && item->payload.size != 0) || item->at.entity.data == NULL ||
+        item->at.scope.data == NULL) {
+        return false;
     }
+    *event_out = (bp_event){.entity = item->at.entity,
+                            .scope = item->at.scope,
+                            .kind = item->kind,
+                            .lane = options.lane,
+                            .correlation = options.correlation,
+                            .causes = options.causes,
+                            .cause_count = (uint16_t)options.cause_count};
+    if (options.kind_name != NULL && bp_kind_find(store, options.kind_name, &event_out->kind, NULL) != BP_OK) {
+        event_out->kind = BP_KIND_DATA;
+    }
+    return true;
 }
 
 /* One item's reservations. An item without its value gets none: the gate will say so. */
 static void reserve_for(reservations *all, const bp_batch_item *item)
 {
     bp_event event;
-    item_event(all->store, item, &event);
+    if (!item_event(all->store, item, &event)) {
+        return;
+    }
     for (size_t r = 0; r < all->policy->count; r++) {
         const bpi_rule *rule = &all->policy->rules[r];
         char value[BPI_UNIQUE_VALUE_MOST];

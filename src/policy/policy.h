@@ -26,6 +26,7 @@ struct bp_policy {
     bpi_rule *rules;
     size_t count;
     size_t capacity;
+    size_t bound; /* rules that are */
     bp_bind_options options;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "policy/bind.h"
 #include "policy/ready.h"
 
 enum { PATH_MOST = 255, FIELDS_MOST = 256, PREFIX_MOST = 64, VALUE_SHOWN = 200 };
@@ -187,6 +188,57 @@ bool bpi_unique_value(const char *path, uint8_t payload_type, const void *payloa
     return found == 1 && bpi_json_string(&field, value, BPI_UNIQUE_VALUE_MOST, value_size_out);
 }
 
+/* The item that reserves the name: that nobody had it before is the business of its expectation, in this very commit. */
+static bool is_reserved(const bp_commit_view *view, bp_text entity)
+{
+    for (size_t i = view->lead; i < view->count; i++) {
+        const bpi_staged *item = &view->scratch->items[i];
+        if (item->expect.kind == BP_EXPECT_NONE && bp_text_equal(item->input.entity, entity)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Could the payload hold this value? Cheap, for batches are compared item by item. */
+static bool may_hold(const bp_event *event, const char *value, size_t size)
+{
+    const char *at = event->payload;
+    const char *end = at + event->payload_size;
+    if (size == 0 || event->payload_size < size || memchr(at, '\\', event->payload_size) != NULL) {
+        return event->payload_size >= size;
+    }
+    for (; (size_t)(end - at) >= size; at++) {
+        at = memchr(at, value[0], (size_t)(end - at) - size + 1);
+        if (at == NULL) {
+            return false;
+        }
+        if (memcmp(at, value, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has an earlier item of the commit this value already? One reservation is for one event. */
+static bool is_claimed(const bp_commit_view *view, const unique_gate *gate, const char *value, size_t size)
+{
+    for (size_t i = view->lead; i < view->index; i++) {
+        char other[BPI_UNIQUE_VALUE_MOST];
+        size_t other_size = 0;
+        const char *why[2];
+        bp_event item;
+        bpi_commit_view_item(view, i, &item);
+        if (bpi_binding_applies(view->binding, &item) && may_hold(&item, value, size) &&
+            bpi_unique_value(gate->path, item.payload_type, item.payload, item.payload_size, other, &other_size,
+                             &why[0], &why[1]) &&
+            other_size == size && memcmp(other, value, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bp_verdict judge_unique(const void *state, const void *context, bp_denial *denial)
 {
     const unique_gate *gate = state;
@@ -201,15 +253,13 @@ static bp_verdict judge_unique(const void *state, const void *context, bp_denial
         return deny_field(denial, code, gate->path, what);
     }
     (void)bp_reservation_entity(gate->prefix, value, size, gate->hashed, entity);
-    for (size_t i = 0; i < bp_commit_count(context); i++) {
-        bp_event item;
-        bp_expectation expect;
-        if (bp_commit_item(context, i, &item, &expect) && expect.kind == BP_EXPECT_NONE &&
-            bp_text_equal(item.entity, bp_text_of(entity))) {
-            return BP_VERDICT_PASS; /* that it had no event before is the expectation's business, in this very commit */
-        }
+    bool reserved = is_reserved(context, bp_text_of(entity));
+    if (reserved && !is_claimed(context, gate, value, size)) {
+        return BP_VERDICT_PASS;
     }
-    bp_verdict verdict = deny_field(denial, "NOT_RESERVED", gate->path, "is not reserved in the same commit");
+    bp_verdict verdict =
+        reserved ? deny_field(denial, "TAKEN", gate->path, "has the value of an earlier event of the same commit")
+                 : deny_field(denial, "NOT_RESERVED", gate->path, "is not reserved in the same commit");
     bp_denial_add(denial, "reservation", "%s", entity);
     return verdict;
 }

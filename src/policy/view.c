@@ -12,13 +12,9 @@
 void bpi_commit_view_item(const bp_commit_view *view, size_t index, bp_event *event_out)
 {
     const bpi_staged *staged = &view->scratch->items[index];
-    uint64_t earlier = 0;
     bpi_staged_event(staged, staged->input.causes, event_out);
-    for (size_t i = view->lead; i < index; i++) {
-        earlier += view->scratch->items[i].entity == staged->entity;
-    }
     event_out->sequence = view->store->log.next_sequence + index;
-    event_out->clock = staged->entity->head.events + earlier;
+    event_out->clock = staged->assigned.clock;
     event_out->time_us = staged->has_time ? staged->time_us : view->now_us;
     event_out->batch = view->store->log.next_sequence;
     event_out->batch_count = (uint32_t)view->count;

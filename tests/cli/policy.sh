@@ -101,6 +101,8 @@ assert story["event"]["entity"] == "order:1" and story["chain"]["holds"] is True
 run 1 why ./s urn:order:9
 says 'it was denied'
 shows '"gate":"flow","code":"TRANSITION"'
+run 1 why ./s urn:order:9 --json # the denial is not the first event of the system's entity
+python3 -c 'import json; assert json.load(open("out"))["denials"][0]["prev_hash"]'
 run 1 why ./s urn:order:10
 says 'no denial of it on record'
 run 1 why ./s urn:order:10 --json

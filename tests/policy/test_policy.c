@@ -1,6 +1,8 @@
 /*
  * test_policy.c: ready-made gates, policy files, policies that a store carries.
  */
+#include <time.h>
+
 #include "support/world.h"
 
 static bpt_world world;
@@ -218,6 +220,89 @@ static void a_unique_field_is_reserved_in_the_same_commit(void **state)
     assert_true(bp_id_equal(&receipt.id, &options.id));
 }
 
+/* A batch made by hand: one reservation is not good for two events. */
+static void one_reservation_is_for_one_event(void **state)
+{
+    (void)state;
+    bind("gate name {\n on kind=0xF001\n unique name in username\n}\n");
+    bp_append_options none;
+    bp_append_options_init(&none);
+    none.expect.kind = BP_EXPECT_NONE;
+    const char *const twin[] = {"{\"name\":\"ada\"}", "{\"name\":\"\\u0061da\"}"};
+    for (size_t i = 0; i < 2; i++) {
+        bp_batch_item items[3] = {{bp_at("username:ada", "username"), BP_KIND_DATA, bp_raw(NULL, 0), &none},
+                                  {bp_at("user:1", "s"), 0xf001, bp_json("{\"name\":\"ada\"}"), NULL},
+                                  {bp_at("user:2", "s"), 0xf001, bp_json(twin[i]), NULL}};
+        DENIED("earlier event of the same commit", bp_append_batch(store, items, 3, NULL, NULL, &error));
+        assert_int_equal(error.index, 2);
+    }
+    /* What the gate is not for may say the same. */
+    bp_batch_item items[3] = {{bp_at("note:1", "s"), 0xf002, bp_json("{\"name\":\"ada\"}"), NULL},
+                              {bp_at("username:ada", "username"), BP_KIND_DATA, bp_raw(NULL, 0), &none},
+                              {bp_at("user:1", "s"), 0xf001, bp_json("{\"name\":\"ada\"}"), NULL}};
+    CHECK_OK(bp_append_batch(store, items, 3, NULL, NULL, &error), &error);
+}
+
+static void requests_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    bind("gate name {\n on cause=018f0000-0000-7000-8000-000000000001\n unique name in username\n}\n"
+         "gate mail {\n on entity=user:*\n unique mail in usermail\n}\n");
+    bp_append_options options;
+    bp_append_options_init(&options);
+    bp_batch_item item = {bp_at("user:1", "s"), 0xf001, bp_json_bytes(NULL, 5), &options};
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    item.payload = bp_json("{\"mail\":\"a\"}");
+    item.at.entity = (bp_text){NULL, 5};
+    CHECK_STATUS(BP_ERR_NAME, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    item.at.entity = bp_text_of("user:1");
+    options.cause_count = 2;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    options.cause_count = 0;
+    options.size = 1;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    bp_append_options_init(&options);
+    CHECK_OK(bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+}
+
+/* Gates look at the other items of their batch: a batch of the greatest size has to stay a matter of moments. */
+static void great_batches_are_judged_in_time(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static char entities[COUNT][16];
+    static char payloads[COUNT][32];
+    static bp_batch_item items[COUNT];
+    bind("gate name {\n on scope=s\n unique n in number\n}\ngate rate {\n rate 60000 per 1h\n}\n"
+         "gate flow {\n on scope=s\n step start -> 0xF001\n step 0xF001 -> 0xF001\n}\n");
+    for (unsigned i = 0; i < COUNT; i++) {
+        (void)snprintf(entities[i], sizeof entities[i], "e:%u", i % 100);
+        (void)snprintf(payloads[i], sizeof payloads[i], "{\"n\":%u}", i);
+        items[i] = (bp_batch_item){bp_at(entities[i], "s"), 0xf001, bp_json(payloads[i]), NULL};
+    }
+    clock_t before = clock();
+    CHECK_OK(bp_policy_append(policy, store, items, COUNT, NULL, NULL, &error), &error);
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    CHECK(seconds < 3, "%.1f s for %d events", seconds, COUNT); /* 0.1 s in release */
+}
+
+static void binding_a_policy_twice_binds_it_once(void **state)
+{
+    (void)state;
+    static const char text[] = "record gates\ngate small {\n size 5\n}\n";
+    const bp_event *event = NULL;
+    const uint8_t *value = NULL;
+    size_t size = 0;
+    bp_receipt receipt;
+    bind(text);
+    CHECK_OK(bp_policy_bind(policy, &error), &error);
+    CHECK_OK(bp_append(store, bp_at("a", "s"), 0xf001, bp_raw("1", 1), NULL, &receipt, &error), &error);
+    CHECK_OK(bp_get(store, &receipt.id, &event, &error), &error);
+    assert_true(bp_event_extension(event, BP_TAG_GATES, &value, &size));
+    assert_int_equal(size, 1 + strlen("small"));
+    bp_event_release(event);
+}
+
 static void reservations_keep_odd_values_apart(void **state)
 {
     (void)state;
@@ -395,6 +480,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(fields_and_their_types, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rate_is_counted_in_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(a_unique_field_is_reserved_in_the_same_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_reservation_is_for_one_event, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(great_batches_are_judged_in_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(binding_a_policy_twice_binds_it_once, setup, teardown),
         cmocka_unit_test_setup_teardown(reservations_keep_odd_values_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(decisions_go_on_record_when_the_policy_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(mistakes_are_told_by_line_and_column, setup, teardown),

@@ -163,6 +163,22 @@ static const char *judge(const bpi_place *place, const bp_io_place *where)
 
 /* ---- the environment ---- */
 
+/* A file that ends before the pages it tells of: LMDB would read beyond its end, which is a signal and no error. */
+static int check_length(const lmdb_cache *cache, const MDB_envinfo *info)
+{
+    const bp_io *io = cache->place.io;
+    bp_file *file = NULL;
+    MDB_stat stat;
+    uint64_t size = 0;
+    int code = mdb_env_stat(cache->env, &stat);
+    code = code == 0 ? io->file_open(io->context, cache->place.dir, "data.mdb", BP_OPEN_READ, &file) : code;
+    if (code == 0) {
+        code = io->file_size(io->context, file, &size);
+        io->file_close(io->context, file);
+    }
+    return code == 0 && size / stat.ms_psize <= info->me_last_pgno ? MDB_CORRUPTED : code;
+}
+
 static int open_env(lmdb_cache *cache)
 {
     MDB_txn *txn = NULL;
@@ -172,6 +188,7 @@ static int open_env(lmdb_cache *cache)
     code = code == 0 ? mdb_env_set_maxreaders(cache->env, READERS) : code;
     code = code == 0 ? mdb_env_open(cache->env, cache->place.path, MDB_NOSYNC | MDB_NOTLS, 0600) : code;
     code = code == 0 ? mdb_env_info(cache->env, &info) : code;
+    code = code == 0 ? check_length(cache, &info) : code;
     if (code == 0) {
         cache->map_size = info.me_mapsize; /* as large as it was left */
         code = mdb_txn_begin(cache->env, NULL, 0, &txn);
@@ -486,6 +503,10 @@ bp_status bp_cache_lmdb(bp_store *store, const bp_cache_lmdb_options *options, b
     status = status == BP_OK ? prepare(cache, store, error) : status;
     if (status == BP_OK) {
         int code = open_env(cache);
+        if (code == MDB_CORRUPTED) {
+            bpi_place_say(store, &cache->place, "emptied", "its file was cut");
+            code = empty(cache);
+        }
         status = code == 0 ? BP_OK : failed(error, code, "cannot open");
     }
     if (status != BP_OK) {

@@ -311,6 +311,30 @@ static void a_killed_process_costs_nothing_wrong(void **state)
 }
 
 /* A child that closes what it inherited changes nothing for the parent. */
+/* LMDB would read beyond the end, and that is a SIGBUS. */
+static void a_killed_process_and_a_cut_file_empty_it(void **state)
+{
+    fixture *f = *state;
+    char path[700];
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        f->store = NULL; /* it came through the fork */
+        bool good = open_at(f, f->directory, &f->cache) == BP_OK &&
+                    f->cache->put(f->cache->context, "a", 1, "from the child", 14, &f->error) == BP_OK;
+        _exit(good ? 0 : 1);
+    }
+    int how = 0;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_int_equal(how, 0);
+    assert_int_equal(truncate(data_file(f, path), 5000), 0);
+    open_cache(f);
+    assert_int_equal(f->emptied, 1);
+    assert_false(has(f, "a", "from the child"));
+    put(f, "a", "again", 5);
+    assert_true(has(f, "a", "again"));
+}
+
 static void a_forked_child_leaves_it_alone(void **state)
 {
     fixture *f = *state;
@@ -504,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(foreign_files_are_replaced, with_sqlite, teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_costs_nothing_wrong, with_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_costs_nothing_wrong, with_sqlite, teardown),
+        cmocka_unit_test_setup_teardown(a_killed_process_and_a_cut_file_empty_it, with_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_forked_child_leaves_it_alone, with_lmdb, teardown),
         cmocka_unit_test_setup_teardown(a_forked_child_leaves_it_alone, with_sqlite, teardown),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_are_refused, with_lmdb, teardown),

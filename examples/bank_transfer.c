@@ -109,7 +109,7 @@ static int audit(bp_error *error)
     }
     printf("sum %" PRId64 "\n", sum);
     fprintf(stderr, "%u times another teller was faster\n", conflicts);
-    return sum != ACCOUNTS * START || below != 0;
+    return sum != (int64_t)ACCOUNTS * START || below != 0;
 }
 
 int main(int count, char **arguments)

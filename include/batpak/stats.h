@@ -19,12 +19,12 @@ typedef struct bp_stats {
     uint64_t kinds;
     uint64_t segments;
     uint64_t sealed_segments;
-    uint64_t log_bytes;  /* bytes of frames */
-    uint64_t file_bytes; /* sizes of the segment files */
+    uint64_t log_bytes;    /* bytes of frames */
+    uint64_t file_bytes;   /* sizes of the segment files */
     uint64_t mapped_bytes; /* of segments and index files, as far as they are mapped now */
-    uint64_t heap_bytes;  /* what the store holds from its allocator now */
-    uint64_t index_bytes; /* of that, the index */
-    uint64_t index_files; /* in use */
+    uint64_t heap_bytes;   /* what the store holds from its allocator now */
+    uint64_t index_bytes;  /* of that, the index */
+    uint64_t index_files;  /* in use */
     uint64_t index_file_bytes;
     bp_frontiers frontiers;
     bp_hlc last_hlc;

@@ -51,7 +51,7 @@ typedef struct bp_verify_report {
     uint64_t unsettled_bytes; /* bytes behind the end that nothing vouches for; recovery would cut them */
     uint64_t index_files;
     uint64_t index_files_wrong; /* not of these segments, or with a damaged page: no fault, they are made anew */
-    bp_hash root;             /* Merkle root over all event hashes in sequence order */
+    bp_hash root;               /* Merkle root over all event hashes in sequence order */
 } bp_verify_report;
 
 /*

@@ -76,7 +76,7 @@ void bpi_index_header_put(const bpi_index_header *header, uint8_t page[BPI_PAGE_
     bpi_put64(page + AT_SUMS_OFFSET, header->sums_offset);
     bpi_put32(page + AT_SUMS_CRC, header->sums_crc);
     memcpy(page + AT_BINDING, header->binding.bytes, sizeof header->binding.bytes);
-    for (unsigned i = 0; i < BPI_SECTIONS; i++) {
+    for (size_t i = 0; i < BPI_SECTIONS; i++) {
         bpi_put64(page + AT_SECTIONS + i * SECTION_SIZE, header->sections[i].offset);
         bpi_put64(page + AT_SECTIONS + i * SECTION_SIZE + 8, header->sections[i].size);
     }
@@ -126,7 +126,7 @@ static void read_fields(const uint8_t *page, bpi_index_header *header)
                                     .link = bpi_get32(page + AT_TAIL_LINK),
                                     .epoch = bpi_get32(page + AT_TAIL_EPOCH),
                                     .last_hlc = bpi_get64(page + AT_TAIL_HLC)};
-    for (unsigned i = 0; i < BPI_SECTIONS; i++) {
+    for (size_t i = 0; i < BPI_SECTIONS; i++) {
         header->sections[i].offset = bpi_get64(page + AT_SECTIONS + i * SECTION_SIZE);
         header->sections[i].size = bpi_get64(page + AT_SECTIONS + i * SECTION_SIZE + 8);
     }
@@ -142,7 +142,7 @@ static const char *sizes_fault(const bpi_index_header *header, uint64_t file_siz
     if (file_size - header->sums_offset != (header->sums_offset / BPI_PAGE_SIZE - 1) * 4) {
         return "index file has another size than its header says";
     }
-    for (unsigned i = 0; i < BPI_SECTIONS; i++) {
+    for (size_t i = 0; i < BPI_SECTIONS; i++) {
         uint64_t offset = header->sections[i].offset;
         uint64_t size = header->sections[i].size;
         if (offset % BPI_INDEX_SECTION_ALIGN != 0 || offset < end || offset > header->sums_offset ||

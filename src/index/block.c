@@ -86,12 +86,8 @@ bpi_block *bpi_block_hold(bpi_block *block)
     return block;
 }
 
-void bpi_block_drop(bpi_block *block)
+static void release(bpi_block *block)
 {
-    if (block == NULL || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
-    bpi_block_drop(atomic_load_explicit(&block->replacement, memory_order_relaxed));
     bpi_causes_fini(&block->causes);
     bpi_table_fini(&block->ids);
     bpi_rows_drop(block->rows);
@@ -103,6 +99,15 @@ void bpi_block_drop(bpi_block *block)
         bpi_release(block->allocator, block->parts, block->part_count * sizeof *block->parts);
     }
     bpi_release(block->allocator, block, sizeof *block);
+}
+
+void bpi_block_drop(bpi_block *block)
+{
+    while (block != NULL && atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1) {
+        bpi_block *replacement = atomic_load_explicit(&block->replacement, memory_order_relaxed);
+        release(block);
+        block = replacement;
+    }
 }
 
 const bpi_part *bpi_block_part(const bpi_block *block, uint32_t row)

@@ -87,9 +87,9 @@ uint32_t bpi_names_stable(const bpi_names *names)
     return atomic_load_explicit(&names->stable, memory_order_acquire);
 }
 
-bpi_entity *bpi_names_at(const bpi_names *names, uint32_t number)
+bpi_entity *bpi_names_at(const bpi_names *names, uint32_t place)
 {
-    return &item(names, number)->entity;
+    return &item(names, place)->entity;
 }
 
 static void prefetch(const bpi_name *name)

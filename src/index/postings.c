@@ -15,7 +15,8 @@ static bpi_key key_at(const bpi_list *list, uint32_t at)
 /* Where a key would lie if keys were spread evenly between the first and the last. */
 static uint32_t guess(uint32_t key, uint32_t first, uint32_t last, uint32_t count)
 {
-    return last <= first ? 0 : (uint32_t)((uint64_t)(key - first) * (count - 1) / (last - first));
+    uint64_t span = last > first ? last - first : 0;
+    return span == 0 ? 0 : (uint32_t)((uint64_t)(key - first) * (count - 1) / span);
 }
 
 /* Numbers and fingerprints are spread evenly: the guess is near, and few places are looked at. */

@@ -60,7 +60,7 @@ int bpi_posix_map_wait(void *context, bp_file *file, void *address, uint64_t off
                        uint64_t timeout_ns);
 void bpi_posix_map_wake(void *context, bp_file *file, void *address, uint64_t offset, uint32_t bits);
 
-void bpi_posix_file_rest(void *context, bp_file *file);
+void bpi_posix_file_rest(void *context, bp_file *handle);
 
 int bpi_posix_file_lock(void *context, bp_file *handle, uint64_t *holder_out);
 /* Takes a listed file out of the list and closes its descriptor, and the lock with it. */

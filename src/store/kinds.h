@@ -40,7 +40,7 @@ bool bpi_kinds_reserve_count(bpi_kinds *kinds, bp_kind_code kind);
 /* Adds a pair from a KIND_NAME event's payload. BP_ERR_CORRUPT: not a pair, or one of them is named already. */
 bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error);
 void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind);
-void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t count);
+void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more);
 
 bool bpi_kinds_find_name(bpi_kinds *kinds, const char *name, size_t size, bp_kind_code *kind_out);
 const char *bpi_kinds_name_of(bpi_kinds *kinds, bp_kind_code kind); /* the table's; NULL */

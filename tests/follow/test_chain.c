@@ -152,7 +152,7 @@ static void each_output_is_there_exactly_once(void **state)
         assert_int_equal(counts[i], counts[0] << i);
     }
     print_message("%llu deaths: %llu inputs, %llu outputs\n", (unsigned long long)deaths, (unsigned long long)counts[0],
-                  (unsigned long long)(counts[0] * 14));
+                  (unsigned long long)counts[0] * 14);
     bpt_close(store);
     (void)bpt_verify(&world);
     bpt_world_end(&world);

@@ -9,13 +9,14 @@
  *
  * Errors of all appends, and the state afterwards: nothing was appended and the store is as before, unless it says
  * otherwise.
- *   BP_ERR_ARGUMENT  a NULL, an unknown flag or type, a nil cause, an empty batch
+ *   BP_ERR_ARGUMENT  a NULL, an unknown flag or type, a nil cause, an empty batch, a payload that its decision is not about
  *   BP_ERR_NAME      an entity or scope that is empty, too long, not UTF-8, holds control characters
  *   BP_ERR_KIND      a reserved kind, or BP_SYSTEM_ENTITY as entity; a kind name that is none
  *   BP_ERR_TOO_LARGE payload, batch, frame or causes beyond the limits of types.h
  *   BP_ERR_CONFLICT  the expectation does not hold; error->expected, error->actual, error->entity, error->index. Or a guard
  *                    does not: error->has_sequence is set, and sequence, id and entity are those of the event that came
- *   BP_ERR_DENIED    a gate that is bound to the store (bind.h) refuses; the message is `[gate] message`
+ *   BP_ERR_DENIED    a gate that is bound to the store (bind.h) refuses; the message is `[gate] message`. Or a decision
+ *                    is used outside the commit of its permit, or a second time
  *   BP_ERR_DIVERGED  a guard's position comes from another history
  *   BP_ERR_IDEMPOTENCY, BP_ERR_CAUSE
  *   BP_ERR_NO_SPACE  no room for it
@@ -76,7 +77,12 @@ typedef struct bp_append_options {
     bp_durability durability; /* default: as the store says; of a batch: as bp_batch_options says */
     const bp_guard *guards; /* nothing may have come into these regions; all guards of all items of a batch must hold */
     size_t guard_count;
-    const bp_decision *decision; /* of bp_permit_view: put on record with the event; NULL: nothing */
+    /*
+     * Of the bp_permit_view that a commit's callback is given: put on record with the event; NULL: nothing. Good inside that
+     * commit only, for the permitted payload, and for one append; an append that was refused leaves it as it was, one
+     * whose outcome is unknown (BP_ERR_IO, ...) uses it up.
+     */
+    const bp_decision *decision;
 } bp_append_options;
 
 BP_API void bp_append_options_default(bp_append_options *options, size_t size);

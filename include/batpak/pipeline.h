@@ -46,14 +46,20 @@ typedef struct bp_permit {
     uint64_t number[3];
 } bp_permit;
 
-/* What a permit stands for; lives until the permit is spent or dropped (in a commit: until the callback returns). */
+/*
+ * What a permit stands for; lives until the permit is spent or dropped (in a commit: until the callback returns).
+ *
+ * The decision is for bp_append_options.decision, inside this permit's commit: it puts gates or bypass on record with one
+ * event, which has this payload. Anywhere else, as in what bp_permit_look hands out, an append that is given it is
+ * BP_ERR_DENIED; so is a second append of the same commit. With another payload (bytes, type, version) it is BP_ERR_ARGUMENT.
+ */
 typedef struct bp_permit_view {
     bp_payload payload;
     const char *const *gates; /* names of the gates passed, in order */
     size_t gate_count;
     const char *bypass_name;     /* NULL: nothing was bypassed */
     const char *bypass_reason;   /* the justification */
-    const bp_decision *decision; /* for bp_append_options.decision: puts gates or bypass on record */
+    const bp_decision *decision; /* for one append of this payload, inside the commit */
 } bp_permit_view;
 
 /* ---- pipelines ---- */
@@ -77,7 +83,7 @@ BP_API BP_MUST_USE bp_status bp_pipeline_evaluate(bp_pipeline *pipeline, const v
 BP_API BP_MUST_USE bp_status bp_pipeline_bypass(bp_pipeline *pipeline, const char *name, const char *justification,
                                                 bp_proposal *proposal, bp_permit *permit_out, bp_error *error);
 
-/* What an unspent permit stands for. BP_ERR_DENIED: it is none of this pipeline, or it is spent. */
+/* What an unspent permit stands for; its decision opens no append. BP_ERR_DENIED: it is none of this pipeline, or it is spent. */
 BP_API BP_MUST_USE bp_status bp_permit_look(bp_pipeline *pipeline, const bp_permit *permit, bp_permit_view *view_out,
                                             bp_error *error);
 /* Gives a permit back unspent; one that is none, or spent, is left alone. */

@@ -5,6 +5,7 @@
  * spent leaves its place, and the bits with it, so that no copy of it opens anything again.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <batpak/kinds.h>
@@ -23,12 +24,16 @@ struct bp_proposal {
     bp_payload payload; /* data owned */
 };
 
+/* What a look hands out in a decision's place: no append takes it, and it is there when the permit is gone. */
+static const struct bp_decision outside_the_commit;
+
 /* What a permit stands for. */
 typedef struct grant {
     uint64_t token[2];
     bp_payload payload; /* owned */
     struct bp_decision decision;
-    char *bypass; /* owned: name, ": ", reason, as it goes on record */
+    atomic_int decision_state; /* open while the commit's callback runs */
+    char *bypass;              /* owned: name, ": ", reason, as it goes on record */
     bp_permit_view view;
     char name[BP_GATE_NAME_MAX + 1];
 } grant;
@@ -200,6 +205,8 @@ static bp_status give(bp_pipeline *pipeline, grant *g, bp_proposal *proposal, bp
         g->payload = proposal->payload;
         g->view.payload = g->payload;
         g->view.decision = &g->decision;
+        g->decision.payload = g->payload;
+        g->decision.state = &g->decision_state;
         proposal->payload = (bp_payload){0};
         pipeline->grants[at] = g;
         *permit_out = (bp_permit){{at + 1, g->token[0], g->token[1]}};
@@ -347,6 +354,7 @@ bp_status bp_permit_look(bp_pipeline *pipeline, const bp_permit *permit, bp_perm
     const grant *g = find(pipeline, permit);
     if (g != NULL) {
         *view_out = g->view;
+        view_out->decision = &outside_the_commit;
     }
     (void)pthread_mutex_unlock(&pipeline->lock);
     return g != NULL ? BP_OK : no_permit(error);
@@ -396,7 +404,9 @@ bp_status bp_pipeline_commit(bp_pipeline *pipeline, bp_permit *permit, bp_commit
     }
     *permit = (bp_permit){{0}};
     bp_receipt receipt = {0};
+    atomic_store(&g->decision_state, (int)BPI_DECISION_OPEN);
     bp_status status = commit(argument, &g->view, &receipt, error);
+    atomic_store(&g->decision_state, (int)BPI_DECISION_CLOSED);
     if (status != BP_OK || committed_out == NULL) {
         grant_free(g);
         return status;

@@ -154,8 +154,8 @@ int64_t bpi_store_now_us(const bp_store *store)
     return store->options.clock->now_us(store->options.clock->context);
 }
 
-static bp_status append_items(bp_store *store, const bp_batch_item *items, size_t count, bp_durability durability,
-                              bp_receipt *receipts, bp_error *error)
+static bp_status run_items(bp_store *store, const bp_batch_item *items, size_t count, bp_durability durability,
+                           bp_receipt *receipts, bp_error *error)
 {
     if (durability == BP_DURABILITY_DEFAULT) {
         durability = store->options.durability;
@@ -168,6 +168,17 @@ static bp_status append_items(bp_store *store, const bp_batch_item *items, size_
     }
     bpi_request request = {.items = items, .count = count, .now_us = bpi_store_now_us(store)};
     return bpi_store_run(store, &request, durability, receipts, error);
+}
+
+static bp_status append_items(bp_store *store, const bp_batch_item *items, size_t count, bp_durability durability,
+                              bp_receipt *receipts, bp_error *error)
+{
+    bp_status status = bpi_decisions_take(items, count, error);
+    if (status == BP_OK) {
+        status = run_items(store, items, count, durability, receipts, error);
+        bpi_decisions_give(items, count, status);
+    }
+    return status;
 }
 
 bp_status bp_append(bp_store *store, bp_coordinate at, bp_kind_code kind, bp_payload payload,

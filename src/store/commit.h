@@ -36,6 +36,12 @@ bp_status bpi_guards_check(bp_store *store, const bpi_scratch *scratch, size_t c
 
 /* What the hook before appends says: BP_OK, BP_END (stage anew), or why not (store/decide.c). */
 bp_status bpi_before_judge(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error);
+/*
+ * Takes the decisions of all items for this append: each must be open (BP_ERR_DENIED). What was taken is given back by
+ * bpi_decisions_give if the append was refused, so that it may be tried again (store/decide.c).
+ */
+bp_status bpi_decisions_take(const bp_batch_item *items, size_t count, bp_error *error);
+void bpi_decisions_give(const bp_batch_item *items, size_t count, bp_status refused);
 /* Tells it, without the lock, that its BP_ERR_DENIED was heard. */
 void bpi_tell_refused(bp_store *store, const bpi_scratch *scratch);
 

@@ -49,6 +49,71 @@ bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged
     return before->names(before->context, &request, &scratch->names, &scratch->rules);
 }
 
+static const bp_decision *decision_of(const bp_batch_item *item)
+{
+    const bp_append_options *options = item->options; /* of another size: refused when it is staged */
+    return options == NULL || options->size != sizeof *options ? NULL : options->decision;
+}
+
+bp_status bpi_decisions_take(const bp_batch_item *items, size_t count, bp_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const bp_decision *decision = decision_of(&items[i]);
+        int state = BPI_DECISION_OPEN;
+        if (decision == NULL || (decision->state != NULL &&
+                                 atomic_compare_exchange_strong(decision->state, &state, (int)BPI_DECISION_TAKEN))) {
+            continue;
+        }
+        bpi_decisions_give(items, i, BP_ERR_DENIED);
+        if (decision->state != NULL && state == BPI_DECISION_TAKEN) {
+            bpi_error_set(error, BP_ERR_DENIED, "the decision of this permit went with another append");
+            bpi_error_hint(error, "a permit is for one event; evaluate a proposal for each");
+        } else {
+            bpi_error_set(error, BP_ERR_DENIED, "the decision of a permit is good only inside that permit's commit");
+            bpi_error_hint(error, "append in the callback of bp_pipeline_commit, with the view it is given, or use "
+                                  "bp_pipeline_append");
+        }
+        if (error != NULL && count > 1) {
+            error->has_index = true;
+            error->index = i;
+        }
+        return BP_ERR_DENIED;
+    }
+    return BP_OK;
+}
+
+void bpi_decisions_give(const bp_batch_item *items, size_t count, bp_status refused)
+{
+    bool nothing_appended = refused == BP_ERR_CONFLICT || refused == BP_ERR_CAUSE || refused == BP_ERR_IDEMPOTENCY ||
+                            refused == BP_ERR_DIVERGED || refused == BP_ERR_DENIED || refused == BP_ERR_ARGUMENT ||
+                            refused == BP_ERR_NAME || refused == BP_ERR_KIND || refused == BP_ERR_TOO_LARGE;
+    for (size_t i = 0; nothing_appended && i < count; i++) {
+        const bp_decision *decision = decision_of(&items[i]);
+        int state = BPI_DECISION_TAKEN;
+        if (decision != NULL) {
+            (void)atomic_compare_exchange_strong(decision->state, &state, (int)BPI_DECISION_OPEN);
+        }
+    }
+}
+
+bp_status bpi_decision_check(const bpi_staged *staged, const bp_append_options *options, bp_error *error)
+{
+    const bpi_record_input *input = &staged->input;
+    if (options == NULL || options->decision == NULL) {
+        return BP_OK;
+    }
+    const bp_payload *permitted = &options->decision->payload;
+    if (input->payload_type == permitted->type && input->payload_version == permitted->version &&
+        input->payload_size == permitted->size &&
+        (permitted->size == 0 || memcmp(input->payload, permitted->data, permitted->size) == 0)) {
+        return BP_OK;
+    }
+    bpi_error_set(error, BP_ERR_ARGUMENT, "the payload is not the one that the permit is for");
+    bpi_error_hint(error,
+                   "append the view's payload as it is: bytes, type and version; evaluate a proposal for another");
+    return BP_ERR_ARGUMENT;
+}
+
 bp_status bpi_before_judge(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error)
 {
     const bpi_before_append *before = atomic_load_explicit(&store->before, memory_order_acquire);

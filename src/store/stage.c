@@ -247,6 +247,20 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     return BP_OK;
 }
 
+/* Over the records, when they are built: what is committed is compared, not what the caller may change meanwhile. */
+static bp_status check_decisions(const bpi_scratch *scratch, const bpi_request *request, bp_error *error)
+{
+    bp_status status = BP_OK;
+    for (size_t i = request->lead; status == BP_OK && i < request->count; i++) {
+        status = bpi_decision_check(&scratch->items[i], request->items[i].options, error);
+        if (status != BP_OK && error != NULL && request->count - request->lead > 1) {
+            error->has_index = true;
+            error->index = i - request->lead;
+        }
+    }
+    return status;
+}
+
 static const bp_id *find_given(const bpi_request *request)
 {
     for (size_t i = 0; i < request->count; i++) {
@@ -302,6 +316,9 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
         staged->input.private_extensions = staged->input.public_extensions + staged->input.public_size;
     }
     bp_status status = bpi_stage_build(store, scratch, request->count, error);
+    if (status == BP_OK) {
+        status = check_decisions(scratch, request, error);
+    }
     return status == BP_OK ? bpi_stage_hash(scratch, request->count, error) : status;
 }
 

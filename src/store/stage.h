@@ -29,6 +29,9 @@ void bpi_staged_event(const bpi_staged *staged, const bp_id *causes, bp_event *e
 bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged *staged,
                          const bp_append_options *options);
 
+/* Is a staged payload, the library's own copy, the one that its decision is about? BP_ERR_ARGUMENT (store/decide.c). */
+bp_status bpi_decision_check(const bpi_staged *staged, const bp_append_options *options, bp_error *error);
+
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
 bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
 

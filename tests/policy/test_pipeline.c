@@ -269,6 +269,141 @@ static void a_bypass_needs_a_name_and_a_justification(void **state)
     CHECK_STATUS(BP_ERR_ARGUMENT, bp_pipeline_new(NULL, &pipeline, &error), &error);
 }
 
+/* What a commit's callback tries with the decision it is given. */
+typedef struct attempt {
+    bp_store *store;
+    const bp_decision *decision; /* as the callback saw it */
+    bp_payload other;
+    bp_status another_payload, stale, first, twice, both;
+    bp_error error;
+} attempt;
+
+static bp_status append_decided(bp_store *store, const bp_decision *decision, bp_payload payload, bp_error *error)
+{
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.decision = decision;
+    return bp_append(store, bp_at("a", "s"), 0xf001, payload, &options, NULL, error);
+}
+
+static bp_status append_both(bp_store *store, const bp_permit_view *permit, bp_error *error)
+{
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.decision = permit->decision;
+    const bp_batch_item items[] = {{bp_at("a", "s"), 0xf001, permit->payload, &options},
+                                   {bp_at("b", "s"), 0xf001, permit->payload, &options}};
+    return bp_append_batch(store, items, 2, NULL, NULL, error);
+}
+
+static bp_status misuse(void *argument, const bp_permit_view *permit, bp_receipt *receipt_out, bp_error *error)
+{
+    attempt *what = argument;
+    (void)receipt_out;
+    what->decision = permit->decision;
+    what->another_payload = append_decided(what->store, permit->decision, what->other, &what->error);
+    what->both = append_both(what->store, permit, NULL);
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.decision = permit->decision;
+    options.expect.kind = BP_EXPECT_AT;
+    options.expect.clock = 77;
+    what->stale = bp_append(what->store, bp_at("a", "s"), 0xf001, permit->payload, &options, NULL, NULL);
+    what->first = append_decided(what->store, permit->decision, permit->payload, error);
+    what->twice = append_decided(what->store, permit->decision, permit->payload, NULL);
+    return what->first;
+}
+
+static bp_status keep_decision(void *argument, const bp_permit_view *permit, bp_receipt *receipt_out, bp_error *error)
+{
+    (void)receipt_out;
+    (void)error;
+    *(const bp_decision **)argument = permit->decision;
+    return BP_OK;
+}
+
+/* Events of the store, and how many of them have a bypass on record. */
+static void count_events(bp_store *store, size_t *events_out, size_t *bypassed_out)
+{
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    const uint8_t *value = NULL;
+    size_t size = 0;
+    bp_error error = {0};
+    *events_out = *bypassed_out = 0;
+    CHECK_OK(bp_query(store, NULL, NULL, &iterator, &error), &error);
+    while (bp_next(iterator, &event, &error) == BP_OK) {
+        (*events_out)++;
+        *bypassed_out += bp_event_extension(event, BP_TAG_BYPASS, &value, &size) ? 1 : 0;
+    }
+    bp_iterator_close(iterator);
+}
+
+static void a_decision_is_worth_nothing_outside_its_commit(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_error error = {0};
+    bp_permit permit;
+    bp_permit_view view;
+    bp_committed committed;
+    size_t events = 0;
+    size_t bypassed = 0;
+    CHECK_OK(bp_pipeline_bypass(pipeline, "glass", "why", propose("one"), &permit, &error), &error);
+    CHECK_OK(bp_permit_look(pipeline, &permit, &view, &error), &error);
+    CHECK_STATUS(BP_ERR_DENIED, append_decided(store, view.decision, view.payload, &error), &error);
+    CHECK_SAYS(&error, "commit");
+    CHECK_STATUS(BP_ERR_DENIED, append_decided(store, view.decision, bp_json("two"), &error), &error);
+    attempt what = {.store = store, .other = bp_json("two")};
+    CHECK_OK(bp_pipeline_commit(pipeline, &permit, misuse, &what, &committed, &error), &error);
+    CHECK_STATUS(BP_ERR_DENIED, append_decided(store, view.decision, committed.payload, &error), &error);
+    CHECK_STATUS(BP_ERR_DENIED, append_decided(store, what.decision, committed.payload, &error), &error);
+    bp_committed_free(&committed);
+    /* A callback that did not use it leaves nothing for later either. */
+    CHECK_OK(bp_pipeline_bypass(pipeline, "glass", "why", propose("one"), &permit, &error), &error);
+    CHECK_OK(bp_pipeline_commit(pipeline, &permit, keep_decision, &what.decision, &committed, &error), &error);
+    CHECK_STATUS(BP_ERR_DENIED, append_decided(store, what.decision, committed.payload, &error), &error);
+    bp_committed_free(&committed);
+    count_events(store, &events, &bypassed);
+    assert_int_equal(events, 1);
+    assert_int_equal(bypassed, 1);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void a_decision_goes_with_the_permitted_payload_once(void **state)
+{
+    (void)state;
+    static const uint8_t other_version[] = "one";
+    const bp_payload others[] = {
+        bp_json("two"), bp_json("one more"), bp_json(""), bp_raw("one", 3), {other_version, 3, BP_PAYLOAD_JSON, 9}};
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_error error = {0};
+    size_t events = 0;
+    size_t bypassed = 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        bp_permit permit;
+        attempt what = {.store = store, .other = others[i]};
+        CHECK_OK(bp_pipeline_bypass(pipeline, "glass", "why", propose("one"), &permit, &error), &error);
+        CHECK_OK(bp_pipeline_commit(pipeline, &permit, misuse, &what, NULL, &error), &error);
+        assert_int_equal(what.another_payload, BP_ERR_ARGUMENT);
+        CHECK_SAYS(&what.error, "permit");
+        assert_int_equal(what.both, BP_ERR_DENIED);    /* one decision, two events of a batch */
+        assert_int_equal(what.stale, BP_ERR_CONFLICT); /* what was refused may be tried again */
+        assert_int_equal(what.first, BP_OK);
+        assert_int_equal(what.twice, BP_ERR_DENIED);
+        count_events(store, &events, &bypassed);
+        assert_int_equal(events, i + 1);
+        assert_int_equal(bypassed, i + 1);
+    }
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 /* Eight threads with copies of the same permits: each is spent by one of them. */
 enum { THREADS = 8, PERMITS = 500 };
 
@@ -331,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(mapping_puts_another_payload_in_its_place, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bypass_goes_on_record_and_the_same_way, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bypass_needs_a_name_and_a_justification, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_decision_is_worth_nothing_outside_its_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_decision_goes_with_the_permitted_payload_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_race_for_permits_spends_each_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

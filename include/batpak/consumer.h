@@ -87,7 +87,9 @@ BP_API BP_MUST_USE bp_status bp_consumer_open(bp_store *store, const char *name,
  * The next event for a worker: valid until it is acknowledged or failed. Waits at most timeout_ms (0, BP_FOREVER).
  *   BP_ERR_TIMEOUT  nothing that may be delivered now: nothing new, or its entities are held back, or the window is full
  *   BP_END          stopped, by bp_consumer_stop or by a failure
- *   BP_ERR_CORRUPT, BP_ERR_VERSION, BP_ERR_FORMAT  the event cannot be read or converted; it stays the next one
+ *   BP_ERR_VERSION, BP_ERR_FORMAT  the event cannot be converted; it stays the next one. Before that it is tried `retries`
+ *                   times, and with BP_ON_FAILURE_PARK it is parked instead and what is behind it is delivered
+ *   BP_ERR_CORRUPT  the event cannot be read; it stays the next one whatever the options say
  *   BP_ERR_CLOSED, BP_ERR_FORKED; BP_ERR_IO and others when the position could not be written
  */
 BP_API BP_MUST_USE bp_status bp_consumer_next(bp_consumer *consumer, uint32_t worker, uint32_t timeout_ms,
@@ -96,7 +98,7 @@ BP_API BP_MUST_USE bp_status bp_consumer_next(bp_consumer *consumer, uint32_t wo
 /*
  * The event was dealt with; it is gone for the caller. Any thread. May write the position (see `save_every`); when that
  * fails, the event is acknowledged all the same and the error says what was wrong.
- * BP_ERR_NOT_FOUND: that sequence is not delivered now.
+ * BP_ERR_NOT_FOUND: that sequence is not delivered now. BP_ERR_REENTRANT: a reaction's function is running on it.
  */
 BP_API BP_MUST_USE bp_status bp_consumer_ack(bp_consumer *consumer, uint64_t sequence, bp_error *error);
 

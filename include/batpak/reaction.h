@@ -34,7 +34,7 @@ BP_API BP_MUST_USE bp_status bp_outputs_add(bp_outputs *outputs, bp_coordinate a
                                             bp_payload payload, const bp_append_options *options, bp_error *error);
 
 /* Adds what follows from the event. Anything but BP_OK is a failure of the input, its message the reason. It may read the
- * store, but not close it. */
+ * store, but not close it, nor acknowledge or fail its input itself (BP_ERR_REENTRANT). */
 typedef bp_status (*bp_react_fn)(void *context, const bp_event *event, bp_outputs *outputs, bp_error *error);
 
 /*

@@ -300,6 +300,88 @@ bp_status bp_consumer_close(bp_consumer *consumer, bp_error *error)
     return status;
 }
 
+/* ---- failing ---- */
+
+static bpi_parked *find_parked(bp_consumer *consumer, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < consumer->parked_count; i++) {
+        if (consumer->parked[i].sequence == sequence) {
+            return &consumer->parked[i];
+        }
+    }
+    return NULL;
+}
+
+static void keep_reason(char *to, uint8_t *size_out, const char *reason)
+{
+    size_t size = reason != NULL ? strlen(reason) : 0;
+    size = size < BPI_CONSUMER_REASON_MAX ? size : BPI_CONSUMER_REASON_MAX;
+    if (size != 0) {
+        memcpy(to, reason, size);
+    }
+    if (size_out != NULL) {
+        *size_out = (uint8_t)size;
+    } else {
+        to[size] = '\0';
+    }
+}
+
+/* On the list; again on it with another reason, if it was tried again. */
+static bp_status park(bp_consumer *consumer, bpi_entry *entry, const bp_id *id, const char *reason, bp_error *error)
+{
+    const bp_clock *clock = consumer->hub->store->options.clock;
+    bpi_parked *parked =
+        entry->parked ? find_parked(consumer, entry->sequence) : &consumer->parked[consumer->parked_count++];
+    uint32_t before = entry->parked ? parked->attempts : 0;
+    memset(parked, 0, sizeof *parked);
+    parked->sequence = entry->sequence;
+    parked->id = *id;
+    parked->time_us = clock->now_us(clock->context);
+    parked->attempts = before + entry->attempts;
+    keep_reason(parked->reason, &parked->reason_size, reason);
+    bpi_consumer_remove(consumer, entry);
+    consumer->unsaved++;
+    return bpi_consumer_write(consumer, error);
+}
+
+static uint64_t backoff_ns(const bp_consumer_options *options, uint32_t attempts)
+{
+    uint64_t ms = options->backoff_ms;
+    for (uint32_t i = 1; i < attempts && ms < options->backoff_max_ms; i++) {
+        ms *= 2;
+    }
+    return (ms < options->backoff_max_ms ? ms : options->backoff_max_ms) * 1000000u;
+}
+
+/* What cannot be converted is a failure of the event like any other, but that stopping answers the error itself.
+ * BP_OK: it is out of the way. */
+static bp_status pass_over(bp_consumer *consumer, bp_status status, bp_error *why)
+{
+    bp_id id;
+    uint64_t stream = 0;
+    bpi_entry *entry = bpi_consumer_find(consumer, consumer->stuck);
+    const bp_consumer_options *options = &consumer->options;
+    bpi_error_hint(why, "register a converter with bp_upcast_register, or let the consumer park what it cannot read");
+    if (entry->attempts < UINT32_MAX) {
+        entry->attempts++;
+    }
+    if (options->retries == UINT32_MAX || entry->attempts <= options->retries) {
+        bpi_consumer_put_back(consumer, entry, bpi_consumer_now(consumer) + backoff_ns(options, entry->attempts));
+        return BP_OK;
+    }
+    if (options->on_failure != BP_ON_FAILURE_PARK ||
+        (!entry->parked && consumer->parked_count >= options->parked_max)) {
+        return status;
+    }
+    bp_error unread;
+    bp_status found = bpi_consumer_identify(consumer, entry->sequence, &id, &stream, &unread);
+    if (found != BP_OK) {
+        *why = unread; /* the payload is not what is wrong */
+        return found;
+    }
+    return park(consumer, entry, &id, why->message, why);
+}
+
 /* ---- delivering ---- */
 
 static void nudge(bp_consumer *consumer)
@@ -324,10 +406,17 @@ void bp_consumer_stop(bp_consumer *consumer)
 static bp_status look(bp_consumer *consumer, uint32_t worker, const bp_event **event_out, uint64_t *wait_ns,
                       bp_error *error)
 {
+    bp_error own;
+    bp_error *told = error != NULL ? error : &own;
     uint64_t due = UINT64_MAX;
     uint64_t now = bpi_consumer_now(consumer);
     (void)pthread_mutex_lock(&consumer->lock);
-    bp_status status = bpi_consumer_pick(consumer, worker, event_out, &due, error);
+    bp_status status = bpi_consumer_pick(consumer, worker, event_out, &due, told);
+    bp_status passed = BP_OK;
+    while (consumer->stuck != BP_NONE && passed == BP_OK) {
+        passed = pass_over(consumer, status, told);
+        status = passed == BP_OK ? bpi_consumer_pick(consumer, worker, event_out, &due, told) : passed;
+    }
     *wait_ns = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 1;
     if ((status == BP_OK || status == BP_END) && bpi_consumer_write_due(consumer, now)) {
         bp_status written = bpi_consumer_write(consumer, error);
@@ -426,11 +515,18 @@ static bp_status find_held(bp_consumer *consumer, uint64_t sequence, bpi_entry *
     }
     (void)pthread_mutex_lock(&consumer->lock);
     *entry_out = bpi_consumer_find(consumer, sequence);
-    if (*entry_out != NULL && (*entry_out)->event != NULL) {
+    bool busy = *entry_out != NULL && (*entry_out)->busy;
+    if (*entry_out != NULL && (*entry_out)->event != NULL && !busy) {
         return BP_OK;
     }
     (void)pthread_mutex_unlock(&consumer->lock);
     bpi_hub_leave(consumer->hub);
+    if (busy) {
+        bpi_error_set(error, BP_ERR_REENTRANT, "event %" PRIu64 " is the input of a reaction that is running",
+                      sequence);
+        bpi_error_hint(error, "the reaction acknowledges it: answer BP_OK, or an error to fail it");
+        return BP_ERR_REENTRANT;
+    }
     return bpi_error_set(error, BP_ERR_NOT_FOUND, "event %" PRIu64 " is not delivered and waiting to be acknowledged",
                          sequence);
 }
@@ -440,16 +536,6 @@ static void done(bp_consumer *consumer)
     (void)pthread_mutex_unlock(&consumer->lock);
     nudge(consumer);
     bpi_hub_leave(consumer->hub);
-}
-
-static bpi_parked *find_parked(bp_consumer *consumer, uint64_t sequence)
-{
-    for (uint32_t i = 0; i < consumer->parked_count; i++) {
-        if (consumer->parked[i].sequence == sequence) {
-            return &consumer->parked[i];
-        }
-    }
-    return NULL;
 }
 
 bp_status bp_consumer_ack(bp_consumer *consumer, uint64_t sequence, bp_error *error)
@@ -474,47 +560,6 @@ bp_status bp_consumer_ack(bp_consumer *consumer, uint64_t sequence, bp_error *er
     return status;
 }
 
-static void keep_reason(char *to, uint8_t *size_out, const char *reason)
-{
-    size_t size = reason != NULL ? strlen(reason) : 0;
-    size = size < BPI_CONSUMER_REASON_MAX ? size : BPI_CONSUMER_REASON_MAX;
-    if (size != 0) {
-        memcpy(to, reason, size);
-    }
-    if (size_out != NULL) {
-        *size_out = (uint8_t)size;
-    } else {
-        to[size] = '\0';
-    }
-}
-
-/* On the list; again on it with another reason, if it was tried again. */
-static bp_status park(bp_consumer *consumer, bpi_entry *entry, const char *reason, bp_error *error)
-{
-    const bp_clock *clock = consumer->hub->store->options.clock;
-    bpi_parked *parked =
-        entry->parked ? find_parked(consumer, entry->sequence) : &consumer->parked[consumer->parked_count++];
-    uint32_t before = entry->parked ? parked->attempts : 0;
-    memset(parked, 0, sizeof *parked);
-    parked->sequence = entry->sequence;
-    parked->id = entry->event->id;
-    parked->time_us = clock->now_us(clock->context);
-    parked->attempts = before + entry->attempts;
-    keep_reason(parked->reason, &parked->reason_size, reason);
-    bpi_consumer_remove(consumer, entry);
-    consumer->unsaved++;
-    return bpi_consumer_write(consumer, error);
-}
-
-static uint64_t backoff_ns(const bp_consumer_options *options, uint32_t attempts)
-{
-    uint64_t ms = options->backoff_ms;
-    for (uint32_t i = 1; i < attempts && ms < options->backoff_max_ms; i++) {
-        ms *= 2;
-    }
-    return (ms < options->backoff_max_ms ? ms : options->backoff_max_ms) * 1000000u;
-}
-
 bp_status bp_consumer_fail(bp_consumer *consumer, uint64_t sequence, const char *reason, bp_error *error)
 {
     bpi_entry *entry = NULL;
@@ -531,7 +576,7 @@ bp_status bp_consumer_fail(bp_consumer *consumer, uint64_t sequence, const char 
         bpi_consumer_put_back(consumer, entry, due);
     } else if (options->on_failure == BP_ON_FAILURE_PARK &&
                (entry->parked || consumer->parked_count < options->parked_max)) {
-        status = park(consumer, entry, reason, error);
+        status = park(consumer, entry, &entry->event->id, reason, error);
     } else {
         bpi_consumer_put_back(consumer, entry, 0);
         consumer->failed = true;

@@ -24,6 +24,7 @@ typedef struct bpi_entry {
     uint32_t attempts;
     bool alone;  /* HELD: requires acknowledgement before anything else of its stream */
     bool parked; /* tried again */
+    bool busy;   /* HELD: a reaction's function is running on it */
 } bpi_entry;
 
 struct bp_consumer {
@@ -48,6 +49,7 @@ struct bp_consumer {
     size_t retried;     /* of them, parked ones */
     bpi_parked *parked; /* in the order of parking; room for options.parked_max */
     uint32_t parked_count;
+    uint64_t stuck;    /* what the last pick could not convert; BP_NONE: nothing */
     uint64_t *streams; /* those met in one pass; a table of `stream_slots`, marked by `pass` */
     uint32_t *marks;
     size_t stream_slots;
@@ -74,6 +76,9 @@ bpi_entry *bpi_consumer_find(bp_consumer *consumer, uint64_t sequence);
 void bpi_consumer_remove(bp_consumer *consumer, bpi_entry *entry);
 /* A HELD entry waits again. */
 void bpi_consumer_put_back(bp_consumer *consumer, bpi_entry *entry, uint64_t due_ns);
+/* The id and the stream of an event, whatever its payload is. */
+bp_status bpi_consumer_identify(const bp_consumer *consumer, uint64_t sequence, bp_id *id_out, uint64_t *stream_out,
+                                bp_error *error);
 /* Adds a parked event; there is room. */
 bp_status bpi_consumer_try_again(bp_consumer *consumer, const bpi_parked *parked, bp_error *error);
 uint64_t bpi_consumer_watermark(const bp_consumer *consumer);

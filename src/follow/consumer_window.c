@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "follow/consumer.h"
+#include "store/read.h"
 
 /* FNV-1a: spreads names well enough for a table that one process keeps for a moment. */
 static uint64_t stream_of(bp_text entity)
@@ -119,6 +120,9 @@ static bp_status deliver(bp_consumer *consumer, bpi_entry *entry, uint32_t worke
                          bp_error *error)
 {
     bp_status status = bp_get_sequence(consumer->hub->store, entry->sequence, &entry->event, error);
+    if (status == BP_ERR_VERSION || status == BP_ERR_FORMAT) {
+        consumer->stuck = entry->sequence;
+    }
     if (status != BP_OK) {
         return status;
     }
@@ -193,6 +197,7 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_eve
                             bp_error *error)
 {
     *due_out = UINT64_MAX;
+    consumer->stuck = BP_NONE;
     if (consumer->waiting > 0) {
         bpi_entry *entry = find_free(consumer, worker, due_out);
         if (entry != NULL) {
@@ -217,14 +222,36 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_eve
     return BP_END;
 }
 
+bp_status bpi_consumer_identify(const bp_consumer *consumer, uint64_t sequence, bp_id *id_out, uint64_t *stream_out,
+                                bp_error *error)
+{
+    bp_event event;
+    bp_error own;
+    bp_error *told = error != NULL ? error : &own;
+    bpi_index *index = bpi_store_read_begin(consumer->hub->store, "identify", told);
+    if (index == NULL) {
+        return told->status;
+    }
+    bpi_view *view = bpi_view_pin(index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    bp_status status = bpi_view_event(view, sequence, &event, error);
+    if (status == BP_OK) {
+        *id_out = event.id;
+        *stream_out = stream_of(event.entity);
+    }
+    bpi_view_drop(view);
+    return status;
+}
+
 bp_status bpi_consumer_try_again(bp_consumer *consumer, const bpi_parked *parked, bp_error *error)
 {
-    const bp_event *event = NULL;
-    bp_status status = bp_get_sequence(consumer->hub->store, parked->sequence, &event, error);
+    bp_id id;
+    bpi_entry entry = {.sequence = parked->sequence, .parked = true};
+    bp_status status = bpi_consumer_identify(consumer, parked->sequence, &id, &entry.stream, error);
     if (status == BP_OK) {
-        bpi_entry entry = {.sequence = parked->sequence, .stream = stream_of(event->entity), .parked = true};
         (void)insert(consumer, &entry);
-        bp_event_release(event);
     }
     return status;
 }

@@ -224,6 +224,17 @@ static bp_status append_outputs(bp_reaction *reaction, bp_outputs *outputs, bp_e
     return status;
 }
 
+/* While the function has the input, nobody else may give it away. */
+static void set_busy(bp_consumer *consumer, uint64_t sequence, bool busy)
+{
+    (void)pthread_mutex_lock(&consumer->lock);
+    bpi_entry *entry = bpi_consumer_find(consumer, sequence);
+    if (entry != NULL) {
+        entry->busy = busy;
+    }
+    (void)pthread_mutex_unlock(&consumer->lock);
+}
+
 static bp_status react_to(bp_reaction *reaction, uint32_t worker, const bp_event *input, bp_error *error)
 {
     bool there = false;
@@ -235,9 +246,11 @@ static bp_status react_to(bp_reaction *reaction, uint32_t worker, const bp_event
     begin_outputs(outputs, input);
     *error = (bp_error){0}; /* that the outputs are not there yet is nobody's reason */
     bpi_call_frame frame;
+    set_busy(reaction->consumer, input->sequence, true);
     bpi_call_begin(&frame, reaction->hub);
     status = reaction->react(reaction->context, input, outputs, error);
     bpi_call_end(&frame);
+    set_busy(reaction->consumer, input->sequence, false);
     bpi_consumer_give_reason(status, error);
     if (status == BP_OK) {
         status = append_outputs(reaction, outputs, error);

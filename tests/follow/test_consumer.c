@@ -413,6 +413,61 @@ static void a_full_list_of_parked_stops(void **state)
     bpt_world_end(&world);
 }
 
+static bp_status as_it_is(void *context, const bp_event *event, bp_output *payload, bp_error *error)
+{
+    (void)context;
+    (void)error;
+    return bp_output_append(payload, event->payload, event->payload_size) ? BP_OK : BP_ERR_NO_MEMORY;
+}
+
+/* Newer than the converters know, until they know it. */
+static void what_cannot_be_converted_is_parked_or_stops(void **state)
+{
+    enum { KIND = 0xf020 };
+    bpt_world world;
+    bp_error error = {0};
+    bp_receipt receipt;
+    const bp_event *event = NULL;
+    bp_consumer_options options;
+    bp_upcast steps[] = {{.kind = KIND, .from = 1, .convert = as_it_is},
+                         {.kind = KIND, .from = 2, .convert = as_it_is}};
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    CHECK_OK(bp_upcast_register(store, steps, 1, &error), &error);
+    bp_payload newer = bp_payload_versioned(bp_raw("new", 3), 3);
+    CHECK_OK(bp_append(store, bp_at("a", "s"), KIND, newer, NULL, &receipt, &error), &error);
+    bpt_put(store, "a", "behind");
+    bp_consumer_options_init(&options);
+    bp_consumer *consumer = open_consumer(store, &options);
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(BP_ERR_VERSION, bp_consumer_next(consumer, 0, 0, &event, &error), &error);
+        assert_non_null(strstr(error.hint, "bp_upcast_register"));
+    }
+    close_consumer(consumer);
+    options.on_failure = BP_ON_FAILURE_PARK;
+    consumer = open_consumer(store, &options);
+    ack(consumer, next_of(consumer, 0, "behind"));
+    CHECK_OK(bp_consumer_retry(consumer, 0, &error), &error);
+    nothing_for(consumer, 0); /* parked again */
+    CHECK_OK(bp_consumer_retry(consumer, 0, &error), &error);
+    close_consumer(consumer);
+    shown s = show(store);
+    assert_int_equal(s.parked, 1);
+    assert_int_equal(s.attempts, 2);
+    assert_non_null(strstr(s.reason, "payload version 3"));
+    assert_int_equal(s.lag.events, 0);
+    CHECK_OK(bp_upcast_register(store, steps + 1, 1, &error), &error);
+    consumer = open_consumer(store, &options);
+    CHECK_OK(bp_consumer_retry(consumer, BP_NONE, &error), &error);
+    ack(consumer, next_of(consumer, 0, "new"));
+    nothing_for(consumer, 0);
+    close_consumer(consumer);
+    assert_int_equal(show(store).parked, 0);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static bp_status handle(void *context, const bp_event *event, bp_error *error)
 {
     unsigned *calls = context;
@@ -532,6 +587,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_tried_again_later_and_later),
         cmocka_unit_test(a_poison_event_is_parked_and_can_be_tried_again),
         cmocka_unit_test(a_full_list_of_parked_stops),
+        cmocka_unit_test(what_cannot_be_converted_is_parked_or_stops),
         cmocka_unit_test(run_ends_with_the_reason),
         cmocka_unit_test(all_consumers_are_listed_with_their_lag),
         cmocka_unit_test(hostile_arguments_are_refused),

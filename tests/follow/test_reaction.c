@@ -232,6 +232,34 @@ static void a_failure_without_a_message_tells_what_was_answered(void **state)
     bpt_world_end(&world);
 }
 
+static bp_status meddle(void *context, const bp_event *event, bp_outputs *outputs, bp_error *error)
+{
+    bp_consumer *own = bp_reaction_consumer(*(bp_reaction **)context);
+    CHECK_STATUS(BP_ERR_REENTRANT, bp_consumer_ack(own, event->sequence, error), error);
+    CHECK_STATUS(BP_ERR_REENTRANT, bp_consumer_fail(own, event->sequence, "no", error), error);
+    return bp_outputs_add(outputs, bp_at("out", "s"), DOUBLED, bp_raw(event->payload, event->payload_size), NULL,
+                          error);
+}
+
+static void its_own_input_is_not_the_functions_to_acknowledge(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_reaction *reaction = NULL;
+    bp_region region = bp_region_stream("in");
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "in", "x");
+    CHECK_OK(bp_reaction_open(store, "meddler", &region, meddle, (void *)&reaction, NULL, &reaction, &error), &error);
+    step(reaction, BP_OK);
+    step(reaction, BP_ERR_TIMEOUT);
+    assert_int_equal(count_of(store, DOUBLED), 1);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static bp_status answer(void *context, const bp_event *event, bp_outputs *outputs, bp_error *error)
 {
     (void)context;
@@ -393,6 +421,7 @@ int main(void)
         cmocka_unit_test(failures_are_the_inputs),
         cmocka_unit_test(a_failure_that_stops_ends_the_run),
         cmocka_unit_test(a_failure_without_a_message_tells_what_was_answered),
+        cmocka_unit_test(its_own_input_is_not_the_functions_to_acknowledge),
         cmocka_unit_test(a_loop_ends_at_64_hops),
         cmocka_unit_test(outputs_are_durable_before_the_position),
         cmocka_unit_test(what_is_the_reactions_is_refused),

@@ -112,7 +112,8 @@ static bp_status take_options(bp_store *store, const bp_cursor_options *options,
     bp_cursor_options_init(taken);
     bp_status status = bpi_store_check(store, error);
     if (status == BP_OK) {
-        status = bpi_options_take(options, sizeof *taken, taken, sizeof *taken, "bp_cursor_options", error);
+        status = bpi_options_take(options, offsetof(bp_cursor_options, stored), taken, sizeof *taken,
+                                  "bp_cursor_options", error);
     }
     if (status == BP_OK && ((taken->kinds == NULL && taken->kind_count != 0) || taken->kind_count > UINT16_MAX + 1u)) {
         status = bpi_error_set(error, BP_ERR_ARGUMENT, "bp_cursor_options: kinds is NULL or too many");

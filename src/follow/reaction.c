@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "follow/consumer.h"
+#include "store/items.h"
 #include "store/read.h"
 
 struct bp_outputs {
@@ -76,9 +77,6 @@ static bool keep(bpi_buffer *buffer, const void *data, size_t size, size_t *at_o
 
 static bp_status check_output(const bp_outputs *outputs, const bp_append_options *options, bp_error *error)
 {
-    if (options->size != sizeof *options) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "append options were not made by bp_append_options_init");
-    }
     if (!bp_id_is_nil(&options->id) || !bp_id_is_nil(&options->correlation) || options->hops != 0 ||
         options->durability != BP_DURABILITY_DEFAULT || options->cause_item_count != 0 || options->guard_count != 0) {
         return bpi_error_set(error, BP_ERR_ARGUMENT,
@@ -100,15 +98,17 @@ static bp_status check_output(const bp_outputs *outputs, const bp_append_options
 bp_status bp_outputs_add(bp_outputs *outputs, bp_coordinate at, bp_kind_code kind, bp_payload payload,
                          const bp_append_options *options, bp_error *error)
 {
-    bp_append_options defaults;
+    bp_append_options taken;
     size_t causes_at = 0;
     if (outputs == NULL || outputs->input == NULL || (payload.data == NULL && payload.size != 0) ||
         (at.entity.data == NULL && at.entity.size != 0) || (at.scope.data == NULL && at.scope.size != 0)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "there are no outputs to add to, or something is NULL");
     }
-    bp_append_options_init(&defaults);
-    options = options != NULL ? options : &defaults;
-    bp_status status = check_output(outputs, options, error);
+    bp_status status = bpi_append_options_take(options, &taken, error);
+    options = &taken;
+    if (status == BP_OK) {
+        status = check_output(outputs, options, error);
+    }
     if (status != BP_OK) {
         return status;
     }

@@ -12,6 +12,7 @@
 #include <batpak/pipeline.h>
 
 #include "base/error.h"
+#include "store/items.h"
 #include "base/memory.h"
 #include "base/output.h"
 #include "base/text.h"
@@ -430,12 +431,9 @@ static bp_status append_one(void *argument, const bp_permit_view *permit, bp_rec
 {
     const one_append *what = argument;
     bp_append_options options;
-    bp_append_options_init(&options);
-    if (what->options != NULL && what->options->size != sizeof options) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "append options were not made by bp_append_options_init");
-    }
-    if (what->options != NULL) {
-        options = *what->options;
+    bp_status status = bpi_append_options_take(what->options, &options, error);
+    if (status != BP_OK) {
+        return status;
     }
     options.decision = permit->decision;
     return bp_append(what->store, what->at, what->kind, permit->payload, &options, receipt_out, error);

@@ -10,6 +10,7 @@
 #include "policy/bind.h"
 #include "policy/ready.h"
 #include "store/naming.h"
+#include "store/items.h"
 #include "store/read.h"
 
 static const bp_allocator *memory(void)
@@ -122,8 +123,7 @@ typedef struct reservations {
 static bool item_event(bp_store *store, const bp_batch_item *item, bp_event *event_out)
 {
     bp_append_options options;
-    bp_append_options_init(&options);
-    if (bpi_options_take(item->options, sizeof options, &options, sizeof options, "bp_append_options", NULL) != BP_OK ||
+    if (bpi_append_options_take(item->options, &options, NULL) != BP_OK ||
         (options.causes == NULL && options.cause_count != 0) || options.cause_count > UINT16_MAX ||
         (item->payload.data == NULL && item->payload.size != 0) || item->at.entity.data == NULL ||
         item->at.scope.data == NULL) {

@@ -11,11 +11,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
+#include "store/items.h"
 
 /* The fields in use are there and say something; for every function that takes a machine from outside. */
 static bp_status given(const bp_machine *machine, bp_error *error)
 {
-    if (machine == NULL || machine->size < sizeof(bp_machine)) {
+    if (machine == NULL || !bpi_size_fits(machine, sizeof *machine, sizeof *machine)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "machine is NULL or its size is not set");
     }
     if (machine->name == NULL || machine->states == NULL || machine->moves == NULL) {
@@ -238,13 +240,12 @@ bp_status bp_machine_apply(bp_store *store, const bp_machine *machine, size_t mo
         bpi_error_entity(error, stance->at.entity);
         return BP_ERR_DENIED;
     }
-    if (options != NULL && (options->size != sizeof(own) || options->kind_name != NULL)) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "the options of a move are not initialised, or name a kind");
+    status = bpi_append_options_take(options, &own, error);
+    if (status != BP_OK) {
+        return status;
     }
-    if (options != NULL) {
-        own = *options;
-    } else {
-        bp_append_options_init(&own);
+    if (own.kind_name != NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "the options of a move name a kind, which is the move's to say");
     }
     own.expect = stance->seen;
     status = bp_append(store, stance->at, row->kind, payload, &own, &receipt, error);

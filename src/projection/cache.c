@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 
 void bp_cache_close(bp_cache *cache)
 {
@@ -27,7 +28,7 @@ bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *del
 {
     uint64_t deleted = 0;
     bp_error own = {0};
-    if (cache == NULL || cache->size != sizeof *cache) {
+    if (cache == NULL || !bpi_size_fits(cache, sizeof *cache, sizeof *cache)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_cache_forget needs a cache");
     }
     /* The NUL belongs to it: another type may begin with these letters. */
@@ -46,7 +47,7 @@ bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *del
 bp_status bp_cache_sync(const bp_cache *cache, bp_error *error)
 {
     bp_error own = {0};
-    if (cache == NULL || cache->size != sizeof *cache) {
+    if (cache == NULL || !bpi_size_fits(cache, sizeof *cache, sizeof *cache)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_cache_sync needs a cache");
     }
     bp_status status = bpi_error_callback(&own, cache->sync(cache->context, &own), cache->name);

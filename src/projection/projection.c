@@ -22,7 +22,8 @@ void bp_project_options_default(bp_project_options *options, size_t size)
 
 static bp_status check_projection(const bp_projection *projection, const void *state, bool cached, bp_error *error)
 {
-    if (projection == NULL || projection->size != sizeof *projection || projection->apply == NULL) {
+    if (projection == NULL || !bpi_size_fits(projection, sizeof *projection, sizeof *projection) ||
+        projection->apply == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "a projection needs its size and an apply function");
     }
     size_t type_size = projection->type == NULL ? 0 : strnlen(projection->type, BPI_TYPE_MAX + 1);
@@ -53,7 +54,7 @@ static bp_status take_options(const bp_project_options *given, bp_project_option
     if ((unsigned)options->as_of > BP_AS_OF_COMMITTED) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_project_options: no such as_of: %d", (int)options->as_of);
     }
-    if (options->cache != NULL && options->cache->size != sizeof *options->cache) {
+    if (options->cache != NULL && !bpi_size_fits(options->cache, sizeof *options->cache, sizeof *options->cache)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_project_options: cache is no table whose size is set");
     }
     return BP_OK;

@@ -76,7 +76,8 @@ static bp_status end(sqlite3 *db, bp_status status, bp_error *error)
 
 static bp_status check_model(const bp_read_model *model, bp_error *error)
 {
-    if (model == NULL || model->size != sizeof *model || model->apply == NULL || model->schema == NULL) {
+    if (model == NULL || !bpi_size_fits(model, sizeof *model, sizeof *model) || model->apply == NULL ||
+        model->schema == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "a read model needs its size, a schema and an apply function");
     }
     if (!bpi_read_name_is_good(model->name)) {

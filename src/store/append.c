@@ -9,8 +9,10 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "format/frame.h"
 #include "store/commit.h"
+#include "store/items.h"
 #include "store/naming.h"
 
 void bp_append_options_default(bp_append_options *options, size_t size)
@@ -161,8 +163,7 @@ static bp_status run_items(bp_store *store, const bp_batch_item *items, size_t c
         durability = store->options.durability;
     }
     for (size_t i = 0; i < count; i++) {
-        if (items[i].options != NULL && items[i].options->size == sizeof *items[i].options &&
-            items[i].options->kind_name != NULL) {
+        if (items[i].options != NULL && items[i].options->kind_name != NULL) {
             return bpi_append_named(store, items, count, durability, receipts, error);
         }
     }
@@ -188,6 +189,14 @@ bp_status bp_append(bp_store *store, bp_coordinate at, bp_kind_code kind, bp_pay
     if (status != BP_OK) {
         return status;
     }
+    bp_append_options other;
+    if (options != NULL && BPI_UNLIKELY(options->size != sizeof *options)) {
+        status = bpi_append_options_take(options, &other, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        options = &other;
+    }
     bp_batch_item item = {at, kind, payload, options};
     bp_durability durability = options != NULL ? options->durability : BP_DURABILITY_DEFAULT;
     if ((unsigned)durability > BP_PERIODIC) {
@@ -204,9 +213,9 @@ bp_status bp_append_reaction(bp_store *store, bp_coordinate at, bp_kind_code kin
         return bpi_error_set(error, BP_ERR_ARGUMENT, "a reaction needs a correlation and at least one cause");
     }
     bp_append_options all;
-    bp_append_options_init(&all);
-    if (options != NULL) {
-        all = *options;
+    bp_status status = bpi_append_options_take(options, &all, error);
+    if (status != BP_OK) {
+        return status;
     }
     all.correlation = *correlation;
     all.causes = causes;
@@ -228,9 +237,20 @@ bp_status bp_append_batch(bp_store *store, const bp_batch_item *items, size_t co
         return bpi_error_set(error, BP_ERR_TOO_LARGE, "a batch of %zu events is over the limit of %u", count,
                              BP_BATCH_MAX);
     }
-    bp_durability durability = options != NULL ? options->durability : BP_DURABILITY_DEFAULT;
-    if ((unsigned)durability > BP_PERIODIC) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "durability %d is none", (int)durability);
+    bp_batch_options taken;
+    bp_batch_options_init(&taken);
+    status = bpi_options_take(options, sizeof taken, &taken, sizeof taken, "bp_batch_options", error);
+    if (status != BP_OK) {
+        return status;
     }
-    return append_items(store, items, count, durability, receipts_out, error);
+    if ((unsigned)taken.durability > BP_PERIODIC) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "durability %d is none", (int)taken.durability);
+    }
+    bpi_items ours;
+    status = bpi_items_take(store->allocator, items, count, &ours, error);
+    if (status == BP_OK) {
+        status = append_items(store, ours.items, count, taken.durability, receipts_out, error);
+        bpi_items_give(&ours);
+    }
+    return status;
 }

@@ -51,8 +51,7 @@ bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged
 
 static const bp_decision *decision_of(const bp_batch_item *item)
 {
-    const bp_append_options *options = item->options; /* of another size: refused when it is staged */
-    return options == NULL || options->size != sizeof *options ? NULL : options->decision;
+    return item->options == NULL ? NULL : item->options->decision;
 }
 
 bp_status bpi_decisions_take(const bp_batch_item *items, size_t count, bp_error *error)

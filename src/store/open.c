@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "format/frame.h"
 #include "io/process.h"
 #include "store/indexing.h"
@@ -41,19 +42,19 @@ static bp_status out_of_range(const char *field, const char *range, bp_error *er
 /* A table that was not filled in would be a call to nowhere. */
 static bp_status check_tables(const bp_options *o, bp_error *error)
 {
-    if (o->io->size != sizeof *o->io) {
+    if (!bpi_size_fits(o->io, sizeof *o->io, sizeof *o->io)) {
         return out_of_range("io", "a table whose size is set", error);
     }
-    if (o->clock->size != sizeof *o->clock) {
+    if (!bpi_size_fits(o->clock, sizeof *o->clock, sizeof *o->clock)) {
         return out_of_range("clock", "a table whose size is set", error);
     }
-    if (o->random->size != sizeof *o->random) {
+    if (!bpi_size_fits(o->random, sizeof *o->random, sizeof *o->random)) {
         return out_of_range("random", "a table whose size is set", error);
     }
-    if (o->allocator->size != sizeof *o->allocator) {
+    if (!bpi_size_fits(o->allocator, sizeof *o->allocator, sizeof *o->allocator)) {
         return out_of_range("allocator", "a table whose size is set", error);
     }
-    if (o->log != NULL && (o->log->size != sizeof *o->log || o->log->write == NULL)) {
+    if (o->log != NULL && (!bpi_size_fits(o->log, sizeof *o->log, sizeof *o->log) || o->log->write == NULL)) {
         return out_of_range("log", "a table whose size and function are set", error);
     }
     return BP_OK;
@@ -98,11 +99,10 @@ static bp_status check_options(const bp_options *o, bp_error *error)
 static bp_status take_options(const bp_options *given, bp_options *options, bp_error *error)
 {
     bp_options_init(options);
-    if (given != NULL) {
-        if (given->size != sizeof *given) {
-            return bpi_error_set(error, BP_ERR_ARGUMENT, "the options were not made by bp_options_init");
-        }
-        *options = *given;
+    bp_status status = bpi_options_take(given, offsetof(bp_options, incremental_projection), options, sizeof *options,
+                                        "bp_options", error);
+    if (status != BP_OK) {
+        return status;
     }
     if (options->durability == BP_DURABILITY_DEFAULT) {
         options->durability = BP_DURABLE;

@@ -28,22 +28,6 @@ void bp_query_options_default(bp_query_options *options, size_t size)
     }
 }
 
-bp_status bpi_options_take(const void *options, size_t least, void *ours, size_t size, const char *what,
-                           bp_error *error)
-{
-    size_t given = 0;
-    if (options == NULL) {
-        return BP_OK;
-    }
-    memcpy(&given, options, sizeof given);
-    if (given < least) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "%s: size is %zu; start from the _init function", what, given);
-    }
-    memcpy(ours, options, given < size ? given : size);
-    memcpy(ours, &size, sizeof size);
-    return BP_OK;
-}
-
 /* Begins a scan of a caller's region. stored_out may be NULL. */
 static bp_status begin(bp_store *store, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
                        bool *stored_out, bp_error *error)

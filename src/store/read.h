@@ -10,6 +10,7 @@
 #include <batpak/query.h>
 #include <batpak/store.h>
 
+#include "base/options.h"
 #include "index/index.h"
 
 /* `flow` is what the log hook is told. NULL: the error says why. */
@@ -23,10 +24,5 @@ bp_status bpi_view_position(const bpi_view *view, uint32_t epoch, bp_position *p
 
 /* Copies a caller's region, whatever its size; NULL is everything but system events. BP_ERR_ARGUMENT: it is none. */
 bp_status bpi_region_take(const bp_region *region, bp_region *region_out, bp_error *error);
-
-/* Copies a caller's options into ours, which hold the defaults: as many bytes as both know. BP_ERR_ARGUMENT: the size is
- * none, `what` names them. */
-bp_status bpi_options_take(const void *options, size_t least, void *ours, size_t size, const char *what,
-                           bp_error *error);
 
 #endif

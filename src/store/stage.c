@@ -62,9 +62,6 @@ static bp_status check_place(const bp_batch_item *item, bp_kind_code kind, bp_er
 
 static bp_status check_options(const bp_append_options *options, size_t index, bp_error *error)
 {
-    if (options->size != sizeof *options) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "append options were not made by bp_append_options_init");
-    }
     if ((options->flags & ~BPI_RECORD_FLAGS_KNOWN) != 0) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "flags 0x%x are unknown", (unsigned)options->flags);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "format/frame.h"
 #include "store/read.h"
 #include "store/store.h"
@@ -200,11 +201,8 @@ static void fill_writer(bp_store *store, bp_stats *stats)
     stats->keeper_marks = atomic_load(&log->marks);
 }
 
-bp_status bp_store_stats(bp_store *store, bp_stats *stats_out, bp_error *error)
+static bp_status gather(bp_store *store, bp_stats *stats, bp_error *error)
 {
-    if (stats_out == NULL || stats_out->size != sizeof *stats_out) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "stats_out->size must be sizeof(bp_stats)");
-    }
     totals sum = {0};
     bp_status status = bp_segments(store, add_segment, &sum, error);
     if (status != BP_OK) {
@@ -212,30 +210,41 @@ bp_status bp_store_stats(bp_store *store, bp_stats *stats_out, bp_error *error)
     }
     bpi_index_counts counts;
     bpi_index_count(store->index, &counts);
-    memset(stats_out, 0, sizeof *stats_out);
-    stats_out->size = sizeof *stats_out;
-    stats_out->events = bpi_index_published(store->index);
-    stats_out->system_events = atomic_load(&store->counters.system_events);
-    stats_out->entities = counts.entities;
-    stats_out->scopes = counts.scopes;
-    stats_out->kinds = count_kinds(store);
-    stats_out->segments = sum.segments;
-    stats_out->sealed_segments = sum.sealed;
-    stats_out->log_bytes = sum.log_bytes;
-    stats_out->file_bytes = sum.file_bytes;
-    stats_out->mapped_bytes = counts.mapped;
-    stats_out->heap_bytes = bpi_heap_bytes(store->heap);
-    stats_out->index_bytes = counts.bytes;
-    stats_out->index_files = counts.files;
-    stats_out->index_file_bytes = counts.file_bytes;
-    stats_out->frontiers = bp_store_frontiers(store);
-    fill_manifest(store, stats_out);
+    stats->events = bpi_index_published(store->index);
+    stats->system_events = atomic_load(&store->counters.system_events);
+    stats->entities = counts.entities;
+    stats->scopes = counts.scopes;
+    stats->kinds = count_kinds(store);
+    stats->segments = sum.segments;
+    stats->sealed_segments = sum.sealed;
+    stats->log_bytes = sum.log_bytes;
+    stats->file_bytes = sum.file_bytes;
+    stats->mapped_bytes = counts.mapped;
+    stats->heap_bytes = bpi_heap_bytes(store->heap);
+    stats->index_bytes = counts.bytes;
+    stats->index_files = counts.files;
+    stats->index_file_bytes = counts.file_bytes;
+    stats->frontiers = bp_store_frontiers(store);
+    fill_manifest(store, stats);
     if (!store->reader) {
-        fill_writer(store, stats_out);
+        fill_writer(store, stats);
     }
-    stats_out->read_only = store->reader;
-    stats_out->options = store->options;
+    stats->read_only = store->reader;
+    stats->options = store->options;
     return BP_OK;
+}
+
+bp_status bp_store_stats(bp_store *store, bp_stats *stats_out, bp_error *error)
+{
+    if (stats_out == NULL || !bpi_size_given(stats_out, offsetof(bp_stats, options))) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "stats_out->size must be sizeof(bp_stats)");
+    }
+    bp_stats stats = {.size = sizeof stats};
+    bp_status status = gather(store, &stats, error);
+    if (status == BP_OK) {
+        bpi_options_give(&stats, sizeof stats, stats_out);
+    }
+    return status;
 }
 
 typedef struct metric {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "log/recover.h"
@@ -357,23 +358,25 @@ static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
 
 bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verify_report *report_out, bp_error *error)
 {
-    bp_verify_options defaults;
-    bp_verify_options_init(&defaults);
+    bp_verify_options taken;
+    bp_verify_options_init(&taken);
     bp_verify_report unused;
     bp_error local = {0};
     error = error != NULL ? error : &local;
-    if (path == NULL || (options != NULL && options->size != sizeof *options)) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT,
-                             "bp_verify needs a path, and options made by bp_verify_options_init");
+    if (path == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_verify needs a path");
     }
-    verifying v = {.options = options != NULL ? options : &defaults,
-                   .report = report_out != NULL ? report_out : &unused};
+    bp_status status = bpi_options_take(options, sizeof taken, &taken, sizeof taken, "bp_verify_options", error);
+    if (status != BP_OK) {
+        return status;
+    }
+    verifying v = {.options = &taken, .report = report_out != NULL ? report_out : &unused};
     memset(v.report, 0, sizeof *v.report);
     v.home.io = v.options->io != NULL ? v.options->io : bp_io_posix();
     v.home.allocator = v.options->allocator != NULL ? v.options->allocator : bp_allocator_system();
     v.home.clock = bp_clock_system();
     v.home.random = bp_random_system();
-    bp_status status = open_for_proof(&v, path, error);
+    status = open_for_proof(&v, path, error);
     if (status == BP_OK) {
         status = prove_all(&v, error);
     }

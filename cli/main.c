@@ -8,8 +8,9 @@
 #include "verbs.h"
 
 static const struct verb *const verbs[] = {
-    &verb_init,    &verb_append,    &verb_import, &verb_export, &verb_get,   &verb_query, &verb_stream,
-    &verb_tail,    &verb_walk,      &verb_kinds,  &verb_verify, &verb_stats, &verb_dump,  &verb_seal,
+    &verb_init,    &verb_append,    &verb_import, &verb_export, &verb_get,
+    &verb_query,   &verb_stream,    &verb_tail,   &verb_walk,   &verb_kinds,
+    &verb_verify,  &verb_stats,     &verb_dump,   &verb_seal,   &verb_inspect_recovery,
     &verb_reindex, &verb_consumers, &verb_bench,  &verb_policy, &verb_why,
 };
 
@@ -65,7 +66,7 @@ static int help_all(void)
 {
     text_add_string(out(), "Usage: batpak VERB DIR [ARGUMENT...] [OPTION...]\n\nVerbs:\n");
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        text_add_format(out(), "  %-10s%s\n", verbs[i]->name, verbs[i]->summary);
+        text_add_format(out(), "  %-18s%s\n", verbs[i]->name, verbs[i]->summary);
     }
     text_add_string(out(), "\nHelp: batpak help VERB, batpak VERB --help, man batpak\n"
                            "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 damage, 4 the system refused\n");

@@ -18,6 +18,7 @@ complete -c batpak -n __fish_use_subcommand -a stats -d 'show counts, sizes, fro
 complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of any file of a store'
 complete -c batpak -n __fish_use_subcommand -a seal -d 'close the active segment and show its root'
 complete -c batpak -n __fish_use_subcommand -a consumers -d 'show who follows by name, how far behind, what was parked'
+complete -c batpak -n __fish_use_subcommand -a inspect-recovery -d 'tell what opening would do, without doing it'
 complete -c batpak -n __fish_use_subcommand -a reindex -d 'build the index anew from the log'
 complete -c batpak -n __fish_use_subcommand -a bench -d 'measure this machine'
 complete -c batpak -n __fish_use_subcommand -a policy -d 'check, try, keep and show policies'
@@ -112,6 +113,7 @@ complete -c batpak -n '__fish_seen_subcommand_from consumers' -l sequence -r -d 
 complete -c batpak -n '__fish_seen_subcommand_from consumers' -l forget -r -d 'remove it: its position and what it parked'
 complete -c batpak -n '__fish_seen_subcommand_from consumers' -l partition -r -d 'with --retry and --forget: which part (0)'
 complete -c batpak -n '__fish_seen_subcommand_from consumers' -l json -d 'one line of JSON for each'
+complete -c batpak -n '__fish_seen_subcommand_from inspect-recovery' -l json -d 'a line of JSON for each step, and one at the end'
 complete -c batpak -n '__fish_seen_subcommand_from reindex' -l json -d 'JSON instead of words'
 
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l events -r -d 'events of a run (200000)'

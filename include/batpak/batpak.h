@@ -42,6 +42,7 @@
 #include <batpak/event.h>
 #include <batpak/gate.h>
 #include <batpak/guard.h>
+#include <batpak/inspect.h>
 #include <batpak/io.h>
 #include <batpak/kinds.h>
 #include <batpak/outcome.h>

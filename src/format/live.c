@@ -40,6 +40,7 @@ bool bpi_live_get(const uint8_t *bytes, size_t size, const bp_id *store_id, cons
     word_out->durable = atomic_load_explicit(&live->durable, memory_order_relaxed);
     word_out->generation = atomic_load_explicit(&live->generation, memory_order_relaxed);
     word_out->epoch = live->epoch;
+    word_out->pid = live->pid;
     word_out->state = atomic_load_explicit(&live->state, memory_order_relaxed);
     return true;
 }

@@ -72,6 +72,7 @@ typedef struct bpi_live_word {
     uint64_t generation;
     uint32_t epoch;
     uint32_t state;
+    uint32_t pid;
 } bpi_live_word;
 
 /* Fills in the unchanging part with its CRC. */

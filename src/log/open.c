@@ -49,18 +49,16 @@ static bool has_manifest(const bpi_home *home)
     return code != ENOENT;
 }
 
-/* Before anything is made in a directory: it is a store, or empty, or what an interrupted making left. */
-static bp_status check_place(const bpi_log *log, const bpi_log_options *options, bp_error *error)
+bp_status bpi_log_check_place(const bpi_home *home, bool create, bool exclusive, bp_error *error)
 {
-    const bpi_home *home = &log->home;
     if (has_manifest(home)) {
-        if (options->create && options->exclusive) {
+        if (create && exclusive) {
             bpi_error_set(error, BP_ERR_EXISTS, "there is a store at %s already", home->path);
             return BP_ERR_EXISTS;
         }
         return BP_OK;
     }
-    if (!options->create) {
+    if (!create) {
         return no_store(home, error);
     }
     char foreign[64] = {0};
@@ -140,7 +138,7 @@ static bp_status make_store(bpi_log *log, const bpi_log_options *options, bp_err
         status = bpi_check_unlisted(home, NULL, true, error);
     }
     if (status != BP_OK) {
-        return bpi_error_wrap(error, status, "there is no MANIFEST and no new store can be made");
+        return bpi_error_wrap(error, status, BPI_NO_MANIFEST);
     }
     bpi_catalog *catalog = &log->catalog;
     memset(catalog, 0, sizeof *catalog);
@@ -179,21 +177,29 @@ static bp_status settle_first(const bpi_log *log, bp_error *error)
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync the directory %s", log->home.path);
 }
 
+bp_status bpi_log_check_manifest(const bpi_home *home, const bpi_manifest *manifest, bp_error *error)
+{
+    if (manifest->ro_compat != 0) {
+        return bpi_error_set(error, BP_ERR_VERSION,
+                             "the store has features 0x%llx that this library must not write beside",
+                             (unsigned long long)manifest->ro_compat);
+    }
+    if (home->log == NULL) {
+        bpi_error_set(error, BP_ERR_CORRUPT, "the log of the store is missing");
+        bpi_error_file(error, "%s/log", home->path);
+        return BP_ERR_CORRUPT;
+    }
+    return BP_OK;
+}
+
 static bp_status load_or_make(bpi_log *log, const bpi_log_options *options, bp_error *error)
 {
     bp_status status = bpi_catalog_load(&log->home, &log->catalog, error);
     if (status == BP_ERR_NOT_FOUND) {
         return make_store(log, options, error);
     }
-    if (status == BP_OK && (log->catalog.manifest.ro_compat) != 0) {
-        return bpi_error_set(error, BP_ERR_VERSION,
-                             "the store has features 0x%llx that this library must not write beside",
-                             (unsigned long long)log->catalog.manifest.ro_compat);
-    }
-    if (status == BP_OK && log->home.log == NULL) {
-        bpi_error_set(error, BP_ERR_CORRUPT, "the log of the store is missing");
-        bpi_error_file(error, "%s/log", log->home.path);
-        return BP_ERR_CORRUPT;
+    if (status == BP_OK) {
+        status = bpi_log_check_manifest(&log->home, &log->catalog.manifest, error);
     }
     return status == BP_OK ? settle_first(log, error) : status;
 }
@@ -208,7 +214,7 @@ bp_status bpi_log_open(bpi_log *log, const char *path, const bpi_log_options *op
     bpi_log_init_locks(log);
     bp_status status = bpi_home_open(&log->home, path, options->create, error);
     if (status == BP_OK) {
-        status = check_place(log, options, error);
+        status = bpi_log_check_place(&log->home, options->create, options->exclusive, error);
     }
     if (status == BP_OK) {
         status = take_lock(log, error);

@@ -6,6 +6,15 @@
 
 #include "log/log.h"
 
+/* What stands before the reason why no store is made where segments without a manifest lie. */
+#define BPI_NO_MANIFEST "there is no MANIFEST and no new store can be made"
+
+/* Before anything is made in a directory: it is a store, or empty, or what an interrupted making left. */
+bp_status bpi_log_check_place(const bpi_home *home, bool create, bool exclusive, bp_error *error);
+
+/* May this library write beside what the manifest says, and is there a log? */
+bp_status bpi_log_check_manifest(const bpi_home *home, const bpi_manifest *manifest, bp_error *error);
+
 void bpi_log_init_locks(bpi_log *log);
 
 /* Reads the log, judges its end, cuts, claims it under a new epoch, and sets up what writing needs. */

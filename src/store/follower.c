@@ -43,7 +43,8 @@ static bp_status open_segment(bpi_follower *follower, const bpi_segment_entry *e
                             follower->catalog.manifest.segment_size, false, segment_out, error);
 }
 
-static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence, bp_error *error)
+bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,
+                                     bp_error *error)
 {
     bp_store *store = argument;
     bpi_follower *follower = &store->follower;
@@ -78,7 +79,8 @@ static bp_status load_catalog(const bpi_home *home, bpi_catalog *catalog, bp_err
 static bp_status begin_walk(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, bpi_indexing_tail, bpi_indexing_covered, begin_segment, bpi_store_load_record};
+    bpi_walk_calls calls = {store, bpi_indexing_tail, bpi_indexing_covered, bpi_follower_begin_segment,
+                            bpi_store_load_record};
     bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
     follower->walking = status == BP_OK;
     return status;
@@ -278,16 +280,21 @@ static bp_status first_look(bp_store *store, bp_error *error)
     return status;
 }
 
-bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
+void bpi_follower_set_home(bp_store *store)
 {
     const bp_options *o = &store->options;
+    store->follower.home = (bpi_home){.io = o->io,
+                                      .clock = o->clock,
+                                      .random = o->random,
+                                      .allocator = store->allocator,
+                                      .hook = o->log,
+                                      .sync_mode = o->sync_mode};
+}
+
+bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
+{
     bpi_follower *follower = &store->follower;
-    follower->home = (bpi_home){.io = o->io,
-                                .clock = o->clock,
-                                .random = o->random,
-                                .allocator = store->allocator,
-                                .hook = o->log,
-                                .sync_mode = o->sync_mode};
+    bpi_follower_set_home(store);
     (void)pthread_mutex_init(&follower->lock, NULL);
     bp_status status = bpi_home_open(&follower->home, path, false, error);
     if (status == BP_OK) {

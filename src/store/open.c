@@ -96,7 +96,7 @@ static bp_status check_options(const bp_options *o, bp_error *error)
     return check_tables(o, error);
 }
 
-static bp_status take_options(const bp_options *given, bp_options *options, bp_error *error)
+bp_status bpi_store_take_options(const bp_options *given, bp_options *options, bp_error *error)
 {
     bp_options_init(options);
     bp_status status = bpi_options_take(given, offsetof(bp_options, incremental_projection), options, sizeof *options,
@@ -114,7 +114,7 @@ static bp_status take_options(const bp_options *given, bp_options *options, bp_e
     return check_options(options, error);
 }
 
-static void store_free(bp_store *store)
+void bpi_store_free(bp_store *store)
 {
     bpi_heap *heap = store->heap;
     bpi_indexing_end(store);
@@ -131,8 +131,7 @@ static void store_free(bp_store *store)
     bpi_heap_leave(heap);
 }
 
-static bp_status store_new(const char *path, const bp_options *options, bool reader, bp_store **store_out,
-                           bp_error *error)
+bp_status bpi_store_new(const char *path, const bp_options *options, bool reader, bp_store **store_out, bp_error *error)
 {
     bpi_heap *heap = bpi_heap_new(options->allocator);
     bp_store *store = heap == NULL ? NULL : bpi_allocate_zero(&heap->table, sizeof *store);
@@ -153,7 +152,7 @@ static bp_status store_new(const char *path, const bp_options *options, bool rea
     store->index = code != 0 ? NULL : bpi_index_new(store->allocator, options->layout, key);
     store->path = bpi_allocate(store->allocator, strlen(path) + 1);
     if (store->index == NULL || store->path == NULL) {
-        store_free(store);
+        bpi_store_free(store);
         return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes")
                          : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the store");
     }
@@ -323,9 +322,9 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     }
     bp_options all;
     bp_store *store = NULL;
-    bp_status status = take_options(options, &all, error);
+    bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = store_new(path, &all, false, &store, error);
+        status = bpi_store_new(path, &all, false, &store, error);
     }
     if (store == NULL) {
         return status;
@@ -333,7 +332,7 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     store->reindex = reindex;
     status = open_log(store, path, error);
     if (status != BP_OK) {
-        store_free(store);
+        bpi_store_free(store);
         return status;
     }
     store->id = store->log.catalog.manifest.store_id;
@@ -361,16 +360,16 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     }
     bp_options all;
     bp_store *store = NULL;
-    bp_status status = take_options(options, &all, error);
+    bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = store_new(path, &all, true, &store, error);
+        status = bpi_store_new(path, &all, true, &store, error);
     }
     if (store == NULL) {
         return status;
     }
     status = bpi_follower_open(store, path, error);
     if (status != BP_OK) {
-        store_free(store);
+        bpi_store_free(store);
         return status;
     }
     bpi_store_flow(store, "open-reader", bpi_index_published(store->index));
@@ -418,7 +417,7 @@ bp_status bp_close(bp_store *store, bp_error *error)
     if (status != BP_ERR_FORKED) {
         bpi_store_flow(store, "close", 0);
     }
-    store_free(store);
+    bpi_store_free(store);
     return status;
 }
 

@@ -80,6 +80,13 @@ struct bp_store {
     _Atomic bool hooked; /* a thread is inside of a hook */
 };
 
+/* The options as they are in effect: the defaults in place of NULL and zero; out of range is BP_ERR_ARGUMENT. */
+bp_status bpi_store_take_options(const bp_options *given, bp_options *options, bp_error *error);
+/* A handle without a log, with options that were taken. */
+bp_status bpi_store_new(const char *path, const bp_options *options, bool reader, bp_store **store_out,
+                        bp_error *error);
+void bpi_store_free(bp_store *store);
+
 /* bp_open; `reindex`: without what index files say, which are removed first. */
 bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
                          bp_error *error);
@@ -113,5 +120,10 @@ void bpi_store_flow(const bp_store *store, const char *name, uint64_t number);
 bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error);
 bp_status bpi_follower_refresh(bp_store *store, bp_error *error);
 void bpi_follower_close(bp_store *store);
+/* A bpi_segment_begin_fn of a reader's walk; the argument is the store. */
+bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,
+                                     bp_error *error);
+/* The tables of a reader, from its options. */
+void bpi_follower_set_home(bp_store *store);
 
 #endif

@@ -42,14 +42,14 @@ def same(what, documented, real):
         sys.exit(f"{what}: only there {sorted(documented - real)}, only in the help {sorted(real - documented)}")
 
 
-verbs = re.findall(r"^  ([a-z]+) +\S", ask("--help").split("Verbs:\n")[1].split("\n\n")[0], re.MULTILINE)
+verbs = re.findall(r"^  ([a-z-]+) +\S", ask("--help").split("Verbs:\n")[1].split("\n\n")[0], re.MULTILINE)
 own, region = {}, {}
 for verb in verbs:
     parts = ask(verb, "--help").split("\nThe region: ")
     own[verb] = options(parts[0])
     region[verb] = options(parts[1]) if len(parts) > 1 else set()
 regions = set().union(*region.values())
-assert len(verbs) == 19 and all(r in (set(), regions) for r in region.values()) and len(regions) == 12
+assert len(verbs) >= 20 and all(r in (set(), regions) for r in region.values()) and len(regions) == 12
 
 # The manual page: a .SS for each verb, a .TP for each option.
 def page_options(text):
@@ -59,7 +59,7 @@ def page_options(text):
 
 sections = re.split(r"^\.SH ", page, flags=re.MULTILINE)
 body = next(s for s in sections if s.startswith("VERBS"))
-parts = re.split(r"^\.SS batpak ([a-z]+)", body, flags=re.MULTILINE)
+parts = re.split(r"^\.SS batpak ([a-z-]+)", body, flags=re.MULTILINE)
 same("verbs of the manual page", set(parts[1::2]), set(verbs))
 for verb, text in zip(parts[1::2], parts[2::2]):
     same(f"{verb} in the manual page", page_options(text), own[verb])
@@ -81,7 +81,7 @@ def zsh_options(text):
     both = re.findall(r"^ +'[^']*'\{-(\w)\+?,--([a-z-]+)(=?)\}", text, re.MULTILINE)
     return {("", n, e == "=") for n, e in long} | {(l, n, e == "=") for l, n, e in both} - {("h", "help", False)}
 
-same("verbs for zsh", set(re.findall(r"^        '([a-z]+):", zsh, re.MULTILINE)) - {"help"}, set(verbs))
+same("verbs for zsh", set(re.findall(r"^        '([a-z-]+):", zsh, re.MULTILINE)) - {"help"}, set(verbs))
 for verb in verbs:
     text = re.search(rf"^    {verb}\)\n(.*?)^        ;;", zsh, re.MULTILINE | re.DOTALL).group(1)
     same(f"{verb} for zsh", zsh_options(text), own[verb])
@@ -89,9 +89,9 @@ for verb in verbs:
 same("regions for zsh", zsh_options(re.search(r"region=\((.*?)^    \)", zsh, re.MULTILINE | re.DOTALL).group(1)), regions)
 
 # fish.
-same("verbs for fish", set(re.findall(r"^complete -c batpak -n __fish_use_subcommand -a ([a-z]+)", fish, re.MULTILINE)) - {"help"}, set(verbs))
+same("verbs for fish", set(re.findall(r"^complete -c batpak -n __fish_use_subcommand -a ([a-z-]+)", fish, re.MULTILINE)) - {"help"}, set(verbs))
 real = {}
-for condition, name, rest in re.findall(r"^complete -c batpak -n '__fish_seen_subcommand_from ([a-z ]+)' -l ([a-z-]+)(.*)", fish, re.MULTILINE):
+for condition, name, rest in re.findall(r"^complete -c batpak -n '__fish_seen_subcommand_from ([a-z -]+)' -l ([a-z-]+)(.*)", fish, re.MULTILINE):
     letter = re.match(r" -s (\w)", rest)
     real.setdefault(condition, set()).add((letter.group(1) if letter else "", name, " -r" in rest.split(" -d ")[0]))
 for verb in verbs:

@@ -2,7 +2,7 @@
 # The command line itself: what is shown without arguments, help, and every way of getting it wrong.
 source "$BATPAK_SOURCE/tests/cli/lib.bash"
 
-verbs="init append import export get query stream tail walk kinds verify stats dump seal reindex consumers bench policy why"
+verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery reindex consumers bench policy why"
 
 # Alone: five commands to copy, and they work as they stand.
 run 0

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,22 @@ bp_status bpi_error_set(bp_error *error, bp_status status, const char *format, .
     bpi_format_cut(message, sizeof(message), format, arguments);
     va_end(arguments);
     set_message(error, status, 0, message);
+    return status;
+}
+
+bp_status bpi_error_words(bp_error *error, bp_status status, const char *message, size_t size)
+{
+    if (error == NULL) {
+        return status;
+    }
+    size = size < BP_ERROR_MESSAGE_SIZE ? size : BP_ERROR_MESSAGE_SIZE - 1;
+    memset(error, 0, offsetof(bp_error, message));
+    memmove(error->message, message, size);
+    error->status = status;
+    error->message[size] = '\0';
+    error->file[0] = '\0';
+    error->hint[0] = '\0';
+    error->entity[0] = '\0';
     return status;
 }
 

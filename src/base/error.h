@@ -14,6 +14,9 @@
 /* Resets the error and writes status and message. */
 bp_status bpi_error_set(bp_error *error, bp_status status, const char *format, ...) BPI_PRINTF(3, 4);
 
+/* The same with a message of `size` bytes that is ready, where time counts. */
+bp_status bpi_error_words(bp_error *error, bp_status status, const char *message, size_t size);
+
 /* The same for a system error: "<message>: <text of os_error>"; ENOSPC and EDQUOT give BP_ERR_NO_SPACE, ENOMEM
  * BP_ERR_NO_MEMORY, ENOENT BP_ERR_NOT_FOUND, all else BP_ERR_IO. */
 bp_status bpi_error_system(bp_error *error, int os_error, const char *format, ...) BPI_PRINTF(3, 4);

@@ -220,18 +220,18 @@ static bool is_it(const bpi_block *block, uint32_t row, const bp_id *id, uint32_
     return confirms(block, row, id);
 }
 
-static bool find_sealed(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out)
+static bool find_sealed(const bpi_block *block, const bpi_wanted *wanted, uint32_t end, uint32_t *row_out)
 {
     const bpi_image *image = block->image;
     uint32_t at = 0;
     uint32_t stop = 0;
-    if (!bpi_image_may_have(image, fingerprint)) {
+    if (BPI_LIKELY(!bpi_image_may_have(image, wanted))) {
         return false;
     }
-    bpi_hashed_bucket(&image->ids, fingerprint, &at, &stop);
+    bpi_hashed_bucket(&image->ids, wanted->fingerprint, &at, &stop);
     for (; at < stop; at++) {
         bpi_pair pair = bpi_pair_at(&image->ids.pairs, at);
-        if (pair.key == fingerprint && pair.row < end && is_it(block, pair.row, id, end)) {
+        if (pair.key == wanted->fingerprint && pair.row < end && is_it(block, pair.row, wanted->id, end)) {
             *row_out = pair.row;
             return true;
         }
@@ -239,15 +239,15 @@ static bool find_sealed(const bpi_block *block, const bp_id *id, uint32_t finger
     return false;
 }
 
-bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out)
+bool bpi_block_find(const bpi_block *block, const bpi_wanted *wanted, uint32_t end, uint32_t *row_out)
 {
     if (block->image != NULL) {
-        return bpi_id_range_has(&block->id_range, id) && find_sealed(block, id, fingerprint, end, row_out);
+        return bpi_id_range_has(&block->id_range, wanted) && find_sealed(block, wanted, end, row_out);
     }
-    bpi_probe probe = bpi_table_probe(&block->ids, fingerprint);
+    bpi_probe probe = bpi_table_probe(&block->ids, wanted->fingerprint);
     uint32_t row;
     while ((row = bpi_probe_next(&probe)) != BPI_TABLE_END) {
-        if (row < end && is_it(block, row, id, end)) {
+        if (row < end && is_it(block, row, wanted->id, end)) {
             *row_out = row;
             return true;
         }
@@ -281,15 +281,15 @@ uint32_t bpi_blocks_rows(const bpi_blocks *blocks, size_t i, uint64_t end)
     return end <= first ? 0 : (uint32_t)(end - first);
 }
 
-/* Asks the memory for what the next few blocks will be looked at for. */
-static void prefetch_ids(const bpi_blocks *blocks, size_t i, const bp_id *id, uint32_t fingerprint)
+/* Asks the memory for what the blocks [i - FIND_AHEAD, i) will be looked at for. */
+static void prefetch_ids(const bpi_blocks *blocks, size_t i, const bpi_wanted *wanted)
 {
     for (size_t ahead = 0; ahead < FIND_AHEAD && ahead < i; ahead++) {
         const bpi_block *block = blocks->block[i - 1 - ahead];
         if (block->image == NULL) {
-            bpi_table_prefetch(&block->ids, fingerprint);
-        } else if (bpi_id_range_has(&block->id_range, id)) {
-            bpi_image_prefetch(block->image, fingerprint);
+            bpi_table_prefetch(&block->ids, wanted->fingerprint);
+        } else if (bpi_id_range_has(&block->id_range, wanted)) {
+            bpi_image_prefetch(block->image, wanted->fingerprint);
         }
     }
 }
@@ -300,12 +300,16 @@ bp_status bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t
     if (blocks->count == 0) {
         return BP_ERR_NOT_FOUND;
     }
-    uint32_t fingerprint = bpi_fingerprint(id, blocks->block[0]->key);
+    bpi_wanted wanted;
+    bpi_wanted_init(&wanted, id, bpi_fingerprint(id, blocks->block[0]->key));
     for (size_t i = blocks->count; i > 0; i--) {
         if ((blocks->count - i) % FIND_AHEAD == 0) {
-            prefetch_ids(blocks, i, id, fingerprint);
+            prefetch_ids(blocks, i, &wanted);
         }
-        const bpi_block *block = NULL;
+        const bpi_block *block = blocks->block[i - 1];
+        if (block->image != NULL && !bpi_id_range_has(&block->id_range, &wanted)) {
+            continue; /* the range is of the header, which was judged when the file was opened */
+        }
         bool found = false;
         uint32_t row = 0;
         do {
@@ -313,7 +317,7 @@ bp_status bpi_blocks_find_id(const bpi_blocks *blocks, const bp_id *id, uint64_t
             if (status != BP_OK) {
                 return status;
             }
-            found = bpi_block_find(block, id, fingerprint, bpi_blocks_rows(blocks, i - 1, end), &row);
+            found = bpi_block_find(block, &wanted, bpi_blocks_rows(blocks, i - 1, end), &row);
         } while (bpi_block_broken(block));
         if (found) {
             *sequence_out = block->first + row;

@@ -20,6 +20,8 @@
 #include "index/rows.h"
 #include "index/table.h"
 
+typedef struct bpi_blocks bpi_blocks;
+
 /* The rows of one segment within a block. */
 typedef struct bpi_part {
     bpi_segment *segment; /* held */
@@ -47,13 +49,13 @@ struct bpi_block {
 };
 
 /* In order of sequence. */
-typedef struct bpi_blocks {
+struct bpi_blocks {
     bpi_index *index; /* held */
     _Atomic uint32_t references;
     size_t count;
     size_t capacity;
     bpi_block *block[];
-} bpi_blocks;
+};
 
 /* What an id table keeps of an id; also what a row keeps of a correlation and a cause. */
 uint32_t bpi_fingerprint(const bp_id *id, uint64_t key);
@@ -97,7 +99,7 @@ const bpi_part *bpi_block_part(const bpi_block *block, uint32_t row);
 
 /* Looks for an id among the rows below `end`; the record has confirmed it. A damaged record counts as found: whoever
  * reads it sees the damage, where "not there" would be a guess. */
-bool bpi_block_find(const bpi_block *block, const bp_id *id, uint32_t fingerprint, uint32_t end, uint32_t *row_out);
+bool bpi_block_find(const bpi_block *block, const bpi_wanted *wanted, uint32_t end, uint32_t *row_out);
 
 /* Reads the record of a row; batch and batch_count are not set. */
 bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error);

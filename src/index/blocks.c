@@ -88,18 +88,43 @@ const bpi_blocks *bpi_index_mine(bpi_index *index)
 
 /* ---- views ---- */
 
+void bpi_view_take(bpi_index *index, bpi_view *view_out)
+{
+    atomic_init(&view_out->references, 1);
+    pthread_mutex_lock(&index->lock);
+    view_out->blocks = bpi_blocks_hold(atomic_load_explicit(&index->current, memory_order_relaxed));
+    view_out->end = bpi_index_published(index);
+    view_out->generation = atomic_load_explicit(&index->generation, memory_order_relaxed);
+    pthread_mutex_unlock(&index->lock);
+}
+
+void bpi_view_move(bpi_view *view, bpi_view *view_out)
+{
+    atomic_init(&view_out->references, 1);
+    view_out->blocks = view->blocks;
+    view_out->end = view->end;
+    view_out->generation = view->generation;
+    view->blocks = NULL;
+}
+
+void bpi_view_share(const bpi_view *view, bpi_view *view_out)
+{
+    bpi_view other = {.blocks = bpi_blocks_hold(view->blocks), .end = view->end, .generation = view->generation};
+    bpi_view_move(&other, view_out);
+}
+
+void bpi_view_leave(bpi_view *view)
+{
+    bpi_blocks_drop(view->blocks);
+    view->blocks = NULL;
+}
+
 bpi_view *bpi_view_pin(bpi_index *index)
 {
     bpi_view *view = bpi_allocate(&index->allocator, sizeof *view);
-    if (view == NULL) {
-        return NULL;
+    if (view != NULL) {
+        bpi_view_take(index, view);
     }
-    atomic_init(&view->references, 1);
-    pthread_mutex_lock(&index->lock);
-    view->blocks = bpi_blocks_hold(atomic_load_explicit(&index->current, memory_order_relaxed));
-    view->end = bpi_index_published(index);
-    view->generation = atomic_load_explicit(&index->generation, memory_order_relaxed);
-    pthread_mutex_unlock(&index->lock);
     return view;
 }
 

@@ -38,13 +38,6 @@ struct bpi_index {
     _Atomic uint64_t repairs;
 };
 
-struct bpi_view {
-    _Atomic uint32_t references;
-    bpi_blocks *blocks; /* held */
-    uint64_t end;
-    uint32_t generation;
-};
-
 /* Frees the struct when nothing needs it any more. */
 void bpi_index_release(bpi_index *index);
 

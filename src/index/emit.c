@@ -354,7 +354,7 @@ static void emit_filter(emitter *e)
     merge_begin(&merge, e, BPI_SECTION_IDS);
     bpi_sink_begin(e->sink, e->header, BPI_SECTION_ID_FILTER);
     while (merge_next(&merge, &pair)) {
-        unsigned bits[3];
+        uint16_t bits[3];
         for (; at < bpi_filter_line(lines, pair.key); at++) {
             bpi_sink_put(e->sink, line, sizeof line);
             memset(line, 0, sizeof line);

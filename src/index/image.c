@@ -246,16 +246,16 @@ static const uint64_t *line_of(const bpi_image *image, uint32_t fingerprint)
 void bpi_image_prefetch(const bpi_image *image, uint32_t fingerprint)
 {
     BPI_PREFETCH(line_of(image, fingerprint));
+    BPI_PREFETCH(&image->ids.starts[bpi_bucket_of(image->ids.buckets, fingerprint)]);
 }
 
-bool bpi_image_may_have(const bpi_image *image, uint32_t fingerprint)
+bool bpi_image_may_have(const bpi_image *image, const bpi_wanted *wanted)
 {
-    const uint64_t *line = line_of(image, fingerprint);
-    unsigned bits[3];
+    const uint64_t *line = line_of(image, wanted->fingerprint);
+    const uint16_t *bits = wanted->bits;
     if (!bpi_see(image->pages, line, BPI_FILTER_WORDS * sizeof *line)) {
         return false;
     }
-    bpi_filter_bits(fingerprint, bits);
     return (line[bits[0] >> 6] >> (bits[0] & 63) & line[bits[1] >> 6] >> (bits[1] & 63) &
             line[bits[2] >> 6] >> (bits[2] & 63) & 1) != 0;
 }
@@ -265,18 +265,21 @@ void bpi_id_range_init(bpi_id_range *range)
     *range = (bpi_id_range){.least_ms = UINT64_MAX, .greatest_ms = 0, .others = false};
 }
 
-/* The milliseconds of a UUIDv7. */
+/* The milliseconds of a UUIDv7: its first six bytes. */
 static bool v7_ms(const bp_id *id, uint64_t *ms_out)
 {
-    if (id->bytes[6] >> 4 != 7 || id->bytes[8] >> 6 != 2) {
-        return false;
-    }
-    uint64_t ms = 0;
-    for (unsigned i = 0; i < 6; i++) {
-        ms = ms << 8 | id->bytes[i];
-    }
-    *ms_out = ms;
-    return true;
+    const uint8_t *b = id->bytes;
+    *ms_out = (uint64_t)b[0] << 40 | (uint64_t)b[1] << 32 | (uint64_t)b[2] << 24 | (uint64_t)b[3] << 16 |
+              (uint64_t)b[4] << 8 | b[5];
+    return b[6] >> 4 == 7 && b[8] >> 6 == 2;
+}
+
+void bpi_wanted_init(bpi_wanted *wanted, const bp_id *id, uint32_t fingerprint)
+{
+    wanted->id = id;
+    wanted->fingerprint = fingerprint;
+    wanted->v7 = v7_ms(id, &wanted->ms);
+    bpi_filter_bits(fingerprint, wanted->bits);
 }
 
 void bpi_id_range_add(bpi_id_range *range, const bp_id *id)
@@ -288,12 +291,6 @@ void bpi_id_range_add(bpi_id_range *range, const bp_id *id)
     }
     range->least_ms = ms < range->least_ms ? ms : range->least_ms;
     range->greatest_ms = ms > range->greatest_ms ? ms : range->greatest_ms;
-}
-
-bool bpi_id_range_has(const bpi_id_range *range, const bp_id *id)
-{
-    uint64_t ms = 0;
-    return v7_ms(id, &ms) ? ms >= range->least_ms && ms <= range->greatest_ms : range->others;
 }
 
 /* ---- names ---- */

@@ -68,23 +68,37 @@ static inline uint32_t bpi_filter_line(uint32_t lines, uint32_t fingerprint)
     return bpi_bucket_of(lines, fingerprint);
 }
 
-static inline void bpi_filter_bits(uint32_t fingerprint, unsigned bits_out[3])
+static inline void bpi_filter_bits(uint32_t fingerprint, uint16_t bits_out[3])
 {
     uint64_t mixed = (uint64_t)fingerprint * UINT64_C(0x9e3779b97f4a7c15);
-    bits_out[0] = (unsigned)(mixed >> 55);
-    bits_out[1] = (unsigned)(mixed >> 46) & 511;
-    bits_out[2] = (unsigned)(mixed >> 37) & 511;
+    bits_out[0] = (uint16_t)(mixed >> 55);
+    bits_out[1] = (uint16_t)(mixed >> 46 & 511);
+    bits_out[2] = (uint16_t)(mixed >> 37 & 511);
 }
+
+/* What is looked for in all blocks, worked out once. */
+typedef struct bpi_wanted {
+    const bp_id *id;
+    uint64_t ms; /* of a UUIDv7 */
+    uint32_t fingerprint;
+    bool v7;
+    uint16_t bits[3]; /* bpi_filter_bits */
+} bpi_wanted;
+
+void bpi_wanted_init(bpi_wanted *wanted, const bp_id *id, uint32_t fingerprint);
 
 /* Asks the memory for what bpi_image_may_have looks at. */
 void bpi_image_prefetch(const bpi_image *image, uint32_t fingerprint);
 /* False: there is no such id for sure (or the page is not right, and the image broken). */
-bool bpi_image_may_have(const bpi_image *image, uint32_t fingerprint);
+bool bpi_image_may_have(const bpi_image *image, const bpi_wanted *wanted);
 
 /* Notes an id; can an id lie within? */
 void bpi_id_range_init(bpi_id_range *range);
 void bpi_id_range_add(bpi_id_range *range, const bp_id *id);
-bool bpi_id_range_has(const bpi_id_range *range, const bp_id *id);
+static inline bool bpi_id_range_has(const bpi_id_range *range, const bpi_wanted *wanted)
+{
+    return wanted->v7 ? wanted->ms >= range->least_ms && wanted->ms <= range->greatest_ms : range->others;
+}
 
 /* ---- names ---- */
 

@@ -153,10 +153,21 @@ void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out);
 /* ---- readers ---- */
 
 /* A pinned view: what was published when it was taken, for as long as it is held. */
-typedef struct bpi_view bpi_view;
+typedef struct bpi_view {
+    _Atomic uint32_t references;
+    struct bpi_blocks *blocks; /* held */
+    uint64_t end;
+    uint32_t generation;
+} bpi_view;
 bpi_view *bpi_view_pin(bpi_index *index); /* NULL: no memory */
 bpi_view *bpi_view_hold(bpi_view *view);
 void bpi_view_drop(bpi_view *view);
+/* The same in the caller's own memory, for one who does not share it: never held or dropped, but given back by leave. */
+void bpi_view_take(bpi_index *index, bpi_view *view_out);
+/* Such a view of what another has, or what it had, which need not be given back any more then. */
+void bpi_view_share(const bpi_view *view, bpi_view *view_out);
+void bpi_view_move(bpi_view *view, bpi_view *view_out);
+void bpi_view_leave(bpi_view *view);
 uint64_t bpi_view_end(const bpi_view *view); /* events below this sequence are in it */
 
 /* BP_ERR_NOT_FOUND (without words in the error), BP_ERR_CORRUPT. */

@@ -133,8 +133,9 @@ static uint32_t own_row(const bpi_scan *scan)
 {
     const bpi_query *query = &scan->query;
     uint32_t row = 0;
-    if (!bpi_block_find(scan->at, &query->correlation, query->correlation_key, scan->rows, &row) ||
-        row < scan->low_row || row >= scan->high_row ||
+    bpi_wanted wanted;
+    bpi_wanted_init(&wanted, &query->correlation, query->correlation_key);
+    if (!bpi_block_find(scan->at, &wanted, scan->rows, &row) || row < scan->low_row || row >= scan->high_row ||
         (bpi_row_u8(scan->at->rows, row, BPI_ROW_BITS) & BPI_ROW_CORRELATED) != 0) {
         return BPI_TABLE_END;
     }

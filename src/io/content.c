@@ -6,6 +6,7 @@
  * hold is neither moved nor grown: what would need that is refused.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,17 +16,84 @@
 
 enum { PLAIN_MIN = 512, PLAIN_MAX = 256 << 10, RESERVE_MIN = 64 << 20, ZERO_STEP = 4096 };
 
+/*
+ * Reservations of the usual size are kept for the next one: worlds come and go by the hundred thousand, and making address
+ * space, faulting its pages in and giving it back would be most of what each costs.
+ */
+enum { SPARE_MAX = 32 };
+
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    uint8_t *bytes;
+    size_t dirty;
+} spares[SPARE_MAX];
+static size_t spare_count;
+
+static bool keep_spare(const bpi_region *region)
+{
+    bool kept = false;
+    if (region->capacity == RESERVE_MIN && !region->foul && region->dirty <= PLAIN_MAX) {
+        (void)pthread_mutex_lock(&spare_lock);
+        kept = spare_count < SPARE_MAX;
+        if (kept) {
+            spares[spare_count].bytes = region->bytes;
+            spares[spare_count++].dirty = region->dirty;
+        }
+        (void)pthread_mutex_unlock(&spare_lock);
+    }
+    return kept;
+}
+
+static uint8_t *take_spare(size_t capacity)
+{
+    uint8_t *bytes = NULL;
+    size_t dirty = 0;
+    if (capacity == RESERVE_MIN) {
+        (void)pthread_mutex_lock(&spare_lock);
+        if (spare_count != 0) {
+            bytes = spares[--spare_count].bytes;
+            dirty = spares[spare_count].dirty;
+        }
+        (void)pthread_mutex_unlock(&spare_lock);
+    }
+    if (bytes != NULL) {
+        memset(bytes, 0, dirty);
+    }
+    return bytes;
+}
+
 void bpi_region_drop(bpi_region *region)
 {
     if (region == NULL || --region->refs != 0) {
         return;
     }
-    if (region->reserved) {
-        (void)munmap(region->bytes, region->capacity);
-    } else {
+    if (!region->reserved) {
         free(region->bytes);
+    } else if (!keep_spare(region)) {
+        (void)munmap(region->bytes, region->capacity);
     }
     free(region);
+}
+
+/* A file lets go of its region, and says how much of it is in use. */
+void bpi_region_leave(bpi_node *node)
+{
+    if (node->region != NULL) {
+        node->region->dirty = node->used > node->region->dirty ? node->used : node->region->dirty;
+    }
+    bpi_region_drop(node->region);
+    node->region = NULL;
+}
+
+static uint8_t *reserve(size_t capacity)
+{
+    uint8_t *spare = take_spare(capacity);
+    if (spare != NULL) {
+        return spare;
+    }
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *bytes = mmap(NULL, capacity, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
 }
 
 static bpi_region *region_new(size_t capacity, bool reserved)
@@ -34,14 +102,7 @@ static bpi_region *region_new(size_t capacity, bool reserved)
     if (region == NULL) {
         return NULL;
     }
-    void *bytes;
-    if (reserved) {
-        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-        bytes = mmap(NULL, capacity, PROT_READ | PROT_WRITE, flags, -1, 0);
-        bytes = bytes == MAP_FAILED ? NULL : bytes;
-    } else {
-        bytes = calloc(1, capacity);
-    }
+    uint8_t *bytes = reserved ? reserve(capacity) : calloc(1, capacity);
     if (bytes == NULL) {
         free(region);
         return NULL;
@@ -67,7 +128,7 @@ static int move_to_new(bpi_node *node, size_t size, bool reserved)
     if (node->region != NULL) {
         memcpy(region->bytes, node->region->bytes, node->used);
     }
-    bpi_region_drop(node->region);
+    bpi_region_leave(node);
     node->region = region;
     return 0;
 }
@@ -168,8 +229,7 @@ int bpi_content_detach(bpi_node *node)
         return 0;
     }
     if (node->used == 0) {
-        bpi_region_drop(node->region);
-        node->region = NULL;
+        bpi_region_leave(node);
         return 0;
     }
     return move_to_new(node, node->used, node->used > PLAIN_MAX);
@@ -214,6 +274,11 @@ int bpi_content_map(bp_file *handle, size_t size, bool writable, void **address_
     *map = (bpi_world_map){.region = node->region, .size = size, .next = file->maps};
     file->maps = map;
     node->region->refs++;
+    if (writable && size > BPI_WORLD_DIRECT_MAX) {
+        node->region->foul = true;
+    } else if (writable && node->region->dirty < size) {
+        node->region->dirty = size;
+    }
     if (writable && size <= BPI_WORLD_DIRECT_MAX && node->used < size) {
         node->used = size;
     }

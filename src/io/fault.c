@@ -24,8 +24,22 @@ static bpi_fault *enter(void *context)
     return fault;
 }
 
+/* Shows a step to the watcher, without the mutex: it may look at this world, copy it, and use it. */
+static void show(bpi_fault *fault, const bpi_fault_step *step)
+{
+    (void)pthread_mutex_unlock(&fault->mutex);
+    fault->watch(fault->watch_argument, step);
+    (void)pthread_mutex_lock(&fault->mutex);
+}
+
 static int leave(bpi_fault *fault, int result)
 {
+    if (fault->taken.what != NULL) {
+        bpi_fault_step step = fault->taken;
+        fault->taken = (bpi_fault_step){.what = NULL};
+        step.done = true;
+        show(fault, &step);
+    }
     (void)pthread_mutex_unlock(&fault->mutex);
     return result;
 }
@@ -36,15 +50,19 @@ static int planned_error(const bpi_fault *fault)
 }
 
 /* Counts a step and says what shall become of it: 0, or the error, and what kind of fault that is. */
-static int take_step(bpi_fault *fault, bpi_fault_kind *kind_out)
+static int take_step(bpi_fault *fault, bpi_fault_step step, bpi_fault_kind *kind_out)
 {
     const bpi_fault_plan *plan = &fault->plan;
     *kind_out = BPI_FAULT_NONE;
     if (fault->crashed) {
         return ESHUTDOWN;
     }
-    fault->steps++;
-    bool hit = fault->steps == plan->step || (plan->persistent && fault->steps > plan->step);
+    step.number = ++fault->steps;
+    if (fault->watch != NULL) {
+        show(fault, &step);
+        fault->taken = step;
+    }
+    bool hit = step.number == plan->step || (plan->persistent && step.number > plan->step);
     if (plan->step == 0 || plan->kind == BPI_FAULT_NONE || !hit) {
         return 0;
     }
@@ -52,6 +70,7 @@ static int take_step(bpi_fault *fault, bpi_fault_kind *kind_out)
     if (plan->kind == BPI_FAULT_CRASH) {
         bpi_fault_die(fault);
         fault->crashed = true;
+        fault->taken = (bpi_fault_step){.what = NULL};
         return ESHUTDOWN;
     }
     return planned_error(fault);
@@ -105,7 +124,7 @@ static int file_alive(const bpi_fault *fault, bp_file *file)
 static int make_name(bpi_fault *fault, bpi_node *parent, const char *name, bool is_directory, bpi_node **node_out)
 {
     bpi_fault_kind kind;
-    int result = take_step(fault, &kind);
+    int result = take_step(fault, (bpi_fault_step){.what = "create", .name = name}, &kind);
     if (result != 0) {
         return result;
     }
@@ -178,7 +197,7 @@ static int fault_dir_sync(void *context, bp_dir *dir)
     if (result != 0) {
         return leave(fault, result);
     }
-    result = take_step(fault, &kind);
+    result = take_step(fault, (bpi_fault_step){.what = "sync a directory"}, &kind);
     if (result == 0 && !fault->plan.sync_lies) {
         bpi_names_sync(node);
     } else if (kind == BPI_FAULT_SYNC_DROPS) {
@@ -210,7 +229,7 @@ static int fault_dir_rename(void *context, bp_dir *dir, const char *from, const 
     bpi_fault_kind kind;
     bpi_node *node = bpi_world_dir_of(dir)->node;
     int result = dir_alive(fault, dir);
-    result = result != 0 ? result : take_step(fault, &kind);
+    result = result != 0 ? result : take_step(fault, (bpi_fault_step){.what = "rename", .name = from}, &kind);
     result = result != 0 ? result : bpi_world_rename_check(node, from, to);
     if (result == 0 && strcmp(from, to) != 0) {
         bpi_names_change(node, BPI_CHANGE_RENAME, from, to, bpi_entries_find(&node->entries, from));
@@ -228,7 +247,7 @@ static int fault_dir_remove(void *context, bp_dir *dir, const char *name)
     bpi_fault_kind kind;
     bpi_node *node = bpi_world_dir_of(dir)->node;
     int result = dir_alive(fault, dir);
-    result = result != 0 ? result : take_step(fault, &kind);
+    result = result != 0 ? result : take_step(fault, (bpi_fault_step){.what = "remove", .name = name}, &kind);
     result = result != 0 ? result : bpi_world_remove_check(node, name);
     if (result == 0) {
         bpi_names_change(node, BPI_CHANGE_REMOVE, name, NULL, bpi_entries_find(&node->entries, name));
@@ -353,7 +372,7 @@ static int fault_file_write(void *context, bp_file *handle, uint64_t offset, con
     if (result != 0) {
         return leave(fault, result);
     }
-    result = take_step(fault, &kind);
+    result = take_step(fault, (bpi_fault_step){.what = "write", .offset = offset, .size = size}, &kind);
     if (result == 0) {
         result = do_write(file->node, offset, data, size);
     } else if (kind == BPI_FAULT_HALF) {
@@ -372,7 +391,7 @@ static int fault_file_sync(void *context, bp_file *file, bp_sync_mode mode)
     if (result != 0) {
         return leave(fault, result);
     }
-    result = take_step(fault, &kind);
+    result = take_step(fault, (bpi_fault_step){.what = "sync"}, &kind);
     if (result == 0 && !fault->plan.sync_lies) {
         bpi_history_sync(node);
     } else if (kind == BPI_FAULT_SYNC_DROPS) {
@@ -398,7 +417,7 @@ static int fault_file_allocate(void *context, bp_file *handle, uint64_t size)
     if (result == 0 && !file->writable) {
         result = EBADF;
     }
-    result = result != 0 ? result : take_step(fault, &kind);
+    result = result != 0 ? result : take_step(fault, (bpi_fault_step){.what = "allocate", .size = size}, &kind);
     if (result == 0) {
         if (size > file->node->size) {
             file->node->history.size_dropped = false;
@@ -446,7 +465,8 @@ static void fault_map_store(void *context, bp_file *file, void *address, uint64_
     bpi_fault_kind kind;
     bpi_node *node = bpi_world_file_of(file)->node;
     /* a store cannot report an error: it happens, unless the process dies before it */
-    bool dead = file_alive(fault, file) != 0 || take_step(fault, &kind) == ESHUTDOWN;
+    bpi_fault_step step = {.what = "store", .offset = offset, .size = size};
+    bool dead = file_alive(fault, file) != 0 || take_step(fault, step, &kind) == ESHUTDOWN;
     if (!dead && size != 0) {
         BPI_ASSERT(offset <= node->size && size <= node->size - offset);
         bpi_history_write(node, offset, data, size);

@@ -1,41 +1,54 @@
 /*
  * fault.h: the fault implementation of bp_io over a world in memory (tests only; not installed).
  *
- * The declared fault model. Every operation that changes something, or that could fail, is a numbered *step*:
- * dir_sync, dir_rename, dir_remove, file_open that creates, file_write, file_sync, file_allocate, map_store (each call
- * is one step; stores are steps of their own, so a crash can fall between two stores), and, counted apart as *calls*,
- * all the reading ones.
- *   - crash at step n: the step and everything after it fails with ESHUTDOWN and changes nothing more; then
- *     bpi_fault_power_cut or bpi_fault_process_kill makes the world that a restart finds.
- *   - power cut: for every file, each 512-byte sector written (or stored) since that file's last sync is kept or lost
- *     by the choice function, sector by sector in its latest version (a sector that was written twice keeps one of:
- *     the synced version, any later version - at least the first and the last must be choosable); file sizes: a
- *     growth since the last sync is kept or lost (lost sectors inside a kept growth read as zeros); names: each
- *     create, rename and remove since the directory's last sync is kept or lost, in order of a choice each.
- *   - process kill: everything written and stored is kept.
- *   - fail step n with a given errno, once or from then on; for file_write optionally after half of the bytes were
- *     written; for file_sync optionally "fsyncgate": it fails once, and the unsynced sectors covered are henceforth
- *     considered clean in memory although they never reach the disk.
- *   - a sync that lies (returns 0, does nothing) can be switched on.
- *   - reads: fail the n-th, short, or with one bit flipped.
- * Boot identity changes at a power cut (dir_place), not at a process kill. Locks vanish at both.
+ * The declared fault model: what may happen, and what the store makes of it. S: it survives, everything acknowledged is
+ * kept and nothing is said but what was cut. D: it detects it, a typed error, never a wrong answer. O: outside.
  *
- * What the model says beyond that:
+ *   unsynced data   each 512-byte sector of a file written since its last sync is lost or kept, in any of its versions,
+ *                   whatever becomes of others: so a write is torn at any sector, writes are reordered within a file
+ *                   and between files, a growth is lost or reads as zeros                                      S
+ *                   a sector torn in its middle, or with bytes nobody wrote                                    D, but for
+ *                                               the unvouched end of the log, where it is a tear like others (S)
+ *   unsynced names  each created, renamed or removed name is lost or kept, in any order                        S
+ *   syncs           fail (EIO, ENOSPC), once or for good; and forget what they covered                         S, the store
+ *                                               stops acknowledging until it is recovered or reopened
+ *                   lie: return 0 and do nothing                                  O while the power stays on; D afterwards
+ *                                               where a frontier or the manifest vouches for what is gone
+ *   reads           fail, are short where they should not be                                                   D
+ *                   with a flipped bit                          D (the unvouched end of the log: cut, and kept in .torn)
+ *   writes          fail (ENOSPC, EIO), with nothing or half of it done                                        S
+ *                   short or interrupted (EINTR) without a failure: bp_io goes on by itself (io.h), so the store never
+ *                                               sees it; src/io/posix_file.c is where, tests/io/test_posix.c shows it
+ *   memory          the nth allocation gives nothing, once or from then on                  S, BP_ERR_NO_MEMORY
+ *   time            the wall clock steps back, forward, stands still                        S, the HLC still increases
+ *                   the steady clock steps back                                             O
+ *   processes       die at any step (what they wrote and stored is kept; locks vanish)      S
+ *
+ * How it is made to happen. Every operation that changes something, or that could fail, is a numbered *step*: dir_sync,
+ * dir_rename, dir_remove, file_open that creates, dir_open that creates, file_write, file_sync, file_allocate, map_store
+ * (stores are steps of their own, so that a crash can fall between two), and, counted apart as *calls*, all the reading
+ * ones: dir_open, dir_open_at, dir_list, dir_place, file_open that does not create, file_size, file_read, map_open and
+ * file_lock.
+ *   - A plan fails a step (ERROR, HALF of a write, SYNC_DROPS) or crashes at it: that step and all behind it fail with
+ *     ESHUTDOWN and change nothing more; then bpi_fault_power_cut or bpi_fault_process_kill makes the world that a
+ *     restart finds. At any other step HALF and SYNC_DROPS are ERROR. A map_store has nobody to tell an error: only
+ *     CRASH stops it.
+ *   - A watcher is shown each step before and after it, and may copy the world there: a recording of one run gives the
+ *     worlds of a crash at every step.
+ *   - A power cut asks a choice function, directory by directory, the upper ones first: the changes of its names in order,
+ *     then its files by name; of a file its size, then its sectors. What is no longer reachable, or lies in a growth that was
+ *     lost, offers no choice. Of a sector that was written often the synced version, the first, the last and up to three before
+ *     the last can be chosen. A surviving change of a name is applied by its meaning, whatever became of those before it;
+ *     a node has one name. Writing what is there already changes nothing and offers no choice.
+ *   - After SYNC_DROPS the sectors it covered count as clean, although they never reach the disk.
+ *   - Boot identity changes at a power cut (dir_place), not at a process kill. Locks vanish at both.
  *   - Making a directory is a step too, and a name in its parent: until the parent is synced a power cut may take it
  *     back with all that is in it. The root, "", is there always; so a store's own directory needs a sync of the one
  *     above it.
- *   - Reading calls are dir_open, dir_open_at, dir_list, dir_place, file_open that does not create, file_size,
- *     file_read, map_open and file_lock.
- *   - HALF is half of a write and SYNC_DROPS a sync of a file or a directory; at any other step both are ERROR. A
- *     map_store has nobody to tell an error: only CRASH stops it.
- *   - Writing what is there already changes nothing and offers no choice. Of a sector that was written often the
- *     synced version, the first, the last and up to three before the last can be chosen.
- *   - A surviving change of a name is applied by its meaning, whatever became of those before it; a node has one name.
- *   - Choices are asked directory by directory, the upper ones first: the changes of its names, then its files by
- *     name; of a file its size, then its sectors. What is no longer reachable, or lies in a growth that was lost, offers none.
  *   - Stores that go past map_store are no steps. They are sectors like others (a power cut may take them back) in
  *     mappings of up to 64 KiB; beyond, a copy or a crash does not see them.
- *   - A restart (cut or kill) sets no plan; the counters go on.
+ *   - A restart (cut or kill) sets no plan and no watcher; the counters go on.
+ *   - Allocations fail through fault_memory.h; clocks are set by the tests' own (tests/support/world.h).
  */
 #ifndef BPI_IO_FAULT_H
 #define BPI_IO_FAULT_H
@@ -71,6 +84,23 @@ const bp_io *bpi_fault_io(bpi_fault *fault);
 
 /* Sets the plan and restarts both counters at 0. */
 void bpi_fault_set_plan(bpi_fault *fault, const bpi_fault_plan *plan);
+/* A step as a watcher sees it. */
+typedef struct bpi_fault_step {
+    uint64_t number;
+    const char *what; /* "write", "sync", "store", ... */
+    const char *name; /* of what is made, renamed or removed; else NULL */
+    uint64_t offset;  /* of a write or store */
+    uint64_t size;
+    bool done; /* it is behind us, whatever became of it; else it has not begun */
+} bpi_fault_step;
+
+/*
+ * Called by the thread that takes the step, without the world's mutex: it may look at the world, copy it and use it; steps
+ * that it takes itself are shown too. For one thread at a time. NULL: nobody watches.
+ */
+typedef void (*bpi_fault_watch_fn)(void *argument, const bpi_fault_step *step);
+void bpi_fault_watch(bpi_fault *fault, bpi_fault_watch_fn watch, void *argument);
+
 uint64_t bpi_fault_steps(const bpi_fault *fault); /* steps since set_plan */
 uint64_t bpi_fault_reads(const bpi_fault *fault);
 bool bpi_fault_crashed(const bpi_fault *fault);
@@ -90,6 +120,8 @@ typedef int (*bpi_fault_file_fn)(void *argument, const char *path, const uint8_t
 int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argument);
 int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out); /* malloc'd */
 int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data, uint64_t size); /* synced at once */
+/* How many sectors of a file, or changed names of a directory, a power cut may take back. */
+uint64_t bpi_fault_unsynced(bpi_fault *fault, const char *path);
 int bpi_fault_remove_file(bpi_fault *fault, const char *path);
 
 #endif

@@ -66,6 +66,14 @@ void bpi_fault_set_plan(bpi_fault *fault, const bpi_fault_plan *plan)
     leave(self);
 }
 
+void bpi_fault_watch(bpi_fault *fault, bpi_fault_watch_fn watch, void *argument)
+{
+    bpi_fault *self = enter(fault);
+    self->watch = watch;
+    self->watch_argument = argument;
+    leave(self);
+}
+
 uint64_t bpi_fault_steps(const bpi_fault *fault)
 {
     bpi_fault *self = enter(fault);
@@ -109,6 +117,8 @@ static bpi_fault *restart(bpi_fault *fault)
         bpi_fault_die(self);
     }
     self->crashed = false;
+    self->taken = (bpi_fault_step){.what = NULL};
+    self->watch = NULL;
     self->plan = (bpi_fault_plan){.kind = BPI_FAULT_NONE};
     return self;
 }
@@ -267,6 +277,19 @@ int bpi_fault_each_file(bpi_fault *fault, bpi_fault_file_fn visit, void *argumen
     int result = visit_all(self->world.root, visit, argument);
     leave(self);
     return result;
+}
+
+uint64_t bpi_fault_unsynced(bpi_fault *fault, const char *path)
+{
+    bpi_node *node;
+    uint64_t count = 0;
+    bpi_fault *self = enter(fault);
+    if (bpi_world_find(&self->world, path, &node) == 0) {
+        bpi_history_look(node);
+        count = node->is_directory ? node->names.count : node->history.count;
+    }
+    leave(self);
+    return count;
 }
 
 int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out)

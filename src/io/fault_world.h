@@ -19,6 +19,9 @@ struct bpi_fault {
     uint64_t reads;
     uint64_t boot;
     bool crashed; /* and not yet restarted */
+    bpi_fault_watch_fn watch;
+    void *watch_argument;
+    bpi_fault_step taken; /* the step under way, until the watcher was told that it is done; `what` NULL: none */
 };
 
 extern const bp_io bpi_fault_table;

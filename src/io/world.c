@@ -142,7 +142,7 @@ void bpi_nodes_bury(bpi_node *dying)
         bpi_entries_release(&node->entries, &dying);
         bpi_names_release(&node->names, &dying);
         bpi_history_fini(&node->history);
-        bpi_region_drop(node->region);
+        bpi_region_leave(node);
         free(node);
     }
 }

@@ -26,6 +26,8 @@ typedef struct bpi_region {
     uint8_t *bytes;
     size_t capacity;
     bool reserved; /* address space from mmap, not from malloc */
+    bool foul;     /* may have been stored to anywhere */
+    size_t dirty;  /* else bytes from here on are zero */
     unsigned refs; /* the file, and each mapping */
 } bpi_region;
 
@@ -132,6 +134,7 @@ static inline bpi_world_file *bpi_world_file_of(bp_file *file)
 /* ---- content.c: bytes and mappings ---- */
 
 void bpi_region_drop(bpi_region *region); /* NULL is allowed */
+void bpi_region_leave(bpi_node *node);    /* a node without one is allowed */
 
 size_t bpi_content_read(const bpi_node *node, uint64_t offset, void *buffer, size_t size);
 int bpi_content_write(bpi_node *node, uint64_t offset, const void *data, size_t size);

@@ -116,7 +116,8 @@ static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uin
 /* Copies [from, end) of a segment behind the start of another file. */
 static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, uint64_t from, uint64_t end)
 {
-    uint8_t *data = bpi_allocate(home->allocator, COPY_SIZE);
+    size_t most = end - from < COPY_SIZE ? (size_t)(end - from) : COPY_SIZE;
+    uint8_t *data = bpi_allocate(home->allocator, most);
     if (data == NULL) {
         return ENOMEM;
     }
@@ -133,24 +134,25 @@ static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, ui
         }
         at += wanted;
     }
-    bpi_release(home->allocator, data, COPY_SIZE);
+    bpi_release(home->allocator, data, most);
     return code;
 }
 
 /* From the end to the start: a crash in the midst leaves a shorter run of loose bytes, never a hole before them. */
 static int zero_range(const bpi_home *home, bp_file *file, uint64_t from, uint64_t end)
 {
-    uint8_t *zeros = bpi_allocate_zero(home->allocator, COPY_SIZE);
+    size_t most = end - from < COPY_SIZE ? (size_t)(end - from) : COPY_SIZE;
+    uint8_t *zeros = bpi_allocate_zero(home->allocator, most);
     if (zeros == NULL) {
         return ENOMEM;
     }
     int code = 0;
     for (uint64_t stop = end; stop > from && code == 0;) {
-        uint64_t size = stop - from < COPY_SIZE ? stop - from : COPY_SIZE;
+        uint64_t size = stop - from < most ? stop - from : most;
         code = home->io->file_write(home->io->context, file, stop - size, zeros, (size_t)size);
         stop -= size;
     }
-    bpi_release(home->allocator, zeros, COPY_SIZE);
+    bpi_release(home->allocator, zeros, most);
     if (code == 0) {
         code = home->io->file_sync(home->io->context, file, BP_SYNC_ALL);
     }

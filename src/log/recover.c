@@ -113,8 +113,8 @@ static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uin
     return EEXIST;
 }
 
-/* Copies [from, end) of a segment behind the start of another file. */
-static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, uint64_t from, uint64_t end)
+/* Copies [from, end) of a segment to `to` of another file, or of the same. */
+static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, uint64_t from, uint64_t end, uint64_t to)
 {
     size_t most = end - from < COPY_SIZE ? (size_t)(end - from) : COPY_SIZE;
     uint8_t *data = bpi_allocate(home->allocator, most);
@@ -130,12 +130,17 @@ static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, ui
             code = EIO;
         }
         if (code == 0) {
-            code = home->io->file_write(home->io->context, target, at - from, data, wanted);
+            code = home->io->file_write(home->io->context, target, to + (at - from), data, wanted);
         }
         at += wanted;
     }
     bpi_release(home->allocator, data, most);
     return code;
+}
+
+int bpi_write_again(const bpi_home *home, bp_file *file, uint64_t from, uint64_t end)
+{
+    return from < end ? copy_range(home, file, file, from, end, from) : 0;
 }
 
 /* From the end to the start: a crash in the midst leaves a shorter run of loose bytes, never a hole before them. */
@@ -167,7 +172,7 @@ static int cut_segment(const bpi_home *home, const bpi_segment_entry *entry, bp_
     if (code != 0) {
         return code;
     }
-    code = copy_range(home, file, torn, from, end);
+    code = copy_range(home, file, torn, from, end, 0);
     if (code == 0) {
         code = io->file_sync(io->context, torn, BP_SYNC_ALL);
     }

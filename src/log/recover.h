@@ -26,6 +26,12 @@ bp_status bpi_cut(const bpi_home *home, const bpi_catalog *catalog, const bpi_ve
                   bp_error *error);
 
 /*
+ * Writes [from, end) of a file over itself; 0 or an errno. When the process before had a sync that failed, these bytes may
+ * be in the system's memory alone and count as clean there: a sync by itself would not bring them to the medium.
+ */
+int bpi_write_again(const bpi_home *home, bp_file *file, uint64_t from, uint64_t end);
+
+/*
  * Judges files in log/ that no list names: a segment with a valid frame header anywhere is BP_ERR_CORRUPT; others are removed
  * when `remove` is set. catalog NULL: there is no manifest, so nothing is named.
  */

@@ -107,15 +107,29 @@ static void free_segments(settling *s)
     s->segments = NULL;
 }
 
-/* "An unclean open syncs the tail before it claims any of it." */
-static bp_status sync_tail(settling *s, size_t last, bp_error *error)
+static uint64_t greater(uint64_t a, uint64_t b)
 {
-    const bp_io *io = s->log->home.io;
-    for (size_t i = 0; i <= last; i++) {
-        if (s->log->catalog.entries[i].state != BPI_SEGMENT_OPEN || s->segments[i] == NULL) {
+    return a > b ? a : b;
+}
+
+/* "An unclean open syncs the tail before it claims any of it." What is behind `durable`, no sync that is known of has covered:
+ * one may have failed, so it is written once more first. */
+static bp_status sync_tail(settling *s, const bpi_log_walk *walk, const bpi_verdict *verdict, uint64_t durable,
+                           bp_error *error)
+{
+    const bpi_home *home = &s->log->home;
+    for (size_t i = 0; i <= verdict->index; i++) {
+        const bpi_segment_entry *entry = &s->log->catalog.entries[i];
+        if (entry->state != BPI_SEGMENT_OPEN || s->segments[i] == NULL) {
             continue;
         }
-        int code = io->file_sync(io->context, s->segments[i]->file, BP_SYNC_ALL);
+        bp_file *file = s->segments[i]->file;
+        uint64_t from = greater(durable, bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER));
+        uint64_t end = i == verdict->index ? verdict->p : bpi_lsn(entry->ordinal, walk->tails[i].end);
+        int code = from < end ? bpi_write_again(home, file, bpi_lsn_offset(from), bpi_lsn_offset(end)) : 0;
+        if (code == 0) {
+            code = home->io->file_sync(home->io->context, file, BP_SYNC_ALL);
+        }
         if (code != 0) {
             return bpi_error_system(error, code, "cannot sync the end of the log");
         }
@@ -317,8 +331,9 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
     bool changed = s->list_changed;
     const bpi_manifest *manifest = &log->catalog.manifest;
     s->clean = manifest->clean && cut == 0 && verdict.p == manifest->durable;
-    if (status == BP_OK && !s->clean) {
-        status = sync_tail(s, verdict.index, error); /* before any of it is sealed or claimed */
+    if (status == BP_OK && !s->clean) { /* before any of it is sealed or claimed */
+        uint64_t durable = greater(manifest->durable, greater(walk->chain.frontier, believed ? word.durable : 0));
+        status = sync_tail(s, walk, &verdict, durable, error);
     }
     if (status == BP_OK) {
         status = adopt_active(s, walk, &verdict, error);

@@ -207,6 +207,37 @@ static void a_retry_after_recovery_is_there_once(void **state)
     }
 }
 
+/* The sync failed, and the system forgot that the pages are not on the medium. They are still in its memory, where the next
+ * process of the same boot finds them, and a sync alone writes them no more. */
+static void what_a_failed_sync_forgot_is_written_again_by_the_next_opening(void **state)
+{
+    (void)state;
+    for (int durability = BP_DURABLE; durability <= BP_BUFFERED; durability++) {
+        bpt_world world;
+        bp_error error = {0};
+        bpt_world_fault(&world);
+        world.options.durability = (bp_durability)durability;
+        world.options.recovery_attempts = 0;
+        bp_store *store = bpt_open(&world);
+        bp_append_options options;
+        bp_append_options_init(&options);
+        options.durability = BP_BUFFERED;
+        bpt_put(store, "e", "first");
+        CHECK_OK(bp_append(store, bp_at("e", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error), &error);
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_SYNC_DROPS, .step = 1, .os_error = EIO});
+        assert_true(bpt_is_typed(bp_sync(store, &error)));
+        (void)bp_close(store, NULL);
+        store = bpt_open(&world); /* claims both events */
+        assert_int_equal(bp_store_frontiers(store).durable, 2);
+        (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
+        (void)bp_close(store, NULL);
+        store = bpt_open(&world);
+        assert_int_equal(bp_store_frontiers(store).published, 2);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +254,7 @@ int main(void)
         cmocka_unit_test(three_attempts_are_three),
         cmocka_unit_test(a_failed_handle_closes_and_says_so),
         cmocka_unit_test(a_retry_after_recovery_is_there_once),
+        cmocka_unit_test(what_a_failed_sync_forgot_is_written_again_by_the_next_opening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,9 @@ static size_t spare_count;
 static bool keep_spare(const bpi_region *region)
 {
     bool kept = false;
-    if (region->capacity == RESERVE_MIN && !region->foul && region->dirty <= PLAIN_MAX) {
+    size_t clean = (size_t)bpi_round_up(region->dirty, ZERO_STEP);
+    if (region->capacity == RESERVE_MIN && region->dirty <= PLAIN_MAX &&
+        (!region->foul || madvise(region->bytes + clean, region->capacity - clean, MADV_DONTNEED) == 0)) {
         (void)pthread_mutex_lock(&spare_lock);
         kept = spare_count < SPARE_MAX;
         if (kept) {

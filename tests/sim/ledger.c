@@ -1,0 +1,220 @@
+/*
+ * ledger.c: what was acknowledged.
+ *
+ * The ledger knows of each event what its caller asked for, and what its receipt or the first reading told. From then on
+ * every store that comes out of a crash must have the same, from the first event to some border between two commits.
+ */
+#include "sim/sim.h"
+
+const char *sim_entity(unsigned index)
+{
+    static const char *const names[SIM_ENTITIES] = {"order:1", "order:10", "order", "spieler:älice", "x"};
+    return names[index % SIM_ENTITIES];
+}
+
+const char *sim_scope(unsigned index)
+{
+    static const char *const names[SIM_SCOPES] = {"shop:eu", "räum"};
+    return names[index % SIM_SCOPES];
+}
+
+void sim_payload(uint64_t seed, uint8_t *bytes, size_t size)
+{
+    bpt_random random = {seed};
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t word = bpt_random_next(&random) | UINT64_C(0x0101010101010101);
+        memcpy(bytes + at, &word, size - at < 8 ? size - at : 8);
+    }
+}
+
+uint64_t sim_ledger_clock(const sim_ledger *ledger, unsigned entity, uint64_t count)
+{
+    uint64_t events = 0;
+    for (uint64_t at = 0; at < count; at++) {
+        events += !ledger->events[at].system && ledger->events[at].entity == entity;
+    }
+    return events;
+}
+
+bool sim_ledger_border(const sim_ledger *ledger, uint64_t count)
+{
+    return count >= ledger->count || ledger->events[count].batch == count;
+}
+
+uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from)
+{
+    while (from < ledger->count && ledger->events[from].system) {
+        from++;
+    }
+    return from < ledger->count ? from : BP_NONE;
+}
+
+/* ---- learning ---- */
+
+static bool holds(const bp_event *event, uint64_t seed, uint32_t size)
+{
+    static uint8_t bytes[SIM_PAYLOAD_MAX + 8];
+    sim_payload(seed, bytes, size);
+    return event->payload_size == size && (size == 0 || memcmp(event->payload, bytes, size) == 0);
+}
+
+static void check_asked(const bp_event *event, const sim_item *item)
+{
+    SIM_CHECK(bp_text_equal(event->entity, bp_text_of(sim_entity(item->entity))) &&
+                  bp_text_equal(event->scope, bp_text_of(sim_scope(item->scope))),
+              "event %llu stands in another place than was asked for", (unsigned long long)event->sequence);
+    SIM_CHECK(item->name != NULL || event->kind == item->kind, "event %llu has another kind",
+              (unsigned long long)event->sequence);
+    SIM_CHECK(bp_id_is_nil(&item->id) || bp_id_equal(&item->id, &event->id), "event %llu has another id",
+              (unsigned long long)event->sequence);
+    SIM_CHECK(holds(event, item->payload_seed, item->payload_size), "event %llu has another payload",
+              (unsigned long long)event->sequence);
+}
+
+/* How many items of that group there are. */
+static uint32_t group_size(const sim_item *items, size_t count, unsigned group)
+{
+    uint32_t size = 0;
+    for (size_t index = 0; index < count; index++) {
+        size += items[index].group == group;
+    }
+    return size;
+}
+
+static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item *items, size_t count, size_t *item)
+{
+    SIM_CHECK(ledger->count < SIM_EVENTS_MAX, "the ledger is full");
+    sim_event *known = &ledger->events[ledger->count];
+    *known = (sim_event){.hash = event->event_hash,
+                         .id = event->id,
+                         .clock = event->clock,
+                         .hlc = event->hlc,
+                         .batch = event->batch,
+                         .batch_count = event->batch_count,
+                         .kind = event->kind,
+                         .system = bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))};
+    SIM_CHECK(ledger->count == 0 || event->hlc > ledger->events[ledger->count - 1].hlc,
+              "the HLC of event %llu does not increase", (unsigned long long)event->sequence);
+    if (!known->system) {
+        SIM_CHECK(*item < count, "event %llu was not asked for", (unsigned long long)event->sequence);
+        const sim_item *asked = &items[(*item)++];
+        check_asked(event, asked);
+        uint64_t clock = sim_ledger_clock(ledger, asked->entity, ledger->count);
+        SIM_CHECK(event->clock == clock, "event %llu has clock %llu, not %llu", (unsigned long long)event->sequence,
+                  (unsigned long long)event->clock, (unsigned long long)clock);
+        uint64_t leading = 0; /* names for kinds */
+        while (event->batch + leading < ledger->count && ledger->events[event->batch + leading].system) {
+            leading++;
+        }
+        SIM_CHECK(event->batch_count == leading + group_size(items, count, asked->group),
+                  "P2: event %llu is in a commit of %u events", (unsigned long long)event->sequence,
+                  (unsigned)event->batch_count);
+        known->entity = asked->entity;
+        known->scope = asked->scope;
+        known->payload_seed = asked->payload_seed;
+        known->payload_size = asked->payload_size;
+        known->keyed = !bp_id_is_nil(&asked->id);
+    }
+    sim_trace(event->hlc);
+    ledger->count++;
+}
+
+void sim_ledger_learn(sim_ledger *ledger, bp_store *store, const sim_item *items, size_t count)
+{
+    uint64_t published = bp_store_frontiers(store).published;
+    size_t item = 0;
+    SIM_CHECK(published >= ledger->count, "%llu events are published, %llu were", (unsigned long long)published,
+              (unsigned long long)ledger->count);
+    for (uint64_t sequence = ledger->count; sequence < published; sequence++) {
+        bp_error error = {0};
+        const bp_event *event = NULL;
+        bp_status status = bp_get_sequence(store, sequence, &event, &error);
+        SIM_CHECK(status == BP_OK, "event %llu cannot be read: %s", (unsigned long long)sequence, error.message);
+        SIM_CHECK(event->sequence == sequence, "event %llu says it is %llu", (unsigned long long)sequence,
+                  (unsigned long long)event->sequence);
+        learn_one(ledger, event, items, count, &item);
+        bp_event_release(event);
+    }
+}
+
+/* ---- comparing ---- */
+
+static void compare_one(const sim_event *known, const bp_event *event, uint64_t sequence)
+{
+    SIM_CHECK(event->sequence == sequence, "P3: event %llu where %llu should be", (unsigned long long)event->sequence,
+              (unsigned long long)sequence);
+    SIM_CHECK(bp_hash_equal(&event->event_hash, &known->hash) && bp_id_equal(&event->id, &known->id) &&
+                  event->clock == known->clock && event->hlc == known->hlc && event->batch == known->batch &&
+                  event->batch_count == known->batch_count,
+              "P3: event %llu is another one", (unsigned long long)sequence);
+    SIM_CHECK(known->system || holds(event, known->payload_seed, known->payload_size),
+              "P3: event %llu has another payload", (unsigned long long)sequence);
+}
+
+uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, uint64_t least, uint64_t most)
+{
+    bp_error error = {0};
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    uint64_t seen = 0;
+    uint64_t count = bp_store_frontiers(store).published;
+    bp_region region = bp_region_all();
+    SIM_CHECK(count >= least, "P1: %llu events are left, %llu were acknowledged", (unsigned long long)count,
+              (unsigned long long)least);
+    SIM_CHECK(count <= most, "P3: %llu events are there, %llu were tried", (unsigned long long)count,
+              (unsigned long long)most);
+    SIM_CHECK(sim_ledger_border(ledger, count), "P2: %llu events end inside of a commit", (unsigned long long)count);
+    bp_region_set_system(&region, true);
+    bp_status status = bp_query(store, &region, NULL, &iterator, &error);
+    SIM_CHECK(status == BP_OK, "a query says %s", error.message);
+    while ((status = bp_next(iterator, &event, &error)) == BP_OK) {
+        SIM_CHECK(seen < ledger->count, "P3: event %llu was never tried", (unsigned long long)seen);
+        compare_one(&ledger->events[seen], event, seen);
+        seen++;
+    }
+    bp_iterator_close(iterator);
+    SIM_CHECK(status == BP_END, "P3: reading event %llu says %s", (unsigned long long)seen, error.message);
+    SIM_CHECK(seen == count, "%llu events are shown, %llu are published", (unsigned long long)seen,
+              (unsigned long long)count);
+    return count;
+}
+
+static void ask_id(const sim_ledger *ledger, bp_store *store, uint64_t sequence)
+{
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    bp_status status = bp_get(store, &ledger->events[sequence].id, &event, &error);
+    SIM_CHECK(status == BP_OK && event->sequence == sequence, "P4: event %llu is not found by its id: %s",
+              (unsigned long long)sequence, error.message);
+    bp_event_release(event);
+}
+
+void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, bpt_random *random)
+{
+    bp_error error = {0};
+    unsigned entity = (unsigned)bpt_random_below(random, SIM_ENTITIES);
+    uint64_t events = 0;
+    if (count != 0) {
+        ask_id(ledger, store, bpt_random_below(random, count));
+        ask_id(ledger, store, count - 1);
+    }
+    if (count < ledger->count) {
+        const bp_event *event = NULL;
+        bp_status status = bp_get(store, &ledger->events[count].id, &event, &error);
+        SIM_CHECK(status == BP_ERR_NOT_FOUND, "P4: event %llu, which is lost, is found by its id (%s)",
+                  (unsigned long long)count, bp_status_name(status));
+        bp_event_release(event);
+    }
+    bp_region region = bp_region_stream(sim_entity(entity));
+    bp_status status = bp_count(store, &region, &events, &error);
+    SIM_CHECK(status == BP_OK && events == sim_ledger_clock(ledger, entity, count), "P4: %s has %llu events, not %llu",
+              sim_entity(entity), (unsigned long long)events,
+              (unsigned long long)sim_ledger_clock(ledger, entity, count));
+    if (events != 0) {
+        const bp_event *newest = NULL;
+        status = bp_newest(store, &region, &newest, &error);
+        SIM_CHECK(status == BP_OK && newest->clock == events - 1, "P4: the newest event of %s is another one: %s",
+                  sim_entity(entity), error.message);
+        bp_event_release(newest);
+    }
+}

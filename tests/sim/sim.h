@@ -1,0 +1,231 @@
+/*
+ * sim.h: deterministic simulation. One seed gives a plan: what is done, by whom, what fails and when the process or the
+ * power goes. It is run over the fault world (src/io/fault.h); every step of the run is a crash point, whose worlds are
+ * opened and judged by a ledger that knows only what was acknowledged. See docs/testing.md.
+ *
+ *   plan.c    seed -> plan; the plan in words
+ *   ops.c     the table of operations: a new one is a function and a line
+ *   ledger.c  what was acknowledged, and whether a store has it
+ *   points.c  crash points: recording, cutting, recovering, crashing in the recovery, judging
+ *   run.c     one plan, run
+ *   hunt.c    many seeds in child processes; replay and shrinking of one that fails
+ *
+ * A failure ends the process (sim_fail): runs are made in children, so asserts, hangs and wild pointers are failures too.
+ */
+#ifndef BPT_SIM_H
+#define BPT_SIM_H
+
+#include "support/world.h"
+
+enum {
+    SIM_OPS_MAX = 48,
+    SIM_ITEMS_MAX = 12,
+    SIM_EVENTS_MAX = 600,
+    SIM_ENTITIES = 5,
+    SIM_SCOPES = 2,
+    SIM_READERS = 2,
+    SIM_DEPTH_MAX = 3, /* crashes in the recovery from a crash */
+    SIM_PAYLOAD_MAX = 40000
+};
+
+/* ---- plans ---- */
+
+typedef struct sim_run sim_run;
+
+typedef struct sim_operation {
+    const char *name;
+    unsigned weight;
+    void (*perform)(sim_run *run, bpt_random *random);
+} sim_operation;
+
+extern const sim_operation sim_operations[]; /* ends with a name that is NULL */
+
+typedef struct sim_op {
+    const sim_operation *operation;
+    uint64_t seed;
+} sim_op;
+
+typedef struct sim_plan {
+    uint64_t seed;
+    uint64_t drop; /* a bit for each operation that is left out: what shrinking does */
+    bool calm;     /* no crash points: the operations alone */
+    bp_durability durability;
+    bp_layout layout;
+    unsigned subsets; /* random subsets of what was not synced, at each step */
+    size_t count;
+    sim_op ops[SIM_OPS_MAX];
+} sim_plan;
+
+void sim_plan_make(sim_plan *plan, uint64_t seed, uint64_t drop);
+void sim_plan_print(const sim_plan *plan);
+
+/* ---- the ledger ---- */
+
+typedef struct sim_event {
+    bp_hash hash;
+    bp_id id;
+    uint64_t clock;
+    bp_hlc hlc;
+    uint64_t batch;
+    uint32_t batch_count;
+    uint32_t payload_size;
+    uint64_t payload_seed;
+    bp_kind_code kind;
+    uint8_t entity;
+    uint8_t scope;
+    bool system;
+    bool keyed; /* its id was given */
+} sim_event;
+
+typedef struct sim_ledger {
+    sim_event events[SIM_EVENTS_MAX]; /* all that were seen published */
+    uint64_t count;
+    uint64_t acked;   /* events below this were acknowledged: no kill loses them */
+    uint64_t durable; /* and these as durable: no power cut loses them */
+} sim_ledger;
+
+/* What an append asks for. */
+typedef struct sim_item {
+    uint64_t payload_seed;
+    uint32_t payload_size;
+    bp_id id;
+    bp_kind_code kind;
+    uint8_t entity;
+    uint8_t scope;
+    unsigned group; /* items of one group are one commit */
+    const char *name;
+} sim_item;
+
+const char *sim_entity(unsigned index);
+const char *sim_scope(unsigned index);
+/* Fills the payload: no zeros, so that a lost sector never looks whole. */
+void sim_payload(uint64_t seed, uint8_t *bytes, size_t size);
+
+/* The number of events of an entity among the first `count`; the clock its next event gets. */
+uint64_t sim_ledger_clock(const sim_ledger *ledger, unsigned entity, uint64_t count);
+/* Is this a border between commits? */
+bool sim_ledger_border(const sim_ledger *ledger, uint64_t count);
+/* The first event that is none of the system's, at or behind `from`; BP_NONE. */
+uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from);
+/* Takes in what the store has published beyond what is known; it must be what `items` asked for. */
+void sim_ledger_learn(sim_ledger *ledger, bp_store *store, const sim_item *items, size_t count);
+/* The store must show exactly the first n events of the ledger, `least` <= n <= `most`; returns n. */
+uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, uint64_t least, uint64_t most);
+/* Some questions to the index: ids, streams, counts, the newest. */
+void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, bpt_random *random);
+
+/* ---- runs ---- */
+
+/* How much must be there. */
+typedef struct sim_bounds {
+    uint64_t acked;   /* after a kill */
+    uint64_t durable; /* after a power cut */
+    uint64_t most;
+} sim_bounds;
+
+/* A reader beside the writer: another process. */
+typedef struct sim_reader {
+    bp_store *store;
+    uint64_t seen;
+    bool noted; /* it saw something in the middle of an operation, to be compared behind it */
+    uint64_t noted_count;
+    bp_hash noted_hash;
+} sim_reader;
+
+typedef struct sim_watcher {
+    bp_consumer *consumer;
+    bool exists;
+    uint64_t acked; /* the sequence behind the last event that was acknowledged to it */
+    uint64_t saved; /* the same, when its position was last written for sure */
+    uint64_t next;  /* the least sequence that may come next; known while it is open */
+} sim_watcher;
+
+typedef struct sim_snapshot {
+    bpi_fault *fault; /* as it is before the step */
+    uint64_t step;
+} sim_snapshot;
+
+struct sim_run {
+    const sim_plan *plan;
+    size_t op; /* the current one */
+    bpt_world world;
+    bp_store *store;
+    sim_ledger ledger;
+    sim_reader readers[SIM_READERS];
+    sim_watcher watcher;
+    uint64_t watcher_saved;        /* as the operation began */
+    sim_bounds bounds;             /* of a crash in this operation */
+    sim_item items[SIM_ITEMS_MAX]; /* asked for by the current operation */
+    size_t item_count;
+    unsigned groups;
+    bool cuts_in;  /* another caller appends while this one syncs */
+    bool faulty;   /* a step was made to fail: operations may say so */
+    bool watching; /* inside of the watcher */
+    uint32_t epoch;
+    uint64_t opened;         /* events when the store was opened */
+    sim_snapshot *snapshots; /* of this operation */
+    size_t snapshot_count;
+    size_t snapshot_capacity;
+    uint64_t step; /* of the run */
+    uint64_t keys;
+};
+
+/* What a child tells the one that made it. */
+typedef struct sim_report {
+    uint64_t points;     /* crash points: worlds after a crash that were recovered and judged */
+    uint64_t nested[4];  /* of these, crashes in a recovery, by depth */
+    uint64_t recoveries; /* openings judged, points and what followed them */
+    uint64_t runs;
+    uint64_t seed; /* being run */
+    uint64_t trace;
+    char where[256];
+    char failure[1024];
+} sim_report;
+
+extern sim_report *sim_reporting;
+
+/* Mixes a number into the trace. */
+void sim_trace(uint64_t number);
+/* Where the run is; part of every failure. */
+void sim_where(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Reports and ends the process. */
+_Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define SIM_CHECK(condition, ...) ((condition) ? (void)0 : sim_fail(__VA_ARGS__))
+
+/* One plan from beginning to end. */
+void sim_run_plan(const sim_plan *plan);
+/* Opens the run's store anew, after a close or a crash; `least` events must be there. */
+void sim_run_open(sim_run *run, uint64_t least);
+/* The process ends here, by a kill or by a power cut; the next one begins. */
+void sim_run_crash(sim_run *run, bool power, bpt_random *random);
+/* What every operation ends with: learns what is there. */
+void sim_run_learn(sim_run *run);
+/* All readers look; in the middle of an operation what they see is compared behind it. */
+void sim_readers_look(sim_run *run, bool settled);
+void sim_readers_close(sim_run *run);
+void sim_watcher_close(sim_run *run);
+/* The consumer of that store goes on where it was: nothing is passed over. */
+void sim_watcher_check(const sim_run *run, bp_store *store, uint64_t count);
+
+/* ---- crash points ---- */
+
+void sim_record(sim_run *run);    /* copies the world as it is now */
+void sim_judge_all(sim_run *run); /* crashes at all snapshots, and forgets them */
+/* An allocator that keeps great blocks for the next time; the same for all simulated stores. */
+const bp_allocator *sim_allocator(void);
+
+/* ---- hunting ---- */
+
+typedef struct sim_hunt {
+    uint64_t seed;   /* the first */
+    uint64_t points; /* stop when so many crash points were judged */
+    double seconds;  /* or after that long */
+    unsigned jobs;   /* children side by side */
+    bool quiet;
+    bool shrinks;
+} sim_hunt;
+
+/* True: nothing was found. The totals are in `total_out`. */
+bool sim_hunt_run(const sim_hunt *hunt, sim_report *total_out);
+
+#endif

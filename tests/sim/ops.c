@@ -451,7 +451,7 @@ static void op_consume(sim_run *run, bpt_random *random)
         (void)done(run, bp_consumer_ack(watcher->consumer, sequence, &error), &error);
     }
     if (bpt_random_chance(random, 30) && done(run, bp_consumer_save(watcher->consumer, &error), &error)) {
-        watcher->saved = watcher->next;
+        watcher->saved = run->spoiled ? 0 : watcher->next;
     }
 }
 
@@ -475,6 +475,8 @@ static void op_fault(sim_run *run, bpt_random *random)
     sim_readers_close(run);
     bpi_fault_set_plan(run->world.fault, &plan);
     run->faulty = true;
+    run->spoiled = true;
+    run->watcher.saved = 0;
 }
 
 static void op_kill(sim_run *run, bpt_random *random)

@@ -83,7 +83,7 @@ void sim_watcher_close(sim_run *run)
 {
     sim_watcher *watcher = &run->watcher;
     if (watcher->consumer != NULL && bp_consumer_close(watcher->consumer, NULL) == BP_OK &&
-        !bpi_fault_crashed(run->world.fault) && watcher->next > watcher->saved) {
+        !bpi_fault_crashed(run->world.fault) && !run->spoiled && watcher->next > watcher->saved) {
         watcher->saved = watcher->next;
     }
     watcher->consumer = NULL;

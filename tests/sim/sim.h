@@ -158,8 +158,10 @@ struct sim_run {
     sim_item items[SIM_ITEMS_MAX]; /* asked for by the current operation */
     size_t item_count;
     unsigned groups;
-    bool cuts_in;  /* another caller appends while this one syncs */
-    bool faulty;   /* a step was made to fail: operations may say so */
+    bool cuts_in; /* another caller appends while this one syncs */
+    bool faulty;  /* a step was made to fail: operations may say so */
+    bool
+        spoiled; /* one was, in this run: a sync that forgot a name takes the consumers' directory with it, and they begin anew */
     bool watching; /* inside of the watcher */
     uint32_t epoch;
     uint64_t opened;         /* events when the store was opened */

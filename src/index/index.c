@@ -256,28 +256,28 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     bpi_rows *rows = bpi_rows_new(&index->allocator, index->layout, max_rows);
     bpi_block *block =
         rows == NULL ? NULL : bpi_block_new(&index->allocator, segment, first_sequence, index->key, rows);
-    bpi_blocks *blocks = bpi_blocks_new(index, old, old->count, 1);
     if (block != NULL) {
         block->first_entity = atomic_load_explicit(&index->entity_mark, memory_order_relaxed);
         block->first_scope = atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
     }
-    if (block == NULL || blocks == NULL || !bpi_table_reserve(&block->ids, ids < max_rows ? ids : max_rows)) {
-        bpi_blocks_drop(blocks);
+    if (block == NULL || !bpi_table_reserve(&block->ids, ids < max_rows ? ids : max_rows)) {
         bpi_block_drop(block);
         return false;
     }
-    blocks->block[blocks->count++] = block; /* with the reference that `new` gave */
     pthread_mutex_lock(&index->lock);
-    /* The keeper may have sealed some of them meanwhile. */
+    /* Not what was seen above: some may have been sealed or merged meanwhile. */
     const bpi_blocks *now = atomic_load_explicit(&index->current, memory_order_relaxed);
-    for (size_t i = 0; i < now->count; i++) {
-        if (blocks->block[i] != now->block[i]) {
-            bpi_block_drop(blocks->block[i]);
-            blocks->block[i] = bpi_block_hold(now->block[i]);
-        }
+    bpi_blocks *blocks = bpi_blocks_new(index, now, now->count, 1);
+    bpi_blocks *replaced = NULL;
+    if (blocks != NULL) {
+        blocks->block[blocks->count++] = block; /* with the reference that `new` gave */
+        replaced = bpi_index_swap(index, blocks);
     }
-    bpi_blocks *replaced = bpi_index_swap(index, blocks);
     pthread_mutex_unlock(&index->lock);
+    if (blocks == NULL) {
+        bpi_block_drop(block);
+        return false;
+    }
     bpi_blocks_drop(replaced);
     bpi_block_drop(index->active);
     index->active = bpi_block_hold(block);

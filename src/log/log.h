@@ -44,8 +44,8 @@ enum {
 
 struct bpi_log;
 
-/* Tells the owner that a segment was sealed, off the commit lock (or with it, when the keeper is inline). */
-typedef void (*bpi_sealed_fn)(void *argument, uint32_t ordinal);
+/* Tells the owner that a segment was sealed; with `locked` the commit lock is held. */
+typedef void (*bpi_sealed_fn)(void *argument, uint32_t ordinal, bool locked);
 
 /* Tells the owner that the log ends with a CLOSE frame, synced, and where (not the HLC, which is the last event's). The commit lock is held, the keeper is gone. */
 typedef void (*bpi_closing_fn)(void *argument, uint32_t ordinal, const bpi_index_tail *tail);

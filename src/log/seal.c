@@ -253,7 +253,7 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
         status = list_sealed(log, &open, count, &root, error);
     }
     if (status == BP_OK && log->sealed != NULL) {
-        log->sealed(log->sealed_argument, ordinal);
+        log->sealed(log->sealed_argument, ordinal, locked);
     }
     lock_commit(log, locked);
     if (status == BP_OK) {

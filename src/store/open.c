@@ -118,6 +118,9 @@ void bpi_store_free(bp_store *store)
 {
     bpi_heap *heap = store->heap;
     bpi_indexing_end(store);
+    if (!store->log.forked) {
+        bpi_tender_fini(store);
+    }
     bpi_index_free(store->index);
     bpi_kinds_fini(&store->kinds);
     bpi_upcast_slot_fini(&store->upcasts);
@@ -146,6 +149,7 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     store->options = *options;
     store->reader = reader;
     store->fork_generation = bpi_fork_generation();
+    bpi_tender_init(store, !reader && options->keeper == BP_KEEPER_THREAD);
     bpi_kinds_init(&store->kinds, store->allocator);
     uint64_t key = 0;
     int code = options->random->fill(options->random->context, &key, sizeof key);
@@ -263,9 +267,9 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
     return BP_OK;
 }
 
-static void on_sealed(void *argument, uint32_t ordinal)
+static void on_sealed(void *argument, uint32_t ordinal, bool locked)
 {
-    bpi_indexing_sealed(argument, ordinal);
+    bpi_tender_sealed(argument, ordinal, locked);
 }
 
 static void on_closing(void *argument, uint32_t ordinal, const bpi_index_tail *tail)
@@ -409,6 +413,9 @@ bp_status bp_close(bp_store *store, bp_error *error)
     if (store->reader) {
         bpi_follower_close(store);
     } else {
+        if (!forked) {
+            bpi_tender_stop(store);
+        }
         status = bpi_log_close(&store->log, !forked, error);
     }
     if (forked) {

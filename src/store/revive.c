@@ -226,7 +226,9 @@ static bp_status revive(readback *back, bp_error *error)
                                back->frames.size / sizeof(bpi_relay_frame), back->first, error);
     }
     if (status == BP_OK) {
+        bpi_tender_pause(back->store);
         status = index_again(back, error);
+        bpi_tender_resume(back->store);
         if (status != BP_OK) {
             /* The log is right, the index in memory is not: only a reopening helps. */
             return bpi_log_fail(log, status, error);

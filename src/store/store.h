@@ -18,6 +18,7 @@
 #include "store/hooks.h"
 #include "store/kinds.h"
 #include "store/scratch.h"
+#include "store/tender.h"
 
 enum { BPI_SCRATCHES = 16 };
 
@@ -66,6 +67,7 @@ struct bp_store {
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
     bpi_folder folder;          /* of index files */
+    bpi_tender tender;          /* who writes them */
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */
     bool loading;               /* the log is being read for the first time */
     bool reindex;               /* index files are thrown away first */

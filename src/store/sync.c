@@ -129,6 +129,7 @@ bp_status bp_seal(bp_store *store, bp_error *error)
         (void)pthread_mutex_unlock(&log->lock);
     }
     if (status == BP_OK) {
+        bpi_tender_settle(store);
         bpi_store_flow(store, "seal", atomic_load(&store->log.durable_sequence));
     }
     return status;

@@ -1,0 +1,132 @@
+/*
+ * tender.c: the thread that writes index files.
+ */
+#include "store/tender.h"
+
+#include "io/process.h"
+#include "store/indexing.h"
+
+enum { BEHIND_MOST = 4 }; /* segments */
+
+void bpi_tender_init(bp_store *store, bool threaded)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_init(&tender->work, NULL);
+    (void)pthread_mutex_init(&tender->lock, NULL);
+    (void)pthread_cond_init(&tender->changed, NULL);
+    tender->threaded = threaded;
+}
+
+void bpi_tender_fini(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_destroy(&tender->work);
+    (void)pthread_mutex_destroy(&tender->lock);
+    (void)pthread_cond_destroy(&tender->changed);
+}
+
+static void write_files(bp_store *store, uint32_t ordinal)
+{
+    (void)pthread_mutex_lock(&store->tender.work);
+    bpi_indexing_sealed(store, ordinal);
+    (void)pthread_mutex_unlock(&store->tender.work);
+}
+
+/* Until there is nothing left to do; the lock is held, and let go meanwhile. */
+static void catch_up(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    while (tender->from < tender->to) {
+        uint32_t ordinal = tender->from;
+        (void)pthread_mutex_unlock(&tender->lock);
+        write_files(store, ordinal);
+        (void)pthread_mutex_lock(&tender->lock);
+        tender->from = ordinal + 1;
+        (void)pthread_cond_broadcast(&tender->changed);
+    }
+}
+
+static void *tender_main(void *argument)
+{
+    bp_store *store = argument;
+    bpi_tender *tender = &store->tender;
+    bpi_thread_yields();
+    (void)pthread_mutex_lock(&tender->lock);
+    while (!tender->stop) {
+        catch_up(store);
+        if (!tender->stop) {
+            (void)pthread_cond_wait(&tender->changed, &tender->lock);
+        }
+    }
+    catch_up(store);
+    (void)pthread_mutex_unlock(&tender->lock);
+    return NULL;
+}
+
+/* The lock is held. False: the caller has to do the work. */
+static bool have_thread(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    if (!tender->started && tender->threaded && !tender->stop) {
+        pthread_attr_t attributes;
+        if (pthread_attr_init(&attributes) == 0) {
+            tender->started = pthread_attr_setstacksize(&attributes, store->options.keeper_stack_size) == 0 &&
+                              pthread_create(&tender->thread, &attributes, tender_main, store) == 0;
+            (void)pthread_attr_destroy(&attributes);
+        }
+    }
+    return tender->started && !tender->stop;
+}
+
+void bpi_tender_sealed(bp_store *store, uint32_t ordinal, bool locked)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    bool handed = have_thread(store);
+    if (handed) {
+        tender->from = tender->from == tender->to ? ordinal : tender->from;
+        tender->to = ordinal + 1;
+        (void)pthread_cond_broadcast(&tender->changed);
+    }
+    while (handed && !locked && tender->to - tender->from > BEHIND_MOST) {
+        (void)pthread_cond_wait(&tender->changed, &tender->lock);
+    }
+    (void)pthread_mutex_unlock(&tender->lock);
+    if (!handed) {
+        write_files(store, ordinal);
+    }
+}
+
+void bpi_tender_settle(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    uint32_t to = tender->to;
+    while (tender->started && !tender->stop && tender->from < to) {
+        (void)pthread_cond_wait(&tender->changed, &tender->lock);
+    }
+    (void)pthread_mutex_unlock(&tender->lock);
+}
+
+void bpi_tender_stop(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    bool join = tender->started && !tender->stop;
+    tender->stop = true;
+    (void)pthread_cond_broadcast(&tender->changed);
+    (void)pthread_mutex_unlock(&tender->lock);
+    if (join) {
+        (void)pthread_join(tender->thread, NULL);
+    }
+}
+
+void bpi_tender_pause(bp_store *store)
+{
+    (void)pthread_mutex_lock(&store->tender.work);
+}
+
+void bpi_tender_resume(bp_store *store)
+{
+    (void)pthread_mutex_unlock(&store->tender.work);
+}

@@ -1,0 +1,46 @@
+/*
+ * tender.h: who writes index files while appends go on: a thread of its own, begun with the first sealed segment.
+ *
+ * Index files are what nobody waits for: the keeper, on whose zeros, syncs and seals appends depend, only says that a
+ * segment was sealed. Who appends for so long that the tender falls behind is held up, so that what it has not done yet, and
+ * the memory of the blocks that it leaves open, stay bounded.
+ */
+#ifndef BPI_STORE_TENDER_H
+#define BPI_STORE_TENDER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bp_store;
+
+typedef struct bpi_tender {
+    pthread_mutex_t work; /* held while index files are written; taken before `lock`, never with it */
+    pthread_mutex_t lock; /* a leaf; guards the rest */
+    pthread_cond_t changed;
+    pthread_t thread;
+    uint32_t from; /* ordinals [from, to) were sealed and have no file yet */
+    uint32_t to;
+    bool threaded; /* it may have a thread */
+    bool started;
+    bool stop;
+} bpi_tender;
+
+void bpi_tender_init(struct bp_store *store, bool threaded);
+/* Not in a forked child. Stopped before. */
+void bpi_tender_fini(struct bp_store *store);
+
+/*
+ * A segment was sealed: its file is written soon, or at once where there is no thread. With `locked` the commit lock is held:
+ * does not wait. Else may wait until the tender has caught up.
+ */
+void bpi_tender_sealed(struct bp_store *store, uint32_t ordinal, bool locked);
+/* Waits until everything that was sealed has its file, or failed to get one. */
+void bpi_tender_settle(struct bp_store *store);
+/* Does what is left, and joins the thread. From now on work is done by who asks for it. */
+void bpi_tender_stop(struct bp_store *store);
+/* Between these no block is replaced by the tender. Any lock but its own may be held. */
+void bpi_tender_pause(struct bp_store *store);
+void bpi_tender_resume(struct bp_store *store);
+
+#endif

@@ -21,27 +21,27 @@ struct bpi_opener {
     uint32_t seed;
 };
 
-bpi_opener *bpi_opener_new(const bpi_home *home, const bp_id *store_id, bp_error *error)
+bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener **opener_out, bp_error *error)
 {
+    *opener_out = NULL;
     bpi_opener *opener = bpi_allocate_zero(home->allocator, sizeof *opener);
     if (opener == NULL || pthread_mutex_init(&opener->lock, NULL) != 0) {
         bpi_release(home->allocator, opener, sizeof *opener);
-        (void)bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open segments");
-        return NULL;
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open segments");
     }
     int code = home->io->dir_open_at(home->io->context, home->root, "log", false, &opener->home.log);
     if (code != 0) {
         (void)pthread_mutex_destroy(&opener->lock);
         bpi_release(home->allocator, opener, sizeof *opener);
-        (void)bpi_error_system(error, code, "cannot open the log of the store");
-        return NULL;
+        return bpi_error_system(error, code, "cannot open the log of the store");
     }
     opener->home.io = home->io;
     opener->home.allocator = home->allocator;
     opener->store_id = *store_id;
     opener->seed = bpi_record_seed(store_id);
     atomic_init(&opener->references, 1);
-    return opener;
+    *opener_out = opener;
+    return BP_OK;
 }
 
 bpi_opener *bpi_opener_hold(bpi_opener *opener)

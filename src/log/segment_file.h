@@ -14,8 +14,8 @@ enum { BPI_SEGMENT_FIRST_SIZE = 8192 }; /* what a new file holds: its header and
 bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
                            size_t map_size, bool writable, bpi_segment **segment_out, bp_error *error);
 
-/* With a descriptor of its own for log/. NULL: it cannot be opened, or no memory; the error says why. */
-bpi_opener *bpi_opener_new(const bpi_home *home, const bp_id *store_id, bp_error *error);
+/* With a descriptor of its own for log/. */
+bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener **opener_out, bp_error *error);
 bpi_opener *bpi_opener_hold(bpi_opener *opener);
 void bpi_opener_drop(bpi_opener *opener); /* NULL is allowed */
 /* A sealed segment that is opened when it is needed. NULL: no memory. One reference for the caller. */

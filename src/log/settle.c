@@ -387,17 +387,17 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     if (!allocate_segments(&s)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the log");
     }
-    log->opener = bpi_opener_new(&log->home, &log->catalog.manifest.store_id, error);
-    if (log->opener == NULL) {
+    bp_status status = bpi_opener_new(&log->home, &log->catalog.manifest.store_id, &log->opener, error);
+    if (status != BP_OK) {
         free_segments(&s);
-        return error != NULL ? error->status : BP_ERR_IO;
+        return status;
     }
     if (options->calls.begin != NULL) {
         options->calls.begin(options->calls.argument);
     }
     bpi_walk_calls calls = {&s, tail, covered, begin_segment, options->calls.record};
     bpi_log_walk walk;
-    bp_status status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
+    status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
     if (status == BP_OK) {
         walk.record_argument = options->calls.argument;
         status = bpi_log_walk_run(&walk, UINT64_MAX, error);

@@ -311,8 +311,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         status = begin_walk(store, status == BP_OK ? error : NULL) == BP_OK ? status : BP_ERR_NO_MEMORY;
     }
     if (status == BP_OK) {
-        follower->opener = bpi_opener_new(&follower->home, &follower->catalog.manifest.store_id, error);
-        status = follower->opener != NULL ? BP_OK : BP_ERR_IO;
+        status = bpi_opener_new(&follower->home, &follower->catalog.manifest.store_id, &follower->opener, error);
     }
     if (status == BP_OK) {
         bpi_indexing_begin(store);

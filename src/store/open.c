@@ -155,12 +155,14 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     int code = options->random->fill(options->random->context, &key, sizeof key);
     store->index = code != 0 ? NULL : bpi_index_new(store->allocator, options->layout, key);
     store->path = bpi_allocate(store->allocator, strlen(path) + 1);
+    if (store->path != NULL) {
+        memcpy(store->path, path, strlen(path) + 1);
+    }
     if (store->index == NULL || store->path == NULL) {
         bpi_store_free(store);
         return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes")
                          : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the store");
     }
-    memcpy(store->path, path, strlen(path) + 1);
     *store_out = store;
     return BP_OK;
 }

@@ -244,6 +244,10 @@ static void index_item(bp_store *store, const bpi_staged *staged, uint64_t recor
                    .first_of_commit = first};
     bpi_index_append(store->index, staged->entity, staged->scope, &row);
     bpi_kinds_count_event(&store->kinds, staged->input.kind);
+    if (BPI_UNLIKELY(staged->input.kind == BP_KIND_NAME) && staged->input.payload_size != 0) {
+        /* Here and nowhere else, so that the table has a name if and only if the log has it; there is room, and it is new. */
+        BPI_ASSERT(bpi_kinds_learn(&store->kinds, staged->input.payload, staged->input.payload_size, NULL) == BP_OK);
+    }
     if (staged->system) {
         atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
     }

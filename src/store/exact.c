@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
 #include "store/commit.h"
@@ -161,6 +162,42 @@ static bp_status check_with_heads(bp_store *store, bpi_scratch *scratch, const b
     return status;
 }
 
+static bool gives_name(const bp_event *event)
+{
+    return event->kind == BP_KIND_NAME && !event->payload_absent;
+}
+
+static bool same_name(const bp_event *a, const bp_event *b)
+{
+    const uint8_t *left = a->payload;
+    const uint8_t *right = b->payload;
+    return bpi_get16(left) == bpi_get16(right) ||
+           (a->payload_size == b->payload_size && memcmp(left + 2, right + 2, a->payload_size - 2) == 0);
+}
+
+/* A log in which a name is given twice could not be opened: looks before anything is written, and makes room. */
+static bp_status check_names(bp_store *store, const bp_event *events, size_t count, bp_error *error)
+{
+    size_t names = 0;
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < count && status == BP_OK; i++) {
+        if (!gives_name(&events[i])) {
+            continue;
+        }
+        names++;
+        status = bpi_kinds_check(&store->kinds, events[i].payload, events[i].payload_size, error);
+        for (size_t j = 0; j < i && status == BP_OK; j++) {
+            if (gives_name(&events[j]) && same_name(&events[i], &events[j])) {
+                status = bpi_error_set(error, BP_ERR_CORRUPT, "a kind or a name is named twice");
+            }
+        }
+    }
+    if (status == BP_OK && !bpi_kinds_reserve(&store->kinds, names)) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the names of kinds");
+    }
+    return status;
+}
+
 static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_event *events, size_t count,
                               bpi_outcome *outcome, bp_error *error)
 {
@@ -177,16 +214,13 @@ static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_ev
     }
     status = check_with_heads(store, scratch, events, count, error);
     if (status == BP_OK) {
+        status = check_names(store, events, count, error);
+    }
+    if (status == BP_OK) {
         status = bpi_commit_write(store, scratch, count, 0, true, outcome, error);
     }
     if (status != BP_OK) {
         bpi_entities_undo(store, scratch, count);
-        return status;
-    }
-    for (size_t i = 0; i < count && status == BP_OK; i++) {
-        if (events[i].kind == BP_KIND_NAME && !events[i].payload_absent) {
-            status = bpi_kinds_learn(&store->kinds, events[i].payload, events[i].payload_size, error);
-        }
     }
     return status;
 }

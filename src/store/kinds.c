@@ -152,6 +152,11 @@ void bpi_kinds_fini(bpi_kinds *kinds)
     for (size_t i = 0; i < kinds->count; i++) {
         bpi_release(kinds->allocator, kinds->by_kind[i], sizeof *kinds->by_kind[i]);
     }
+    for (bpi_kind_entry *entry = kinds->spare; entry != NULL;) {
+        bpi_kind_entry *next = entry->next;
+        bpi_release(kinds->allocator, entry, sizeof *entry);
+        entry = next;
+    }
     bpi_release(kinds->allocator, kinds->by_kind, kinds->capacity * sizeof *kinds->by_kind);
     bpi_release(kinds->allocator, kinds->by_name, kinds->capacity * sizeof *kinds->by_name);
     for (size_t i = 0; i < BPI_KIND_CATEGORIES; i++) {
@@ -172,13 +177,12 @@ static bool grow(bpi_kinds *kinds, bpi_kind_entry ***array, size_t capacity)
     return true;
 }
 
-bool bpi_kinds_reserve(bpi_kinds *kinds)
+static bool make_room(bpi_kinds *kinds, size_t more)
 {
-    if (kinds->count < kinds->capacity) {
+    if (kinds->capacity - kinds->count >= more) {
         return true;
     }
-    size_t capacity = kinds->capacity * 2 + 16;
-    (void)pthread_rwlock_wrlock(&kinds->lock);
+    size_t capacity = kinds->capacity * 2 + more + 16;
     bpi_kind_entry **fresh = bpi_allocate_array(kinds->allocator, capacity, sizeof *fresh);
     bool good = fresh != NULL && grow(kinds, &kinds->by_kind, capacity);
     if (good) {
@@ -188,6 +192,22 @@ bool bpi_kinds_reserve(bpi_kinds *kinds)
         kinds->capacity = capacity;
     } else {
         bpi_release(kinds->allocator, fresh, capacity * sizeof *fresh);
+    }
+    return good;
+}
+
+bool bpi_kinds_reserve(bpi_kinds *kinds, size_t more)
+{
+    (void)pthread_rwlock_wrlock(&kinds->lock);
+    bool good = make_room(kinds, more);
+    while (good && kinds->spare_count < more) {
+        bpi_kind_entry *entry = bpi_allocate_zero(kinds->allocator, sizeof *entry);
+        good = entry != NULL;
+        if (good) {
+            entry->next = kinds->spare;
+            kinds->spare = entry;
+            kinds->spare_count++;
+        }
     }
     (void)pthread_rwlock_unlock(&kinds->lock);
     return good;
@@ -303,38 +323,72 @@ static void insert(bpi_kind_entry **array, size_t count, size_t position, bpi_ki
     array[position] = entry;
 }
 
+static bp_status not_a_pair(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_CORRUPT, "a kind-name event does not hold a kind and a name");
+}
+
+static bool is_pair(const uint8_t *bytes, size_t size)
+{
+    return size > 2 && bp_kind_name_valid((const char *)bytes + 2, size - 2);
+}
+
+/* Where kind and name belong; false when one of them is taken. The lock is held. */
+static bool places(const bpi_kinds *kinds, const uint8_t *bytes, size_t size, size_t *at_kind_out, size_t *at_name_out)
+{
+    const char *name = (const char *)bytes + 2;
+    bp_kind_code kind = bpi_get16(bytes);
+    size_t at_name = name_position(kinds, name, size - 2);
+    size_t at_kind = kind_position(kinds, kind);
+    *at_kind_out = at_kind;
+    *at_name_out = at_name;
+    return !has_name(kinds, at_name, name, size - 2) &&
+           (at_kind == kinds->count || kinds->by_kind[at_kind]->kind != kind);
+}
+
+static bp_status named_twice(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_CORRUPT, "a kind or a name is named twice");
+}
+
 bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error)
 {
     const uint8_t *bytes = payload;
-    if (size <= 2 || !bp_kind_name_valid((const char *)bytes + 2, size - 2)) {
-        return bpi_error_set(error, BP_ERR_CORRUPT, "a kind-name event does not hold a kind and a name");
+    size_t at_kind = 0;
+    size_t at_name = 0;
+    if (!is_pair(bytes, size)) {
+        return not_a_pair(error);
     }
-    bp_kind_code kind = bpi_get16(bytes);
-    const char *name = (const char *)bytes + 2;
-    size_t name_size = size - 2;
-    bpi_kind_entry *entry = bpi_allocate_zero(kinds->allocator, sizeof *entry);
-    if (entry == NULL || !bpi_kinds_reserve(kinds)) {
-        bpi_release(kinds->allocator, entry, sizeof *entry);
+    if (!bpi_kinds_reserve(kinds, 1)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the name of a kind");
     }
-    entry->kind = kind;
-    memcpy(entry->name, name, name_size);
     (void)pthread_rwlock_wrlock(&kinds->lock);
-    size_t at_name = name_position(kinds, name, name_size);
-    size_t at_kind = kind_position(kinds, kind);
-    bool taken =
-        has_name(kinds, at_name, name, name_size) || (at_kind < kinds->count && kinds->by_kind[at_kind]->kind == kind);
-    if (!taken) {
+    bool good = places(kinds, bytes, size, &at_kind, &at_name);
+    if (good) {
+        bpi_kind_entry *entry = kinds->spare;
+        kinds->spare = entry->next;
+        kinds->spare_count--;
+        entry->kind = bpi_get16(bytes);
+        memcpy(entry->name, bytes + 2, size - 2);
         insert(kinds->by_name, kinds->count, at_name, entry);
         insert(kinds->by_kind, kinds->count, at_kind, entry);
         kinds->count++;
     }
     (void)pthread_rwlock_unlock(&kinds->lock);
-    if (taken) {
-        bpi_release(kinds->allocator, entry, sizeof *entry);
-        return bpi_error_set(error, BP_ERR_CORRUPT, "a kind or a name is named twice");
+    return good ? BP_OK : named_twice(error);
+}
+
+bp_status bpi_kinds_check(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error)
+{
+    size_t at_kind = 0;
+    size_t at_name = 0;
+    if (!is_pair(payload, size)) {
+        return not_a_pair(error);
     }
-    return BP_OK;
+    (void)pthread_rwlock_rdlock(&kinds->lock);
+    bool good = places(kinds, payload, size, &at_kind, &at_name);
+    (void)pthread_rwlock_unlock(&kinds->lock);
+    return good ? BP_OK : named_twice(error);
 }
 
 size_t bpi_kind_payload(uint8_t *bytes, bp_kind_code kind, const char *name)

@@ -13,6 +13,7 @@
 #include <batpak/kinds.h>
 
 typedef struct bpi_kind_entry {
+    struct bpi_kind_entry *next; /* among the spare ones */
     bp_kind_code kind;
     char name[BP_KIND_NAME_MAX + 1];
 } bpi_kind_entry;
@@ -25,6 +26,8 @@ typedef struct bpi_kinds {
     pthread_mutex_t naming;   /* held from choosing a free kind until it is in the log */
     bpi_kind_entry **by_kind; /* sorted by kind */
     bpi_kind_entry **by_name; /* the same, sorted by name */
+    bpi_kind_entry *spare;    /* made before a commit, for the names that it brings */
+    size_t spare_count;
     size_t count;
     size_t capacity;
     _Atomic uint64_t *events[BPI_KIND_CATEGORIES]; /* counts by type; a category's array comes with its first event */
@@ -33,12 +36,17 @@ typedef struct bpi_kinds {
 void bpi_kinds_init(bpi_kinds *kinds, const bp_allocator *allocator);
 void bpi_kinds_fini(bpi_kinds *kinds);
 
-/* Room for one more name and for counting `kind`; afterwards add and count cannot fail. */
-bool bpi_kinds_reserve(bpi_kinds *kinds);
+/*
+ * Room for so many more names, and for counting `kind`; afterwards learning them and counting cannot fail for memory. What is
+ * in the log has to be in the table: a name that the table does not know would be given a second time.
+ */
+bool bpi_kinds_reserve(bpi_kinds *kinds, size_t more);
 bool bpi_kinds_reserve_count(bpi_kinds *kinds, bp_kind_code kind);
 
 /* Adds a pair from a KIND_NAME event's payload. BP_ERR_CORRUPT: not a pair, or one of them is named already. */
 bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error);
+/* The answer that learning it would have. */
+bp_status bpi_kinds_check(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error);
 void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind);
 void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more);
 

@@ -119,18 +119,6 @@ static bp_batch_item naming_item(uint8_t payload[BPI_KIND_PAYLOAD_MAX], bp_kind_
                            .payload = bp_payload_versioned(bp_raw(payload, size), 1)};
 }
 
-/* After a commit that defined names: the table learns them. After a failed write they may or may not be in the log. */
-static bp_status learn(bp_store *store, const naming *n)
-{
-    bp_status status = BP_OK;
-    for (size_t i = 0; i < n->fresh_count && status == BP_OK; i++) {
-        uint8_t payload[BPI_KIND_PAYLOAD_MAX];
-        size_t size = bpi_kind_payload(payload, n->numbers[i], n->fresh[i]);
-        status = bpi_kinds_learn(&store->kinds, payload, size, NULL);
-    }
-    return status;
-}
-
 /* Appends the items behind the definitions of their new names. `naming` is held. */
 static bp_status define_and_append(bp_store *store, naming *n, const bp_batch_item *items, bp_durability durability,
                                    bp_receipt *receipts, bp_error *error)
@@ -144,7 +132,7 @@ static bp_status define_and_append(bp_store *store, naming *n, const bp_batch_it
     bp_batch_item *all = bpi_allocate_array(store->allocator, total, sizeof *all);
     bp_kind_code *kinds = bpi_allocate_array(store->allocator, total, sizeof *kinds);
     uint8_t(*payloads)[BPI_KIND_PAYLOAD_MAX] = bpi_allocate_array(store->allocator, lead, sizeof *payloads);
-    bool room = all != NULL && kinds != NULL && payloads != NULL;
+    bool room = all != NULL && kinds != NULL && payloads != NULL && bpi_kinds_reserve(&store->kinds, lead);
     bp_status status = room ? BP_OK : no_memory(error);
     if (room) {
         for (size_t i = 0; i < lead; i++) {
@@ -156,10 +144,7 @@ static bp_status define_and_append(bp_store *store, naming *n, const bp_batch_it
         bpi_request request = {
             .items = all, .count = total, .lead = lead, .kinds = kinds, .now_us = bpi_store_now_us(store)};
         status = bpi_store_run(store, &request, durability, receipts, error);
-        if (status == BP_OK || status == BP_ERR_FAILED) {
-            bp_status learned = learn(store, n);
-            status = status == BP_OK ? learned : status;
-        } else if (error != NULL && error->has_index) {
+        if (status != BP_OK && error != NULL && error->has_index) {
             error->index -= error->index >= lead ? lead : error->index;
             error->has_index = n->count > 1;
         }

@@ -225,6 +225,39 @@ static void not_behind_an_ordinary_append(void **state)
     bpt_world_end(&from);
 }
 
+/* A log that names a kind twice could not be opened again: such events are refused before anything is written. */
+static void a_name_that_is_given_twice_is_refused(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_memory(&from);
+    bpt_world_memory(&to);
+    bp_store *source = bpt_open(&from);
+    CHECK_OK(bp_kind_define(source, 0x2001, "order.placed", &error), &error);
+    exported all = export_all(source);
+    bp_event twice[2] = {*all.events[0], *all.events[0]};
+    twice[1].id = bp_id_from("twice", "", 0);
+    twice[1].sequence = 1;
+    twice[1].clock = 1;
+    twice[1].hlc++;
+    twice[1].event_hash = bp_event_compute_hash(&twice[1], &twice[0].event_hash);
+    bp_store *store = bpt_open(&to);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_append_exact(store, twice, 2, &error), &error);
+    assert_string_equal(error.message, "a kind or a name is named twice");
+    assert_int_equal(bp_store_frontiers(store).published, 0);
+    CHECK_OK(bp_append_exact(store, &twice[0], 1, &error), &error);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_append_exact(store, &twice[1], 1, &error), &error);
+    assert_string_equal(bp_kind_name(store, 0x2001), "order.placed");
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&to), 1);
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +265,7 @@ int main(void)
         cmocka_unit_test(an_altered_event_is_refused),
         cmocka_unit_test(it_goes_on_where_the_store_ends_and_nowhere_else),
         cmocka_unit_test(not_behind_an_ordinary_append),
+        cmocka_unit_test(a_name_that_is_given_twice_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

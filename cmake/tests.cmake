@@ -10,6 +10,8 @@
 #
 #   ctest: labels=slow,threads timeout=900 serial
 #
+# wrap=NAME there links the program so that its own __wrap_NAME stands in the library's calls of NAME.
+#
 # Labels with a meaning: threads also runs under the thread sanitizer, slow does not run under the address
 # sanitizer, campaign runs once more in `make campaign`, with BATPAK_CAMPAIGN=1 for its full numbers and
 # two hours of time. Exit code 77 is a skipped test.
@@ -112,6 +114,10 @@ foreach(source IN LISTS batpak_tests)
     target_link_libraries(${target} PRIVATE ${batpak_test_library})
     if(folder STREQUAL "sim")
         target_link_libraries(${target} PRIVATE batpak_sim)
+    endif()
+    file(STRINGS ${source} line REGEX "^[ /#*]*ctest: [a-z]+" LIMIT_COUNT 1)
+    if(line MATCHES "wrap=([a-z_]+)")
+        target_link_options(${target} PRIVATE -Wl,--wrap=${CMAKE_MATCH_1})
     endif()
     batpak_add_test(${folder}/${name} ${source} $<TARGET_FILE:${target}>)
     list(APPEND batpak_programs ${folder}/${name}=${target})

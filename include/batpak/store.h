@@ -135,7 +135,7 @@ typedef struct bp_frontiers {
     uint64_t durable_lsn; /* the same as a position in the log */
     uint64_t published_lsn;
     uint32_t epoch;
-    bool failed; /* BP_ERR_FAILED is what an append would get */
+    bool failed; /* a write or sync failed: an append recovers first if the options let it, else it gets BP_ERR_FAILED */
 } bp_frontiers;
 
 /* Never blocks. Any thread. */

@@ -241,9 +241,9 @@ static bp_status walk_and_judge(inspecting *in, bp_error *error)
     }
     follower->walking = true;
     follower->walk.record_argument = in->store;
-    follower->opener = bpi_opener_new(&follower->home, &follower->catalog.manifest.store_id, error);
-    if (follower->opener == NULL) {
-        return error->status;
+    status = bpi_opener_new(&follower->home, &follower->catalog.manifest.store_id, &follower->opener, error);
+    if (status != BP_OK) {
+        return status;
     }
     bpi_indexing_begin(in->store);
     status = bpi_log_walk_run(&follower->walk, UINT64_MAX, error);

@@ -141,6 +141,7 @@ static const bpt_function bpt_functions[] = {
     {"bp_id_parse_named", NULL, "answers from its arguments"},
     {"bp_id_print", NULL, "answers from its arguments"},
     {"bp_id_print_named", NULL, "answers from its arguments"},
+    {"bp_inspect_recovery", "store", NULL},
     {"bp_io_memory_free", NULL, "gives back, or ends what waits"},
     {"bp_io_memory_new", NULL, "a world in memory, whose lack of memory ends the test or program that asked for it"},
     {"bp_io_posix", NULL, "hands out a table"},

@@ -506,6 +506,17 @@ static bp_status act_dump_file(bpt_exhaust *x)
     return status;
 }
 
+static bp_status act_inspect(bpt_exhaust *x)
+{
+    bp_inspection found;
+    bp_status status = bp_inspect_recovery(x->world.path, &x->world.options, NULL, NULL, &found, &x->error);
+    if (status == BP_OK && found.verdict == BP_RECOVERY_REFUSE) {
+        x->error = found.refusal; /* what bp_open would answer now */
+        return found.refusal.status;
+    }
+    return status;
+}
+
 static bp_status act_id_new(bpt_exhaust *x)
 {
     return bp_id_new(&x->world.clock.table, x->world.options.random, &x->id, &x->error);
@@ -567,6 +578,8 @@ static const bpt_exhaust_row rows[] = {
     {"bp_metrics_write", BOTH, 0, 0, NULL, act_metrics_write, NULL},
     {"bp_upcast_register", BOTH, 0, 0, NULL, act_upcast_register, NULL},
     {"bp_verify", CLOSED, 0, 0, NULL, act_verify, NULL},
+    {"bp_inspect_recovery", CLOSED, 0, 0, NULL, act_inspect, NULL},
+    {"bp_inspect_recovery", CLOSED, 0, 0, prepare_torn, act_inspect, NULL},
     {"bp_dump_file", CLOSED, 0, 0, NULL, act_dump_file, NULL},
     {"bp_id_new", NO_IO | CLOSED, 0, 0, NULL, act_id_new, NULL},
 };

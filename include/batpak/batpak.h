@@ -56,6 +56,7 @@
 #include <batpak/reaction.h>
 #include <batpak/region.h>
 #include <batpak/reindex.h>
+#include <batpak/repair.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>
 #include <batpak/store.h>

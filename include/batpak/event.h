@@ -19,6 +19,7 @@ enum {
     BP_TAG_GATES = 0x0003,
     BP_TAG_HOPS = 0x0004,
     BP_TAG_EXTERNAL = 0x0005,
+    BP_TAG_SALVAGED = 0x0010, /* clock and hash before a repair: repair.h */
     BP_TAG_BYPASS = 0x8001,
     BP_TAG_SUBJECT = 0x8002
 };

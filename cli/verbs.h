@@ -22,6 +22,7 @@ extern const struct verb verb_dump;
 extern const struct verb verb_seal;
 extern const struct verb verb_consumers;
 extern const struct verb verb_inspect_recovery;
+extern const struct verb verb_repair;
 extern const struct verb verb_reindex;
 extern const struct verb verb_bench;
 extern const struct verb verb_policy;

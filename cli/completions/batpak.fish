@@ -19,6 +19,7 @@ complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of any f
 complete -c batpak -n __fish_use_subcommand -a seal -d 'close the active segment and show its root'
 complete -c batpak -n __fish_use_subcommand -a consumers -d 'show who follows by name, how far behind, what was parked'
 complete -c batpak -n __fish_use_subcommand -a inspect-recovery -d 'tell what opening would do, without doing it'
+complete -c batpak -n __fish_use_subcommand -a repair -d 'take what can be proven of a damaged store into a new one'
 complete -c batpak -n __fish_use_subcommand -a reindex -d 'build the index anew from the log'
 complete -c batpak -n __fish_use_subcommand -a bench -d 'measure this machine'
 complete -c batpak -n __fish_use_subcommand -a policy -d 'check, try, keep and show policies'
@@ -114,6 +115,9 @@ complete -c batpak -n '__fish_seen_subcommand_from consumers' -l forget -r -d 'r
 complete -c batpak -n '__fish_seen_subcommand_from consumers' -l partition -r -d 'with --retry and --forget: which part (0)'
 complete -c batpak -n '__fish_seen_subcommand_from consumers' -l json -d 'one line of JSON for each'
 complete -c batpak -n '__fish_seen_subcommand_from inspect-recovery' -l json -d 'a line of JSON for each step, and one at the end'
+complete -c batpak -n '__fish_seen_subcommand_from repair' -l dry-run -s n -d 'only tell what is lost and what can be taken over'
+complete -c batpak -n '__fish_seen_subcommand_from repair' -l lost-max -r -d 'refuse if more events than that are lost (50000000)'
+complete -c batpak -n '__fish_seen_subcommand_from repair' -l json -d 'a line of JSON for each finding, and one at the end'
 complete -c batpak -n '__fish_seen_subcommand_from reindex' -l json -d 'JSON instead of words'
 
 complete -c batpak -n '__fish_seen_subcommand_from bench' -l events -r -d 'events of a run (200000)'

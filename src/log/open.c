@@ -39,19 +39,26 @@ static int foreign_entry(void *argument, const char *name, bool is_directory, ui
     return ECANCELED;
 }
 
-static bool has_manifest(const bpi_home *home)
+/* 0: it is there. ENOENT, or why it cannot be told. */
+static int find_manifest(const bpi_home *home)
 {
     bp_file *file = NULL;
     int code = home->io->file_open(home->io->context, home->root, "MANIFEST", BP_OPEN_READ, &file);
     if (code == 0) {
         home->io->file_close(home->io->context, file);
     }
-    return code != ENOENT;
+    return code;
 }
 
 bp_status bpi_log_check_place(const bpi_home *home, bool create, bool exclusive, bp_error *error)
 {
-    if (has_manifest(home)) {
+    int manifest = find_manifest(home);
+    if (manifest != 0 && manifest != ENOENT) {
+        bp_status status = bpi_error_system(error, manifest, "cannot open MANIFEST");
+        bpi_error_file(error, "MANIFEST");
+        return status;
+    }
+    if (manifest == 0) {
         if (create && exclusive) {
             bpi_error_set(error, BP_ERR_EXISTS, "there is a store at %s already", home->path);
             return BP_ERR_EXISTS;

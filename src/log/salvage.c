@@ -39,9 +39,9 @@ static bp_status open_source(const salvaging *s, const bpi_source *source, bp_fi
     if (code == 0) {
         return BP_OK;
     }
-    bpi_error_system(error, code, "cannot open a segment");
+    bp_status status = bpi_error_system(error, code, "cannot open a segment");
     bpi_error_file(error, "log/%s", name);
-    return BP_ERR_IO;
+    return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
 }
 
 static bool is_sealed(const bpi_source *source)

@@ -38,8 +38,7 @@ static bp_status read_bytes(const bpi_frame_place *place, uint64_t offset, size_
     }
     int code = home->io->file_read(home->io->context, place->file, offset, bytes->data + bytes->size, size, &got);
     if (code != 0) {
-        bpi_error_system(error, code, "cannot read the log");
-        return BP_ERR_IO;
+        return bpi_error_system(error, code, "cannot read the log");
     }
     bytes->size += got;
     return BP_OK;

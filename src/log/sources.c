@@ -174,9 +174,9 @@ static bp_status read_header(const finding *f, bpi_source *source, bpi_segment_h
         io->file_close(io->context, file);
     }
     if (code != 0) {
-        bpi_error_system(error, code, "cannot read a segment");
+        bp_status status = bpi_error_system(error, code, "cannot read a segment");
         bpi_error_file(error, "%s", name);
-        return BP_ERR_IO;
+        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
     }
     source->header_good = got == sizeof bytes && bpi_segment_header_get(bytes, header_out, &version) == NULL;
     if (source->header_good && version > BP_FORMAT_VERSION) {

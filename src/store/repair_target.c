@@ -365,9 +365,9 @@ static bp_status rename_target(bpi_repair *repair, bp_error *error)
         *from = '/';
     }
     if (code != 0) {
-        bpi_error_system(error, code, "cannot give the new store its name");
+        bp_status status = bpi_error_system(error, code, "cannot give the new store its name");
         bpi_error_file(error, "%s", repair->temporary);
-        return BP_ERR_IO;
+        return status;
     }
     return BP_OK;
 }

@@ -306,6 +306,8 @@ static const bpt_function bpt_functions[] = {
     {"bp_region_stream", NULL, "answers from its arguments"},
     {"bp_region_text_free", NULL, "gives back, or ends what waits"},
     {"bp_reindex", "store", NULL},
+    {"bp_repair", "store", NULL},
+    {"bp_repair_options_default", NULL, "answers from its arguments"},
     {"bp_reservation_entity", NULL, "answers from its arguments"},
     {"bp_seal", "store", NULL},
     {"bp_segment_name", NULL, "answers from its arguments"},

@@ -517,6 +517,17 @@ static bp_status act_inspect(bpt_exhaust *x)
     return status;
 }
 
+static bp_status act_repair(bpt_exhaust *x)
+{
+    bp_repair_options options;
+    bp_repair_options_init(&options);
+    options.io = x->world.io;
+    options.clock = x->world.options.clock;
+    options.random = x->world.options.random;
+    options.allocator = x->world.options.allocator;
+    return bp_repair(x->world.path, "saved", &options, NULL, &x->error);
+}
+
 static bp_status act_id_new(bpt_exhaust *x)
 {
     return bp_id_new(&x->world.clock.table, x->world.options.random, &x->id, &x->error);
@@ -580,6 +591,7 @@ static const bpt_exhaust_row rows[] = {
     {"bp_verify", CLOSED, 0, 0, NULL, act_verify, NULL},
     {"bp_inspect_recovery", CLOSED, 0, 0, NULL, act_inspect, NULL},
     {"bp_inspect_recovery", CLOSED, 0, 0, prepare_torn, act_inspect, NULL},
+    {"bp_repair", CLOSED, 0, BPT_ALSO(BP_ERR_FAILED), NULL, act_repair, NULL},
     {"bp_dump_file", CLOSED, 0, 0, NULL, act_dump_file, NULL},
     {"bp_id_new", NO_IO | CLOSED, 0, 0, NULL, act_id_new, NULL},
 };

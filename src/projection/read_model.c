@@ -140,38 +140,53 @@ static bp_status settle(bp_read_handle *handle, bool anew, bp_error *error)
                                 : bpi_read_make(db, model, handle->source, handle->generation, live.number == 0, error);
 }
 
-static void drop_statements(bp_read_handle *handle)
+static void drop_statements(const bp_read_handle *handle, struct sqlite3_stmt **statements)
 {
     for (size_t i = 0; i < handle->model.statement_count; i++) {
-        (void)sqlite3_finalize(handle->statements[i]);
-        handle->statements[i] = NULL;
+        (void)sqlite3_finalize(statements[i]);
+        statements[i] = NULL;
     }
 }
 
-static bp_status prepare_statements(bp_read_handle *handle, bp_error *error)
+static bp_status prepare_statements(bp_read_handle *handle, struct sqlite3_stmt **statements, bp_error *error)
 {
     bp_status status = BP_OK;
-    drop_statements(handle);
     bpi_read_prefix(&handle->model, handle->generation, handle->prefix);
     for (size_t i = 0; status == BP_OK && i < handle->model.statement_count; i++) {
-        status =
-            bpi_read_prepare(handle->db, handle->model.statements[i], handle->prefix, &handle->statements[i], error);
+        status = bpi_read_prepare(handle->db, handle->model.statements[i], handle->prefix, &statements[i], error);
     }
     return status;
 }
 
-/* Settles on a generation and prepares for it, whole or not at all. */
+/* Settles on a generation and prepares for it; after an error the handle is with the one it was with. */
 static bp_status attach(bp_read_handle *handle, bool anew, bp_error *error)
 {
+    size_t count = handle->model.statement_count + 1;
+    uint64_t generation = handle->generation;
+    bool building = handle->building;
+    struct sqlite3_stmt **fresh = bpi_allocate_array(handle->allocator, count, sizeof *fresh);
+    if (fresh == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a read model");
+    }
     bp_status status = begin(handle->db, error);
-    if (status != BP_OK) {
-        return status;
-    }
-    status = settle(handle, anew, error);
     if (status == BP_OK) {
-        status = prepare_statements(handle, error);
+        status = settle(handle, anew, error);
+        if (status == BP_OK) {
+            status = prepare_statements(handle, fresh, error);
+        }
+        status = end(handle->db, status, error);
     }
-    status = end(handle->db, status, error);
+    if (status == BP_OK) {
+        struct sqlite3_stmt **old = handle->statements;
+        handle->statements = fresh;
+        fresh = old;
+    } else {
+        handle->generation = generation;
+        handle->building = building;
+        bpi_read_prefix(&handle->model, generation, handle->prefix);
+    }
+    drop_statements(handle, fresh);
+    bpi_release(handle->allocator, fresh, count * sizeof *fresh);
     handle->moved = true; /* the cursor, if there is one, is somewhere else */
     return status;
 }
@@ -224,7 +239,7 @@ void bp_read_model_close(bp_read_handle *handle)
         return;
     }
     if (handle->statements != NULL) {
-        drop_statements(handle);
+        drop_statements(handle, handle->statements);
         bpi_release(handle->allocator, handle->statements,
                     (handle->model.statement_count + 1) * sizeof *handle->statements);
     }

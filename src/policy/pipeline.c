@@ -106,7 +106,7 @@ bp_status bp_proposal_map(bp_proposal *proposal, bp_proposal_fn map, void *argum
     bp_payload made = proposal->payload;
     bpi_output_init(&output, memory());
     bp_status status = map(argument, proposal->payload, &output, &made.type, &made.version, error);
-    if (status == BP_OK && output.failed) {
+    if (output.failed) { /* whatever the function answers */
         status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the mapped payload");
     }
     if (status == BP_OK) {

@@ -356,9 +356,9 @@ static bp_status read_region(reader *r)
         char number[BP_KIND_TEXT_SIZE + 8] = "";
         if (w->size > 5 && memcmp(w->at, "kind=", 5) == 0 && w->at[5] != '"') {
             bp_kind_code kind = 0;
-            bp_status status = take_kind(r, w->at + 5, w->size - 5, &kind);
-            if (status != BP_OK) {
-                return status;
+            bp_status taken = take_kind(r, w->at + 5, w->size - 5, &kind);
+            if (taken != BP_OK) {
+                return taken;
             }
             (void)snprintf(number, sizeof number, "kind=0x%04X", (unsigned)kind);
         }
@@ -373,7 +373,11 @@ static bp_status read_region(reader *r)
     }
     text[size] = '\0';
     bp_error inner = {0};
-    if (bp_region_parse(NULL, text, &r->region, &r->owner, &inner) != BP_OK) {
+    bp_status status = bp_region_parse(NULL, text, &r->region, &r->owner, &inner);
+    if (status == BP_ERR_NO_MEMORY) {
+        return bpi_error_set(r->error, status, "%s", inner.message);
+    }
+    if (status != BP_OK) {
         return wrong(r, r->count > 1 ? r->words[1].at : behind(r), inner.message);
     }
     if (!bpi_region_bindable(&r->region)) {

@@ -472,8 +472,8 @@ static void check_reopened(bpt_exhaust *x, const bpt_exhaust_row *row, bool open
     uint64_t count = bp_store_frontiers(x->store).published;
     uint64_t least = x->base + x->acked;
     uint64_t most = least + (open_end ? row->tries : 0);
-    CHECK(count >= least && count <= most, "%llu events are there after reopening, not %llu to %llu",
-          (unsigned long long)count, (unsigned long long)least, (unsigned long long)most);
+    CHECK(count >= least && count <= most, "%llu events are there after reopening, not %llu to %llu; %s",
+          (unsigned long long)count, (unsigned long long)least, (unsigned long long)most, x->error.message);
     check_base(x);
     if ((row->flags & BPT_EXHAUST_AGAIN) != 0) {
         uint64_t more = x->settled ? 0 : row->tries;

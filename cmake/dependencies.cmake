@@ -9,13 +9,14 @@ if(NOT ISAL_FOUND)
     message(FATAL_ERROR "ISA-L not found (pkg-config libisal). On Debian: apt-get install libisal-dev, or make setup")
 endif()
 
-# Optional: projections keep states in LMDB and SQLite, and fold into SQLite. Without them these calls answer
-# BP_ERR_UNSUPPORTED; the headers are the same.
+# Optional: projections keep states in LMDB and SQLite, and fold into SQLite; payloads are encrypted by libsodium.
+# Without them these calls answer BP_ERR_UNSUPPORTED; the headers are the same.
 set(batpak_optional_libraries "")
 set(batpak_optional_modules "")
-foreach(optional LMDB SQLITE)
+foreach(optional LMDB SQLITE LIBSODIUM)
     set(module_LMDB lmdb)
     set(module_SQLITE sqlite3)
+    set(module_LIBSODIUM libsodium)
     option(BATPAK_${optional} "Use ${module_${optional}} if it is found" ON)
     if(BATPAK_${optional})
         pkg_check_modules(BATPAK_PC_${optional} QUIET IMPORTED_TARGET ${module_${optional}})
@@ -24,9 +25,9 @@ foreach(optional LMDB SQLITE)
         list(APPEND batpak_optional_libraries PkgConfig::BATPAK_PC_${optional})
         list(APPEND batpak_optional_modules ${module_${optional}})
         list(APPEND batpak_optional_defines BPI_HAVE_${optional}=1)
-        message(STATUS "Projections: with ${module_${optional}} ${BATPAK_PC_${optional}_VERSION}")
+        message(STATUS "Optional: with ${module_${optional}} ${BATPAK_PC_${optional}_VERSION}")
     else()
-        message(STATUS "Projections: without ${module_${optional}}")
+        message(STATUS "Optional: without ${module_${optional}}")
     endif()
 endforeach()
 

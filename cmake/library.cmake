@@ -4,11 +4,13 @@ file(GLOB batpak_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*/*.c)
 file(GLOB batpak_base_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base/*.c)
 file(GLOB batpak_io_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/io/*.c)
 
-# Only the two lowest layers see the system beyond ISO C; only the lowest sees BLAKE3 and ISA-L.
+# Only the two lowest layers see the system beyond ISO C; only the lowest sees BLAKE3, ISA-L and libsodium.
 set_property(SOURCE ${batpak_base_sources} ${batpak_io_sources}
     APPEND PROPERTY COMPILE_DEFINITIONS _GNU_SOURCE)
 set_property(SOURCE ${batpak_base_sources}
-    APPEND PROPERTY INCLUDE_DIRECTORIES ${BATPAK_BLAKE3_DIR} ${ISAL_INCLUDE_DIRS})
+    APPEND PROPERTY INCLUDE_DIRECTORIES ${BATPAK_BLAKE3_DIR} ${ISAL_INCLUDE_DIRS} ${BATPAK_PC_LIBSODIUM_INCLUDE_DIRS})
+
+set_property(SOURCE ${batpak_base_sources} APPEND PROPERTY COMPILE_DEFINITIONS ${batpak_optional_defines})
 
 file(GLOB batpak_projection_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/projection/*.c)
 set_property(SOURCE ${batpak_projection_sources} APPEND PROPERTY COMPILE_DEFINITIONS ${batpak_optional_defines})

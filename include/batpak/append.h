@@ -23,6 +23,8 @@
  *   BP_ERR_IO, BP_ERR_FAILED  a write or a sync failed: the outcome is unknown until the store is reopened (or recovered
  *                    by its policy); retry with the same id then
  *   BP_ERR_NO_MEMORY, BP_ERR_READ_ONLY, BP_ERR_FORKED, BP_ERR_CLOSED
+ *   With a subject: BP_ERR_UNSUPPORTED (built without libsodium); BP_ERR_CORRUPT (its key's file is damaged);
+ *   BP_ERR_DENIED (its key is wrapped under another key_encryption_key); BP_ERR_IO (no key could be made)
  */
 #ifndef BATPAK_APPEND_H
 #define BATPAK_APPEND_H
@@ -83,6 +85,11 @@ typedef struct bp_append_options {
      * whose outcome is unknown (BP_ERR_IO, ...) uses it up.
      */
     const bp_decision *decision;
+    /*
+     * Whose the payload is: it is encrypted under this subject's key (keys.h), which is made when there is none; NULL: it is
+     * not. UTF-8, a name like an entity's; it stands in the event, and goes when the event is erased. Part of the request.
+     */
+    const char *subject;
 } bp_append_options;
 
 BP_API void bp_append_options_default(bp_append_options *options, size_t size);

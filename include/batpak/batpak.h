@@ -18,6 +18,7 @@
  *   bind.h     gates inside the commit
  *   watch.h    a state, told when it changes        read_model.h  folding into SQLite
  *   bind.h     gates inside the commit                policy.h   ready-made gates, policy files
+ *   keys.h     encrypting for a subject, forgetting one
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -44,6 +45,7 @@
 #include <batpak/guard.h>
 #include <batpak/inspect.h>
 #include <batpak/io.h>
+#include <batpak/keys.h>
 #include <batpak/kinds.h>
 #include <batpak/outcome.h>
 #include <batpak/output.h>

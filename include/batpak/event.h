@@ -24,6 +24,16 @@ enum {
     BP_TAG_SUBJECT = 0x8002
 };
 
+/* How an event whose payload is encrypted for a subject (keys.h) was handed out. */
+typedef enum bp_encryption {
+    BP_ENCRYPTION_NONE = 0, /* it is not encrypted */
+    BP_ENCRYPTION_STORED =
+        1, /* the payload is the encrypted one, as stored (bp_query_options.stored, the files' bytes) */
+    BP_ENCRYPTION_OPENED = 2,   /* the payload was decrypted */
+    BP_ENCRYPTION_SHREDDED = 3, /* payload absent: its key was destroyed */
+    BP_ENCRYPTION_LOCKED = 4    /* payload absent: its key is not here, or is not ours to read */
+} bp_encryption;
+
 /*
  * A view: texts, causes, extensions and payload point into the store and live as long as what handed the event out (an
  * iterator until its next step or close, bp_get's event until bp_event_release).
@@ -37,7 +47,7 @@ typedef struct bp_event {
     bp_kind_code kind;
     uint16_t flags;
     uint8_t payload_type;
-    bool payload_absent; /* erased: payload_size is 0 and content_hash stands for it */
+    bool payload_absent; /* erased, shredded, locked: payload_size is 0 and content_hash stands for it */
     bool tombstoned;
     bool external; /* its causes may lie outside of this store */
     uint16_t payload_version;
@@ -55,11 +65,12 @@ typedef struct bp_event {
     size_t private_extensions_size;
     bp_hash event_hash;
     uint8_t salt[16];
-    bp_hash content_hash; /* only of a stub (payload_absent); else zeros: bp_event_content_hash computes it */
+    bp_hash content_hash; /* when payload_absent, or decrypted; else zeros: bp_event_content_hash computes it */
     uint64_t position;    /* LSN: segment ordinal << 32 | byte offset of the record */
     uint64_t batch;       /* sequence of the first event of its commit */
     uint32_t batch_count; /* events in its commit; 1 for a single append */
     bool converted;       /* payload, its type and version are not the stored ones: upcast.h */
+    uint8_t encryption;   /* a bp_encryption */
 } bp_event;
 
 /* Its own time against `now`, microseconds, never negative. */
@@ -71,7 +82,7 @@ BP_API bool bp_event_is_root_cause(const bp_event *event); /* it names no cause 
 /* Finds an extension's value; false when it is not there. */
 BP_API bool bp_event_extension(const bp_event *event, uint16_t tag, const uint8_t **value_out, size_t *size_out);
 
-/* The hash over length, salt, private extensions and payload; of a stub the stored one. */
+/* The hash over length, salt, private extensions and payload as stored; of a stub the stored one. */
 BP_API bp_hash bp_event_content_hash(const bp_event *event);
 /* The event hash computed anew, given the event hash of the entity's previous event (NULL at clock 0). */
 BP_API bp_hash bp_event_compute_hash(const bp_event *event, const bp_hash *previous);

@@ -71,6 +71,9 @@ typedef struct bp_options {
     bp_progress_fn progress; /* NULL: none; called by the opening thread */
     void *progress_context;
     bool incremental_projection; /* cached states of incremental projections may be carried on; default false */
+    /* BP_KEY_SIZE bytes that keys of subjects are wrapped under (keys.h), copied; NULL, the default: they lie in keys/ as they
+     * are. Not stored: each opening gives it. Of a store that has such keys already, those keep the form they were made in. */
+    const uint8_t *key_encryption_key;
 } bp_options;
 
 /* Fills in the defaults. Call bp_options_init; the other is what it calls, so that old programs keep working. */

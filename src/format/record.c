@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/text.h"
+#include "format/key_file.h"
 
 size_t bpi_record_size(const bpi_record_input *input)
 {
@@ -195,6 +196,9 @@ static void read_parts(const uint8_t *bytes, bp_event *event)
     }
     event->payload = at;
     event->payload_size = bpi_get32(bytes + BPI_RECORD_PAYLOAD_SIZE);
+    bp_text subject;
+    bool encrypted = event->private_extensions_size != 0 && bpi_event_subject(event, &subject);
+    event->encryption = encrypted ? BP_ENCRYPTION_STORED : BP_ENCRYPTION_NONE;
 }
 
 size_t bpi_record_again(const uint8_t *bytes, bp_event *event_out)
@@ -326,6 +330,12 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
     if (fault == NULL && bp_id_equal(&event->correlation, &event->id) &&
         bpi_extension_find(event->extensions, event->public_extensions_size, BP_TAG_CORRELATION, &value, &size)) {
         fault = "the correlation is spelt out although it is the event's id";
+    }
+    bp_text subject;
+    if (fault == NULL && bpi_event_subject(event, &subject) &&
+        (event->payload_size < BPI_SEALED_MORE ||
+         !bpi_name_valid((const uint8_t *)subject.data, subject.size, BP_NAME_MAX))) {
+        fault = "the subject is no name, or the payload too short to be encrypted";
     }
     const uint8_t *end = (const uint8_t *)event->payload + event->payload_size;
     if (fault == NULL && !bpi_all_zero(end, (size_t)(bytes + *length_out - end))) {

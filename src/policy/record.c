@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "policy/bind.h"
-#include "policy/json_write.h"
+#include "base/json_write.h"
 #include "store/naming.h"
 
 static const uint64_t SECOND_NS = 1000000000;

@@ -7,6 +7,7 @@
 #include "policy/bind.h"
 
 #include "base/assert.h"
+#include "store/handout.h"
 #include "store/read.h"
 
 void bpi_commit_view_item(const bp_commit_view *view, size_t index, bp_event *event_out)
@@ -84,13 +85,19 @@ static bp_status visit_log(const bp_commit_view *view, const bp_region *region, 
     BPI_ASSERT(bpi_view_end(pinned) == view->store->log.next_sequence);
     bp_status status = bpi_scan_begin(pinned, region, &options, &scan, NULL);
     bpi_view_drop(pinned);
+    bpi_handout handout;
+    bpi_handout_begin_plain(&handout, view->store);
     while (status == BP_OK) {
         status = bpi_scan_next(scan, &sequence, visit != NULL ? &event : NULL, NULL);
+        if (status == BP_OK && visit != NULL) {
+            status = bpi_handout_event(&handout, &event, NULL);
+        }
         if (status == BP_OK) {
             (*count)++;
             status = visit != NULL && visit(argument, &event) != 0 ? BP_END : BP_OK;
         }
     }
+    bpi_handout_end(&handout);
     bpi_scan_end(scan);
     return status == BP_END ? BP_OK : status;
 }

@@ -104,27 +104,43 @@ static bp_status inline_keeping(bp_store *store, bp_durability durability, bp_er
     return status;
 }
 
+/* *staged_out false: it was refused before it came to a commit. */
+static bp_status stage_and_commit(bp_store *store, bpi_scratch *scratch, const bpi_request *request,
+                                  bp_durability durability, bool *staged_out, bpi_outcome *outcome, bp_error *error)
+{
+    bp_status status = bpi_stage(store, scratch, request, error);
+    *staged_out = status == BP_OK;
+    if (status == BP_OK) {
+        if (durability == BP_DURABLE) {
+            bpi_log_throttle(&store->log, store->options.commit_max_events, store->options.commit_max_bytes);
+        }
+        (void)pthread_mutex_lock(&store->log.lock);
+        status = bpi_commit(store, scratch, request->count, request->now_us, outcome, error);
+        (void)pthread_mutex_unlock(&store->log.lock);
+    }
+    if (BPI_UNLIKELY(scratch->entered)) {
+        bpi_keys_leave(store->keys);
+        scratch->entered = false;
+    }
+    return status;
+}
+
 static bp_status commit_request(bp_store *store, bpi_scratch *scratch, const bpi_request *request,
                                 bp_durability durability, bp_receipt *receipts, bp_error *error)
 {
-    bp_status status = bpi_stage(store, scratch, request, error);
-    if (status != BP_OK) {
-        return status;
-    }
-    if (durability == BP_DURABLE) {
-        bpi_log_throttle(&store->log, store->options.commit_max_events, store->options.commit_max_bytes);
-    }
     bpi_outcome outcome;
-    (void)pthread_mutex_lock(&store->log.lock);
-    status = bpi_commit(store, scratch, request->count, request->now_us, &outcome, error);
-    (void)pthread_mutex_unlock(&store->log.lock);
-    if (BPI_UNLIKELY(status == BP_END)) {
-        return BP_END;
+    bool staged = false;
+    bp_status status = stage_and_commit(store, scratch, request, durability, &staged, &outcome, error);
+    if (!staged || BPI_UNLIKELY(status == BP_END)) {
+        return status;
     }
     count_outcome(store, status, &outcome);
     status = wait_for(store, durability, status, &outcome, scratch->frame.size, error);
     if (status == BP_OK && receipts != NULL) {
         fill_receipts(store, scratch, request->lead, request->count - request->lead, &outcome, receipts);
+    }
+    if (status == BP_OK && request->first_out != NULL) {
+        *request->first_out = outcome.first;
     }
     if (status == BP_OK) {
         bpi_store_flow(store, request->count > 1 ? "append-batch" : "append", outcome.first);

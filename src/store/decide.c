@@ -24,8 +24,9 @@ void bpi_staged_event(const bpi_staged *staged, const bp_id *causes, bp_event *e
     event_out->entity = input->entity;
     event_out->scope = input->scope;
     event_out->correlation = staged->correlation;
-    event_out->payload = input->payload;
-    event_out->payload_size = input->payload_size;
+    event_out->payload = staged->text != NULL ? staged->text : input->payload;
+    event_out->payload_size = staged->text != NULL ? staged->text_size : input->payload_size;
+    event_out->encryption = staged->text != NULL ? BP_ENCRYPTION_OPENED : BP_ENCRYPTION_NONE;
     event_out->batch_count = 1;
 }
 
@@ -102,9 +103,10 @@ bp_status bpi_decision_check(const bpi_staged *staged, const bp_append_options *
         return BP_OK;
     }
     const bp_payload *permitted = &options->decision->payload;
+    const void *bytes = staged->text != NULL ? staged->text : input->payload;
+    size_t size = staged->text != NULL ? staged->text_size : input->payload_size;
     if (input->payload_type == permitted->type && input->payload_version == permitted->version &&
-        input->payload_size == permitted->size &&
-        (permitted->size == 0 || memcmp(input->payload, permitted->data, permitted->size) == 0)) {
+        size == permitted->size && (size == 0 || memcmp(bytes, permitted->data, size) == 0)) {
         return BP_OK;
     }
     bpi_error_set(error, BP_ERR_ARGUMENT, "the payload is not the one that the permit is for");

@@ -33,8 +33,29 @@ bp_status bpi_commit_event(bp_store *store, uint64_t sequence, bp_event *event_o
     return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "an event that this rests on cannot be read");
 }
 
+/* An encrypted payload is another one under another key: then that of the event is destroyed, and nothing can be said. */
+static bool same_payload(const bpi_staged *staged, const bp_event *event, bool *unverifiable_out)
+{
+    const bpi_record_input *input = &staged->input;
+    bp_text subject = {NULL, 0};
+    *unverifiable_out = event->payload_absent;
+    if (event->payload_absent) {
+        return true;
+    }
+    bool encrypted = bpi_event_subject(event, &subject);
+    if (encrypted != (staged->subject.data != NULL) || (encrypted && !bp_text_equal(subject, staged->subject))) {
+        return false;
+    }
+    if (encrypted && memcmp(input->payload, event->payload, BPI_SEALED_NONCE) != 0) {
+        *unverifiable_out = true;
+        return true;
+    }
+    return input->payload_size == event->payload_size &&
+           (input->payload_size == 0 || memcmp(input->payload, event->payload, input->payload_size) == 0);
+}
+
 /* The same request? A payload that was erased cannot be compared. */
-static bool same_request(const bpi_staged *staged, const bp_event *event)
+static bool same_request(const bpi_staged *staged, const bp_event *event, bool *unverifiable_out)
 {
     const bpi_record_input *input = &staged->input;
     const uint8_t *value = NULL;
@@ -55,9 +76,7 @@ static bool same_request(const bpi_staged *staged, const bp_event *event)
          memcmp(input->causes, event->causes, (size_t)input->cause_count * sizeof(bp_id)) != 0)) {
         return false;
     }
-    return event->payload_absent ||
-           (input->payload_size == event->payload_size &&
-            (input->payload_size == 0 || memcmp(input->payload, event->payload, input->payload_size) == 0));
+    return same_payload(staged, event, unverifiable_out);
 }
 
 /* Fills in what the first commit assigned. */
@@ -65,7 +84,6 @@ static void take_assigned(bpi_staged *staged, const bp_event *event, bpi_outcome
 {
     staged->assigned =
         (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us, event->event_hash};
-    outcome->unverifiable = outcome->unverifiable || event->payload_absent;
     outcome->lsn = event->position + 1 > outcome->lsn ? event->position + 1 : outcome->lsn;
     staged->offset = (size_t)bpi_lsn_offset(event->position);
     staged->previous = event->position; /* the receipt's file position */
@@ -83,9 +101,11 @@ static bp_status compare_item(bp_store *store, bpi_scratch *scratch, size_t i, s
     if (status != BP_OK) {
         return status;
     }
-    if (!bp_id_equal(&event.id, &staged->input.id) || !same_request(staged, &event)) {
+    bool unverifiable = false;
+    if (!bp_id_equal(&event.id, &staged->input.id) || !same_request(staged, &event, &unverifiable)) {
         return taken(&staged->input.id, "belongs to another request", i, count, error);
     }
+    outcome->unverifiable = outcome->unverifiable || unverifiable;
     take_assigned(staged, &event, outcome);
     return BP_OK;
 }

@@ -64,7 +64,7 @@ bool bp_event_extension(const bp_event *event, uint16_t tag, const uint8_t **val
 bp_hash bp_event_content_hash(const bp_event *event)
 {
     bp_hash hash = {{0}};
-    if (event == NULL || event->payload_absent) {
+    if (event == NULL || event->payload_absent || event->encryption == BP_ENCRYPTION_OPENED) {
         return event == NULL ? hash : event->content_hash;
     }
     const uint8_t *private =

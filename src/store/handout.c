@@ -133,8 +133,17 @@ bp_status bp_upcast_register(bp_store *store, const bp_upcast *upcasts, size_t c
 
 /* ---- handing out ---- */
 
+void bpi_handout_begin_plain(bpi_handout *handout, bp_store *store)
+{
+    handout->upcasts = NULL;
+    handout->keys = store->keys;
+    bpi_buffer_init(&handout->plain, store->allocator);
+}
+
 void bpi_handout_begin(bpi_handout *handout, bp_store *store, bool stored)
 {
+    bpi_handout_begin_plain(handout, store);
+    handout->keys = stored ? NULL : handout->keys;
     /* A table stays with the store until it is freed, so that it may be held without a lock. */
     handout->upcasts = stored ? NULL : atomic_load_explicit(&store->upcasts.current, memory_order_acquire);
     handout->at = 0;
@@ -147,6 +156,10 @@ void bpi_handout_begin(bpi_handout *handout, bp_store *store, bool stored)
 
 void bpi_handout_end(bpi_handout *handout)
 {
+    if (handout->plain.data != NULL) {
+        bpi_wipe(handout->plain.data, handout->plain.capacity);
+        bpi_buffer_fini(&handout->plain);
+    }
     if (handout->upcasts != NULL) {
         bpi_output_fini(&handout->payload[0]);
         bpi_output_fini(&handout->payload[1]);
@@ -213,7 +226,7 @@ static bp_status convert_step(bpi_handout *handout, const bp_upcast *step, bp_ev
     return BP_OK;
 }
 
-bp_status bpi_handout_convert(bpi_handout *handout, bp_event *event, bp_error *error)
+static bp_status convert(bpi_handout *handout, bp_event *event, bp_error *error)
 {
     const bpi_upcasts *table = handout->upcasts;
     size_t at = find(table, event);
@@ -236,4 +249,13 @@ bp_status bpi_handout_convert(bpi_handout *handout, bp_event *event, bp_error *e
         status = convert_step(handout, &table->steps[at], event, error);
     }
     return status;
+}
+
+bp_status bpi_handout_change(bpi_handout *handout, bp_event *event, bp_error *error)
+{
+    bp_status status = BP_OK;
+    if (event->encryption == BP_ENCRYPTION_STORED && handout->keys != NULL) {
+        status = bpi_keys_open_event(handout->keys, &handout->plain, event, error);
+    }
+    return status == BP_OK && handout->upcasts != NULL ? convert(handout, event, error) : status;
 }

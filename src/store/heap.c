@@ -28,6 +28,9 @@ static void give_back(bpi_heap *heap, size_t size)
 {
     if (atomic_fetch_sub_explicit(&heap->bytes, size, memory_order_acq_rel) == size) {
         const bp_allocator *base = heap->base;
+        if (heap->last != NULL) {
+            heap->last(heap->last_argument);
+        }
         base->release(base->context, heap, sizeof *heap);
     }
 }
@@ -47,6 +50,7 @@ bpi_heap *bpi_heap_new(const bp_allocator *base)
     if (heap != NULL) {
         heap->table = (bp_allocator){sizeof(bp_allocator), heap, heap_allocate, heap_resize, heap_release};
         heap->base = base;
+        heap->last = NULL;
         atomic_init(&heap->bytes, 1);
     }
     return heap;

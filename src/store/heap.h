@@ -12,7 +12,9 @@
 typedef struct bpi_heap {
     bp_allocator table; /* what everybody allocates through */
     const bp_allocator *base;
-    _Atomic uint64_t bytes; /* in use, and one for the store */
+    _Atomic uint64_t bytes;       /* in use, and one for the store */
+    void (*last)(void *argument); /* NULL: nothing; what goes with the heap */
+    void *last_argument;
 } bpi_heap;
 
 bpi_heap *bpi_heap_new(const bp_allocator *base); /* NULL: no memory */

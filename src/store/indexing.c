@@ -38,6 +38,12 @@ void bpi_indexing_begin(bp_store *store)
     store->loading = true;
 }
 
+/* The kinds that bpi_store_learn makes something of. */
+static bool taught_by(bp_kind_code kind)
+{
+    return kind == BP_KIND_NAME || kind == BP_KIND_ERASURE;
+}
+
 /* Looks at everything that is about to be learnt; whether it was right the block then knows. */
 static void look(const bpi_image *image)
 {
@@ -50,7 +56,7 @@ static void look(const bpi_image *image)
         if (kind > UINT16_MAX) {
             bpi_disbelieve(kinds->pages);
         }
-        for (uint32_t i = 0; kind == BP_KIND_NAME && i < span.count; i++) {
+        for (uint32_t i = 0; taught_by((bp_kind_code)kind) && i < span.count; i++) {
             uint32_t row = bpi_span_row(&span, i);
             if (row >= image->header.rows) {
                 bpi_disbelieve(kinds->pages);
@@ -61,16 +67,16 @@ static void look(const bpi_image *image)
     }
 }
 
-static bp_status learn_names(bp_store *store, const bpi_block *block, const bpi_span *span, bp_error *error)
+static bp_status learn_events(bp_store *store, const bpi_block *block, const bpi_span *span, bp_error *error)
 {
     for (uint32_t i = 0; i < span->count; i++) {
         bp_event event;
         bp_status status = bpi_block_event(block, bpi_span_row(span, i), &event, error);
-        if (status == BP_OK && !event.payload_absent) {
-            status = bpi_kinds_learn(&store->kinds, event.payload, event.payload_size, error);
+        if (status == BP_OK) {
+            status = bpi_store_learn(store, &event, error);
         }
         if (status != BP_OK) {
-            return bpi_error_wrap(error, status, "cannot learn the names of kinds");
+            return bpi_error_wrap(error, status, "cannot learn the names of kinds, or what was erased");
         }
     }
     return BP_OK;
@@ -91,7 +97,7 @@ static bp_status learn(bp_store *store, const bpi_block *block, bp_error *error)
         if (bp_kind_is_system(kind) && kind != BP_KIND_DATA) {
             atomic_fetch_add_explicit(&store->counters.system_events, span.count, memory_order_relaxed);
         }
-        bp_status status = kind == BP_KIND_NAME ? learn_names(store, block, &span, error) : BP_OK;
+        bp_status status = taught_by(kind) ? learn_events(store, block, &span, error) : BP_OK;
         if (status != BP_OK) {
             return status;
         }

@@ -154,15 +154,20 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     uint64_t key = 0;
     int code = options->random->fill(options->random->context, &key, sizeof key);
     store->index = code != 0 ? NULL : bpi_index_new(store->allocator, options->layout, key);
+    store->keys = bpi_keys_new(options->allocator);
+    heap->last = store->keys != NULL ? bpi_keys_free : NULL;
+    heap->last_argument = store->keys;
     store->path = bpi_allocate(store->allocator, strlen(path) + 1);
     if (store->path != NULL) {
         memcpy(store->path, path, strlen(path) + 1);
     }
-    if (store->index == NULL || store->path == NULL) {
+    if (store->index == NULL || store->path == NULL || store->keys == NULL) {
         bpi_store_free(store);
         return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes")
                          : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the store");
     }
+    bpi_keys_wrap(store->keys, options->key_encryption_key);
+    store->options.key_encryption_key = NULL; /* the caller's memory */
     *store_out = store;
     return BP_OK;
 }
@@ -249,6 +254,16 @@ bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_erro
     return BP_OK;
 }
 
+bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *error)
+{
+    if (event->kind == BP_KIND_NAME && !event->payload_absent) {
+        return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
+    }
+    return event->kind == BP_KIND_ERASURE && !event->payload_absent
+               ? bpi_keys_learn(store->keys, event->payload, event->payload_size, error)
+               : BP_OK;
+}
+
 bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
 {
     bp_store *store = argument;
@@ -262,9 +277,7 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
     bpi_kinds_count_event(&store->kinds, event->kind);
     if (bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA) {
         atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
-        if (event->kind == BP_KIND_NAME && !event->payload_absent) {
-            return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
-        }
+        return bpi_store_learn(store, event, error);
     }
     return BP_OK;
 }
@@ -344,6 +357,8 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     store->id = store->log.catalog.manifest.store_id;
     store->options.segment_size = store->log.segment_size;
     store->options.layout = (bp_layout)(store->log.catalog.manifest.layout + 1);
+    bpi_keys_open(store->keys, &store->log.home, &store->id, true);
+    bpi_keys_settle(store->keys);
     bpi_index_publish(store->index, store->log.next_sequence);
     bpi_indexing_settle(store);
     bpi_store_flow(store, "open", store->log.next_sequence);
@@ -378,6 +393,7 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
         bpi_store_free(store);
         return status;
     }
+    bpi_keys_open(store->keys, &store->follower.home, &store->id, false);
     bpi_store_flow(store, "open-reader", bpi_index_published(store->index));
     *store_out = store;
     return BP_OK;
@@ -412,6 +428,7 @@ bp_status bp_close(bp_store *store, bp_error *error)
         return bpi_error_set(error, BP_ERR_REENTRANT, "a follower's function cannot close its store; it stays open");
     }
     atomic_store(&store->closing, true);
+    bpi_keys_close(store->keys);
     if (store->reader) {
         bpi_follower_close(store);
     } else {

@@ -19,6 +19,7 @@ static bpi_scratch *scratch_new(const bp_allocator *allocator, size_t slot)
         bpi_buffer_init(&scratch->arena, allocator);
         bpi_buffer_init(&scratch->hashing, allocator);
         bpi_buffer_init(&scratch->names, allocator);
+        bpi_buffer_init(&scratch->sealed, allocator);
     }
     return scratch;
 }
@@ -32,6 +33,8 @@ void bpi_scratch_free(bpi_scratch *scratch)
     bpi_buffer_fini(&scratch->arena);
     bpi_buffer_fini(&scratch->hashing);
     bpi_buffer_fini(&scratch->names);
+    bpi_scratch_forget(scratch);
+    bpi_buffer_fini(&scratch->sealed);
     bpi_release(scratch->allocator, scratch->items, scratch->capacity * sizeof *scratch->items);
     memset(&scratch->generator, 0, sizeof scratch->generator);
     bpi_release(scratch->allocator, scratch, sizeof *scratch);
@@ -69,11 +72,21 @@ static void shrink(bpi_buffer *buffer)
     }
 }
 
+void bpi_scratch_forget(bpi_scratch *scratch)
+{
+    if (scratch->sealed.size != 0) {
+        bpi_wipe(scratch->sealed.data, scratch->sealed.size);
+        scratch->sealed.size = 0;
+    }
+}
+
 void bpi_scratch_give(bp_store *store, bpi_scratch *scratch)
 {
     shrink(&scratch->frame);
     shrink(&scratch->arena);
     shrink(&scratch->hashing);
+    bpi_scratch_forget(scratch);
+    shrink(&scratch->sealed);
     if (scratch->slot < BPI_SCRATCHES) {
         atomic_store_explicit(&store->scratch_taken[scratch->slot], false, memory_order_release);
     } else {

@@ -37,6 +37,9 @@ typedef struct bpi_staged {
     uint32_t expected;      /* what the index was told of the entity ahead */
     const bp_guard *guards; /* the caller's */
     size_t guard_count;
+    bp_text subject;     /* the caller's; data NULL: not encrypted */
+    const uint8_t *text; /* of an encrypted payload: what it was, in scratch->sealed */
+    size_t text_size;
     /* by the commit */
     bpi_entity *entity;
     bool entity_new; /* it was not in memory before */
@@ -52,8 +55,11 @@ typedef struct bpi_scratch {
     bpi_buffer arena;   /* causes and extensions of all items */
     bpi_buffer hashing; /* hash inputs of one step */
     bpi_buffer names;   /* what a hook wants on record with an item */
+    bpi_buffer sealed;  /* texts and ciphertexts of items with a subject */
     uint64_t rules;     /* the state of the rules it went by */
     bool guarded;       /* an item has guards */
+    bool encrypted;     /* an item has a subject */
+    bool entered;       /* bpi_keys_enter was called, bpi_keys_leave not yet */
     bpi_staged *items;
     size_t capacity;
     bpi_generator generator;
@@ -65,6 +71,9 @@ struct bp_store;
 bpi_scratch *bpi_scratch_take(struct bp_store *store);
 void bpi_scratch_give(struct bp_store *store, bpi_scratch *scratch);
 void bpi_scratch_free(bpi_scratch *scratch);
+
+/* Wipes the texts of what was encrypted. */
+void bpi_scratch_forget(bpi_scratch *scratch);
 
 bool bpi_scratch_items(bpi_scratch *scratch, size_t count);
 /* `size` random bytes; 0 or errno. */

@@ -131,15 +131,16 @@ static bool put_extensions(bp_store *store, bpi_scratch *scratch, bpi_staged *st
     }
     size_t names = scratch->names.size;
     size_t bypass = options->decision == NULL ? 0 : options->decision->bypass_size;
+    size_t subject = staged->subject.size;
     staged->extensions_at = scratch->arena.size;
     staged->input.public_size = 0;
     bool correlated = !bp_id_equal(&staged->correlation, &staged->input.id);
     bool external = options->external && staged->input.cause_count != 0;
     if (options->lane == 0 && options->depth == 0 && options->hops == 0 && !correlated && !external &&
-        names + bypass == 0) {
+        names + bypass + subject == 0) {
         return true;
     }
-    if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM + names + bypass)) {
+    if (!bpi_buffer_reserve(&scratch->arena, EXTENSIONS_ROOM + names + bypass + subject)) {
         return false;
     }
     uint8_t *bytes = scratch->arena.data + scratch->arena.size;
@@ -167,6 +168,9 @@ static bool put_extensions(bp_store *store, bpi_scratch *scratch, bpi_staged *st
     staged->input.public_size = size;
     if (bypass != 0) { /* private: right behind the public ones */
         size += bpi_extension_put(bytes + size, BP_TAG_BYPASS, options->decision->bypass, bypass);
+    }
+    if (subject != 0) {
+        size += bpi_extension_put(bytes + size, BP_TAG_SUBJECT, staged->subject.data, subject);
     }
     staged->input.private_size = size - staged->input.public_size;
     scratch->arena.size += size;
@@ -214,6 +218,11 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     }
     if (status == BP_OK) {
         status = check_options(options, index - lead, error);
+    }
+    if (status == BP_OK && options->subject != NULL) {
+        status = bpi_subject_check(item, error);
+        staged->subject = bp_text_of(options->subject);
+        scratch->encrypted = true;
     }
     if (status == BP_OK && options->guard_count != 0) {
         status = bpi_guards_stage(options, scratch, staged, error);
@@ -292,6 +301,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     scratch->frame.size = 0;
     scratch->arena.size = 0;
     scratch->guarded = false;
+    scratch->encrypted = false;
     if (!bpi_scratch_items(scratch, request->count)) {
         return no_memory(error);
     }
@@ -312,7 +322,10 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
         staged->input.public_extensions = scratch->arena.data + staged->extensions_at;
         staged->input.private_extensions = staged->input.public_extensions + staged->input.public_size;
     }
-    bp_status status = bpi_stage_build(store, scratch, request->count, error);
+    bp_status status = scratch->encrypted ? bpi_stage_encrypt(store, scratch, request->count, error) : BP_OK;
+    if (status == BP_OK) {
+        status = bpi_stage_build(store, scratch, request->count, error);
+    }
     if (status == BP_OK) {
         status = check_decisions(scratch, request, error);
     }

@@ -14,6 +14,7 @@ typedef struct bpi_request {
     size_t lead;               /* so many items in front are system events of the library: kinds that get a name */
     const bp_kind_code *kinds; /* one per item, when names were resolved; NULL: the items' own */
     int64_t now_us;
+    uint64_t *first_out; /* NULL, or where the sequence of the first item goes when it was appended */
 } bpi_request;
 
 /* Stages all items into the scratch: frame, items. error->index is set in batches. */
@@ -31,6 +32,12 @@ bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged
 
 /* Is a staged payload, the library's own copy, the one that its decision is about? BP_ERR_ARGUMENT (store/decide.c). */
 bp_status bpi_decision_check(const bpi_staged *staged, const bp_append_options *options, bp_error *error);
+
+/* Of an item with a subject: is the subject a name, and can the payload be encrypted (store/encrypt.c)? */
+bp_status bpi_subject_check(const bp_batch_item *item, bp_error *error);
+/* Encrypts the payloads of all items that have a subject. The items' inputs point to the ciphertexts afterwards, `text` to
+ * the library's copies of what they came from. With scratch->entered no key is destroyed until bpi_keys_leave. */
+bp_status bpi_stage_encrypt(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
 
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
 bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);

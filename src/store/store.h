@@ -16,6 +16,7 @@
 #include "store/handout.h"
 #include "store/heap.h"
 #include "store/hooks.h"
+#include "store/keys.h"
 #include "store/kinds.h"
 #include "store/scratch.h"
 #include "store/tender.h"
@@ -64,6 +65,7 @@ struct bp_store {
     bpi_kinds kinds;
     bpi_counters counters;
     bpi_upcast_slot upcasts;
+    bpi_keys *keys;             /* goes with the heap */
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
     bpi_folder folder;          /* of index files */
@@ -102,6 +104,9 @@ bp_status bpi_store_check_writer(const bp_store *store, bp_error *error);
 bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error);
 bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                                  bp_error *error);
+
+/* What the store itself learns from a system event: names of kinds, keys that were destroyed. */
+bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *error);
 
 /* The index's part of that: for records that were counted before. */
 bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_error *error);

@@ -1,8 +1,8 @@
 /*
  * json_write.h: JSON for what the library puts on record.
  */
-#ifndef BPI_POLICY_JSON_WRITE_H
-#define BPI_POLICY_JSON_WRITE_H
+#ifndef BPI_BASE_JSON_WRITE_H
+#define BPI_BASE_JSON_WRITE_H
 
 #include "base/memory.h"
 #include <batpak/types.h>

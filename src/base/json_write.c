@@ -1,7 +1,7 @@
 /*
  * json_write.c: strings with their escapes.
  */
-#include "policy/json_write.h"
+#include "base/json_write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,19 @@
+/*
+ * erasure.h: erasure records: the system events that say what was forgotten, who decided it, why and when.
+ *
+ * A record is in the log, durable, before the first byte goes: what a crash interrupts is finished by what the log says.
+ */
+#ifndef BPI_STORE_ERASURE_H
+#define BPI_STORE_ERASURE_H
+
+#include "base/json_write.h"
+#include "store/store.h"
+
+/* BP_ERR_ARGUMENT, BP_ERR_NAME: what is wrong with the reason, or with who gave it. */
+bp_status bpi_erasure_check(const char *reason, const char *by, bp_error *error);
+
+/* Appends the record, durable: `what` are the fields that come first, an opening brace in front. The sequence. */
+bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,
+                             uint64_t *sequence_out, bp_error *error);
+
+#endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "store/erasure.h"
 
@@ -71,15 +72,18 @@ bp_status bp_key_destroy(bp_store *store, const char *subject, const bp_key_opti
     if (status != BP_OK) {
         return status;
     }
-    if (options == NULL || options->size != sizeof *options) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_key_destroy needs options made by bp_key_options_init");
+    bp_key_options taken;
+    bp_key_options_init(&taken);
+    status = bpi_options_take(options, sizeof taken, &taken, sizeof taken, "bp_key_options", error);
+    if (status != BP_OK) {
+        return status;
     }
     status = bpi_name_check(bp_text_of(subject), "subject", BP_SUBJECT_MAX, error);
     if (status == BP_OK) {
-        status = bpi_erasure_check(options->reason, options->by, error);
+        status = bpi_erasure_check(taken.reason, taken.by, error);
     }
     if (status == BP_OK) {
-        status = destroy(store, bp_text_of(subject), options, &report, error);
+        status = destroy(store, bp_text_of(subject), &taken, &report, error);
     }
     if (report_out != NULL) {
         *report_out = report;

@@ -380,6 +380,8 @@ void bpt_file_each(bpt_world *world, bpt_file_fn visit, void *argument)
         list_folder(world, list, "");
         list_folder(world, list, "log");
         list_folder(world, list, "index");
+        list_folder(world, list, "keys");
+        list_folder(world, list, "cache");
     }
     for (size_t index = 0; index < list->count; index++) {
         size_t size = 0;

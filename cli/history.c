@@ -145,7 +145,7 @@ static void lines_of(struct lines *lines, const bp_event *event)
     struct text json = {0};
 
     if (event->payload_absent || event->payload_size == 0) {
-        text_add_string(&lines->text, event->payload_absent ? "(erased)" : "(empty)");
+        text_add_string(&lines->text, event->payload_absent ? absence_name(event) : "(empty)");
         end_line(lines);
     } else if (event->payload_type == BP_PAYLOAD_JSON) {
         break_json(lines, event->payload, event->payload_size);

@@ -112,6 +112,7 @@ static void fill_options(const struct import *import, const struct import_line *
     options->lane = event->lane;
     options->depth = event->depth;
     options->kind_name = line->kind_name;
+    options->subject = line->subject;
     options->strict_kind = import->strict_kinds;
 }
 

@@ -43,6 +43,8 @@ enum field {
     FIELD_EVENT_HASH,
     FIELD_CONTENT_HASH,
     FIELD_EXPECT,
+    FIELD_ENCRYPTION,
+    FIELD_SUBJECT,
     FIELD_COUNT
 };
 
@@ -51,12 +53,13 @@ static const char *const field_names[FIELD_COUNT + 1] = {
     "sequence",       "id",           "entity",          "scope",      "kind",         "kind_name", "payload",
     "payload_base64", "payload_type", "payload_version", "clock",      "hlc",          "time",      "correlation",
     "causes",         "lane",         "depth",           "flags",      "batch",        "external",  "extensions",
-    "salt",           "state",        "prev_hash",       "event_hash", "content_hash", "expect",    NULL,
+    "salt",           "state",        "prev_hash",       "event_hash", "content_hash", "expect",    "encryption",
+    "subject",        NULL,
 };
 
 /* Their lengths, so that most are told apart without looking. */
-static const uint8_t field_sizes[FIELD_COUNT] = {8, 2, 6, 5, 4, 9, 7,  14, 12, 15, 5,  3,  4, 11,
-                                                 6, 4, 5, 5, 5, 8, 10, 4,  5,  9,  10, 12, 6};
+static const uint8_t field_sizes[FIELD_COUNT] = {8, 2, 6, 5, 4, 9,  7, 14, 12, 15, 5,  3, 4,  11, 6,
+                                                 4, 5, 5, 5, 8, 10, 4, 5,  9,  10, 12, 6, 10, 7};
 
 static const uint32_t needed_always = 1u << FIELD_ENTITY | 1u << FIELD_SCOPE;
 static const uint32_t needed_exactly = 1u << FIELD_SEQUENCE | 1u << FIELD_ID | 1u << FIELD_KIND | 1u << FIELD_CLOCK |
@@ -493,6 +496,36 @@ static const char *read_flags(struct reading *reading, enum field *field)
     return what;
 }
 
+/* An exact line brings the encrypted bytes along; any other says for whom its text is to be encrypted. */
+static const char *read_subject(struct reading *reading, enum field *field)
+{
+    struct slice value = reading->values[FIELD_ENCRYPTION];
+    char *copy;
+
+    *field = FIELD_ENCRYPTION;
+    if ((reading->seen >> FIELD_ENCRYPTION & 1) != 0 && slice_unquote(&value)) {
+        if (reading->exact && slice_is(&value, "opened")) {
+            return "says that the payload was decrypted; export it with --stored";
+        }
+        if (!reading->exact && slice_is(&value, "stored")) {
+            return "says that the payload is still encrypted; only --exact can bring it back so";
+        }
+    }
+    *field = FIELD_SUBJECT;
+    if ((reading->seen >> FIELD_SUBJECT & 1) == 0 || reading->exact) {
+        return NULL;
+    }
+    value = reading->values[FIELD_SUBJECT];
+    if (!slice_unquote(&value) || memchr(value.data, '\0', value.size) != NULL) {
+        return wants_string;
+    }
+    copy = arena_take(reading->arena, value.size + 1);
+    memcpy(copy, value.data, value.size);
+    copy[value.size] = '\0';
+    reading->line->subject = copy;
+    return NULL;
+}
+
 static const char *read_ids(struct reading *reading, enum field *field)
 {
     bp_event *event = &reading->line->event;
@@ -542,6 +575,9 @@ static const char *read_values(struct reading *reading, enum field *field)
     }
     if (what == NULL) {
         what = read_payload(reading, field);
+    }
+    if (what == NULL) {
+        what = read_subject(reading, field);
     }
     return what == NULL && reading->exact ? read_exact(reading, field) : what;
 }

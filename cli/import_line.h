@@ -12,6 +12,7 @@ struct import_line {
     bp_event event;  /* all its fields; views into the arena */
     bp_expectation expect;
     bool has_time;
+    const char *subject;   /* NULL: it is not encrypted for anybody */
     const char *kind_name; /* NULL: event.kind counts */
     struct slice batch;    /* its text; data NULL: none */
     bool batch_known;      /* false when the line broke before it could be told */

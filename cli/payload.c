@@ -391,6 +391,20 @@ static bool put_msgpack(struct text *text, const bp_event *event)
     return true;
 }
 
+const char *encryption_name(const bp_event *event)
+{
+    static const char *const names[] = {"none", "stored", "opened", "shredded", "locked"};
+
+    return event->encryption < sizeof names / sizeof names[0] ? names[event->encryption] : "unknown";
+}
+
+const char *absence_name(const bp_event *event)
+{
+    return event->encryption == BP_ENCRYPTION_SHREDDED ? "(shredded)"
+           : event->encryption == BP_ENCRYPTION_LOCKED ? "(locked)"
+                                                       : "(erased)";
+}
+
 void put_payload(struct text *text, const bp_event *event)
 {
     if (event->payload_absent) {
@@ -489,7 +503,9 @@ void text_add_payload(struct text *text, const bp_event *event, size_t columns)
 
     shown.size = 0;
     if (event->payload_absent) {
-        text_add_shown(text, "(erased)", 8, columns);
+        const char *why = absence_name(event);
+
+        text_add_shown(text, why, strlen(why), columns);
         return;
     }
     if (event->payload_size == 0) {

@@ -29,4 +29,8 @@ void text_add_payload(struct text *text, const bp_event *event, size_t columns);
 /* Any text in that way. */
 void text_add_shown(struct text *text, const char *data, size_t size, size_t columns);
 
+/* How an encrypted payload was handed out; why there is none: "(erased)", "(shredded)", "(locked)". */
+const char *encryption_name(const bp_event *event);
+const char *absence_name(const bp_event *event);
+
 #endif

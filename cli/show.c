@@ -47,6 +47,21 @@ static void put_extensions(struct text *text, const bp_event *event)
     put_close(text, '}');
 }
 
+/* Of a payload that is encrypted for somebody: for whom, and how it is shown here. */
+static void put_encryption(struct text *text, const bp_event *event)
+{
+    const uint8_t *subject;
+    size_t size;
+
+    if (event->encryption == BP_ENCRYPTION_NONE) {
+        return;
+    }
+    put_string(text, "encryption", encryption_name(event));
+    if (bp_event_extension(event, BP_TAG_SUBJECT, &subject, &size)) {
+        put_text(text, "subject", (const char *)subject, size);
+    }
+}
+
 static void put_causes(struct text *text, const bp_event *event)
 {
     put_open(text, "causes", '[');
@@ -70,6 +85,7 @@ static void put_coordinate(struct text *text, bp_store *store, const bp_event *e
     }
 }
 
+/* What is not the stored payload, for want of a key or thanks to one, has a salt all the same. */
 static void put_salt(struct text *text, const bp_event *event)
 {
     if (!event->payload_absent) {
@@ -112,6 +128,7 @@ bp_status put_event(struct text *text, bp_store *store, const struct heads *head
     if (event->external) {
         put_bool(text, "external", true);
     }
+    put_encryption(text, event);
     put_extensions(text, event);
     put_salt(text, event);
     if (status == BP_OK) {

@@ -35,6 +35,7 @@ static struct {
     uint32_t depth;
     const char *time;
     struct option_list flags;
+    const char *subject;
     bool durable;
     bool buffered;
     const char *policy;
@@ -64,6 +65,8 @@ static const struct option options[] = {
     {"depth", 0, OPTION_U32, &given.depth, "N", "how deep the branch forked (0)", NULL},
     {"time", 't', OPTION_TEXT, &given.time, "TIME", "when it happened (now)", NULL},
     {"flag", 0, OPTION_LIST, &given.flags, "FLAG", "requires-ack, transactional or replay; may be\nrepeated", NULL},
+    {"subject", 0, OPTION_TEXT, &given.subject, "NAME",
+     "encrypt the payload for this subject, so that it can be\nforgotten with the key", NULL},
     {"durable", 0, OPTION_FLAG, &given.durable, NULL, "answer when it survives a power cut (so by default)", NULL},
     {"buffered", 0, OPTION_FLAG, &given.buffered, NULL, "answer at once; closing syncs all the same", NULL},
     {"policy", 0, OPTION_TEXT, &given.policy, "FILE", "go by this policy too, beside the one the store carries", NULL},
@@ -217,6 +220,7 @@ static int read_options(bp_append_options *append)
         }
     }
     append->external = given.external;
+    append->subject = given.subject;
     append->lane = given.lane;
     append->depth = given.depth;
     append->strict_kind = given.strict_kinds;

@@ -10,11 +10,14 @@ enum { PROGRESS_EVERY = 4096 };
 
 static struct {
     bool all;
+    bool stored;
     bool json;
 } given;
 
 static const struct option options[] = {
     {"all", 'a', OPTION_FLAG, &given.all, NULL, "everything, system events too: what import --exact\nwants", NULL},
+    {"stored", 0, OPTION_FLAG, &given.stored, NULL,
+     "payloads that are encrypted for a subject stay encrypted;\n--all says so too", NULL},
     {"json", 0, OPTION_FLAG, &given.json, NULL, "JSON Lines, as always", NULL},
     {.name = NULL},
 };
@@ -22,6 +25,7 @@ static const struct option options[] = {
 static int export_events(bp_store *store, const bp_region *region)
 {
     bp_iterator *iterator = NULL;
+    bp_query_options query;
     const bp_event *event;
     bp_error error = {0};
     struct progress progress;
@@ -30,7 +34,9 @@ static int export_events(bp_store *store, const bp_region *region)
     uint64_t count = 0;
     bp_status status;
 
-    if (bp_query(store, region, NULL, &iterator, &error) != BP_OK) {
+    bp_query_options_init(&query);
+    query.stored = given.stored || given.all;
+    if (bp_query(store, region, &query, &iterator, &error) != BP_OK) {
         return fail(&error);
     }
     show_begin(&show, store, true, false);

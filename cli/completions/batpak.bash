@@ -14,9 +14,9 @@ _batpak() {
     case $verb in
         help) mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word"); return ;;
         init) options="--segment-size --layout --json" ;;
-        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --durable --buffered --policy --json" ;;
+        append) options="--entity --scope --kind --strict-kinds --payload --file --raw --payload-type --payload-version --id --cause --external --correlation --expect --lane --depth --time --flag --subject --durable --buffered --policy --json" ;;
         import) options="--batch --durable --ack --on-error --strict-kinds --policy --exact --json" ;;
-        export) options="--all --json $region" ;;
+        export) options="--all --stored --json $region" ;;
         get) options="--json --payload" ;;
         query) options="--backward --limit --after --count --json $region" ;;
         stream) options="--backward --limit --after --as-of --diff --step --json" ;;

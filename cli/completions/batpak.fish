@@ -47,6 +47,7 @@ complete -c batpak -n '__fish_seen_subcommand_from append' -l lane -r -d 'branch
 complete -c batpak -n '__fish_seen_subcommand_from append' -l depth -r -d 'how deep the branch forked (0)'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l time -s t -r -d 'when it happened (now)'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l flag -r -a 'requires-ack transactional replay' -d 'requires-ack, transactional or replay; may be repeated'
+complete -c batpak -n '__fish_seen_subcommand_from append' -l subject -r -d 'encrypt the payload for this subject, so that it can be forgotten with the key'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l durable -d 'answer when it survives a power cut (so by default)'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l buffered -d 'answer at once; closing syncs all the same'
 complete -c batpak -n '__fish_seen_subcommand_from append' -l policy -r -F -d 'go by this policy too, beside the one the store carries'
@@ -62,6 +63,7 @@ complete -c batpak -n '__fish_seen_subcommand_from import' -l exact -d 'rebuild 
 complete -c batpak -n '__fish_seen_subcommand_from import' -l json -d 'the summary as JSON on stdout'
 
 complete -c batpak -n '__fish_seen_subcommand_from export' -l all -s a -d 'everything, system events too: what import --exact wants'
+complete -c batpak -n '__fish_seen_subcommand_from export' -l stored -d 'payloads that are encrypted for a subject stay encrypted; --all says so too'
 complete -c batpak -n '__fish_seen_subcommand_from export' -l json -d 'JSON Lines, as always'
 
 complete -c batpak -n '__fish_seen_subcommand_from get' -l json -d 'one line of JSON for each event'

@@ -1,5 +1,5 @@
 /*
- * key_file.h: a subject's key on disk (docs/format.md, section 15), and what lies in front of an encrypted payload.
+ * key_file.h: a subject's key on disk (docs/format.md, section 16), and what lies in front of an encrypted payload.
  */
 #ifndef BPI_FORMAT_KEY_FILE_H
 #define BPI_FORMAT_KEY_FILE_H

@@ -331,12 +331,6 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
         bpi_extension_find(event->extensions, event->public_extensions_size, BP_TAG_CORRELATION, &value, &size)) {
         fault = "the correlation is spelt out although it is the event's id";
     }
-    bp_text subject;
-    if (fault == NULL && bpi_event_subject(event, &subject) &&
-        (event->payload_size < BPI_SEALED_MORE ||
-         !bpi_name_valid((const uint8_t *)subject.data, subject.size, BP_NAME_MAX))) {
-        fault = "the subject is no name, or the payload too short to be encrypted";
-    }
     const uint8_t *end = (const uint8_t *)event->payload + event->payload_size;
     if (fault == NULL && !bpi_all_zero(end, (size_t)(bytes + *length_out - end))) {
         fault = "bytes behind the payload are not zero";

@@ -82,6 +82,9 @@ static bp_status check_records(bp_store *store, bpi_scratch *scratch, const bp_e
         if (fault == NULL) {
             fault = bpi_record_contradiction(&event);
         }
+        if (fault == NULL && event.encryption != BP_ENCRYPTION_NONE && event.payload_size < BPI_SEALED_MORE) {
+            fault = "it has a subject, but its payload is too short to be encrypted";
+        }
         if (fault != NULL) {
             return refuse(&events[i], i, BP_ERR_FORMAT, fault, error);
         }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # ctest: labels=slow timeout=600
-# The library can be configured and compiled without LMDB and SQLite, and then asks for neither.
+# The library can be configured and compiled without LMDB, SQLite and libsodium, and then asks for none of them.
 set -eu
 
 fail() {
@@ -13,13 +13,14 @@ if [ -n "${BATPAK_INSTRUMENTED:-}" ]; then
     exit 77
 fi
 cmake -S "$BATPAK_SOURCE" -B without -G Ninja -DCMAKE_BUILD_TYPE=Debug -DBATPAK_WERROR=ON -DBATPAK_CLI=OFF \
-    -DBATPAK_LMDB=OFF -DBATPAK_SQLITE=OFF >configure.log 2>&1 || fail "$(cat configure.log)"
+    -DBATPAK_LMDB=OFF -DBATPAK_SQLITE=OFF -DBATPAK_LIBSODIUM=OFF >configure.log 2>&1 || fail "$(cat configure.log)"
 grep -q 'without lmdb' configure.log || fail "configure found lmdb: $(cat configure.log)"
 grep -q 'without sqlite3' configure.log || fail "configure found sqlite3: $(cat configure.log)"
 grep -q '^Requires.private: libisal$' without/batpak.pc || fail "batpak.pc: $(cat without/batpak.pc)"
+grep -q 'without libsodium' configure.log || fail "configure found libsodium: $(cat configure.log)"
 ! grep -q 'BPI_HAVE' without/compile_commands.json || fail "a definition says that something is there"
-objects=$(cd without && ninja -t targets all | sed -n 's|^\(CMakeFiles/batpak_objects.dir/src/projection/.*\.o\):.*|\1|p')
+objects=$(cd without && ninja -t targets all | sed -n 's|^\(CMakeFiles/batpak_objects.dir/src/\(projection\|base/cipher\).*\.o\):.*|\1|p')
 [ -n "$objects" ] || fail "no objects of src/projection"
 # shellcheck disable=SC2086
 ninja -C without $objects >build.log 2>&1 || fail "$(cat build.log)"
-echo "built without LMDB and SQLite"
+echo "built without LMDB, SQLite and libsodium"

@@ -98,9 +98,6 @@ static bp_status read_file(bpi_keys *keys, const char *name, uint8_t bytes[BPI_K
         return told(error, code, "cannot read a key", name);
     }
     const char *fault = got > BPI_KEY_FILE_MOST ? "it is too long" : bpi_key_file_get(bytes, got, file_out);
-    if (fault == NULL && !bp_id_equal(&file_out->store_id, &keys->store_id)) {
-        fault = "it belongs to another store";
-    }
     return fault == NULL ? BP_OK : damaged(name, fault, error);
 }
 

@@ -13,6 +13,7 @@
 #ifndef BPI_INDEX_BLOCK_H
 #define BPI_INDEX_BLOCK_H
 
+#include "index/book.h"
 #include "index/causes.h"
 #include "index/image.h"
 #include "index/index.h"
@@ -51,6 +52,7 @@ struct bpi_block {
 /* In order of sequence. */
 struct bpi_blocks {
     bpi_index *index; /* held */
+    bpi_books *books; /* held: names of which images need not know */
     _Atomic uint32_t references;
     size_t count;
     size_t capacity;

@@ -21,6 +21,7 @@ bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t coun
     }
     atomic_fetch_add_explicit(&index->references, 1, memory_order_relaxed);
     blocks->index = index;
+    blocks->books = from == NULL ? NULL : bpi_books_hold(from->books);
     atomic_init(&blocks->references, 1);
     blocks->count = count;
     blocks->capacity = count + more;
@@ -58,6 +59,7 @@ void bpi_blocks_drop(bpi_blocks *blocks)
     for (size_t i = 0; i < blocks->count; i++) {
         bpi_block_drop(blocks->block[i]);
     }
+    bpi_books_drop(blocks->books);
     bpi_release(&index->allocator, blocks, size_of(blocks->capacity));
     bpi_index_release(index);
 }

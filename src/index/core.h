@@ -1,7 +1,7 @@
 /*
  * core.h: the index itself and views, as the files of this folder share them.
  *
- * Who may touch what: `allocator` to `scopes` are set once. `current` is replaced under the lock, by the writer and by
+ * Who may touch what: `allocator` to `key` are set once. `hot` is replaced by the writer. `current` is replaced under the lock, by the writer and by
  * the keeper; a reader takes it under the lock and holds it. `published` goes up without the lock and down (truncate)
  * with it. `mine`, `active` belong to the writer.
  *
@@ -20,8 +20,12 @@ struct bpi_index {
     bp_allocator allocator;   /* the same, counting into `bytes` */
     bp_layout layout;
     uint64_t key;
-    bpi_names entities;
-    bpi_names scopes;
+    /* The book being written, held. Whoever looks into it without a view counts himself among the lookers meanwhile: a book
+     * that was replaced is let go when there are none (retired). */
+    _Atomic(bpi_book *) hot;
+    _Atomic uint32_t lookers;
+    bpi_book *retired;
+    bool one_book;               /* no other is begun */
     _Atomic uint32_t references; /* the owner, and every array of blocks */
     _Atomic uint64_t bytes;
     _Atomic uint32_t entity_mark; /* numbers below are given */
@@ -41,12 +45,25 @@ struct bpi_index {
 /* Frees the struct when nothing needs it any more. */
 void bpi_index_release(bpi_index *index);
 
-/* A new array of the first `count` blocks of `from`, held, with room for `more`. NULL: no memory. */
+/* A new array of the first `count` blocks of `from`, held, and its books, with room for `more`. NULL: no memory. */
 bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t count, size_t more);
 /* The same blocks with one in the place of `count` from `at` on. NULL: no memory. */
 bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count, bpi_block *block);
 /* Puts a block in the place of those from i on in an array that was seen, if they still are there. */
 bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block);
+/* Puts other books beside the blocks. False: no memory. The writer. */
+bool bpi_index_set_books(bpi_index *index, bpi_books *books);
+/* Begins a book with the next event; what is known of names by address is not to be appended to any more. False: no memory,
+ * nothing changed. */
+bool bpi_index_turn(bpi_index *index);
+/* Lets go of books that were replaced, if nobody looks into them. */
+void bpi_index_release_retired(bpi_index *index);
+
+static inline bpi_book *bpi_index_hot(const bpi_index *index)
+{
+    return atomic_load_explicit(&index->hot, memory_order_relaxed);
+}
+
 /* Makes it the current one; the lock is held. Returns the array it replaces, to be dropped without the lock. */
 bpi_blocks *bpi_index_swap(bpi_index *index, bpi_blocks *blocks);
 /* The current array, held. */

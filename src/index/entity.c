@@ -3,8 +3,42 @@
  *
  * A name stands in the block in which it is new, with its number; its events are found by the number, in any block.
  */
+#include "base/compiler.h"
 #include "base/error.h"
 #include "index/core.h"
+
+enum { AHEAD = 16 };
+
+static const bpi_hashed *hashes_of(const bpi_blocks *blocks, size_t i, bool entity)
+{
+    const bpi_image *image = blocks->block[i]->image;
+    const bpi_name_table *table = image == NULL ? NULL : entity ? &image->entity_names : &image->scope_names;
+    return table == NULL || table->count == 0 ? NULL : &table->hashes;
+}
+
+/* Asks the memory for what the blocks [i - AHEAD, i) will be looked at for: most have not the name, and say so by one look
+ * into a bucket each, which lies anywhere. */
+static void prefetch_names(const bpi_blocks *blocks, size_t i, uint32_t fingerprint, bool entity)
+{
+    size_t low = i < AHEAD ? 0 : i - AHEAD;
+    for (size_t at = i; at > low; at--) {
+        const bpi_hashed *hashes = hashes_of(blocks, at - 1, entity);
+        if (hashes != NULL) {
+            BPI_PREFETCH(&hashes->starts[bpi_bucket_of(hashes->buckets, fingerprint)]);
+        }
+    }
+    for (size_t at = i; at > low; at--) {
+        const bpi_hashed *hashes = hashes_of(blocks, at - 1, entity);
+        uint32_t from = 0;
+        uint32_t to = 0;
+        if (hashes != NULL) {
+            bpi_hashed_bucket(hashes, fingerprint, &from, &to);
+            if (from < to) {
+                BPI_PREFETCH(&hashes->pairs.pairs[from]);
+            }
+        }
+    }
+}
 
 bp_status bpi_blocks_find_name(const bpi_blocks *blocks, size_t end, bp_text name, bool entity, uint32_t *number_out,
                                bp_error *error)
@@ -14,6 +48,9 @@ bp_status bpi_blocks_find_name(const bpi_blocks *blocks, size_t end, bp_text nam
     }
     uint32_t fingerprint = bpi_name_fingerprint(name, blocks->block[0]->key);
     for (size_t i = end; i > 0; i--) {
+        if ((end - i) % AHEAD == 0) {
+            prefetch_names(blocks, i, fingerprint, entity);
+        }
         const bpi_block *block = NULL;
         bool found = false;
         do {

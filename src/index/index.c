@@ -54,8 +54,8 @@ void bpi_index_release(bpi_index *index)
     if (atomic_fetch_sub_explicit(&index->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    bpi_names_fini(&index->entities);
-    bpi_names_fini(&index->scopes);
+    bpi_index_release_retired(index);
+    bpi_book_drop(bpi_index_hot(index));
     (void)pthread_mutex_destroy(&index->lock);
     (void)pthread_mutex_destroy(&index->repairing);
     bpi_release(index->base, index, sizeof *index);
@@ -91,11 +91,11 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     index->key = key;
     atomic_init(&index->references, 1);
     atomic_init(&index->bytes, sizeof *index);
-    if (!bpi_names_init(&index->entities, &index->allocator, key)) {
-        goto no_entities;
-    }
-    if (!bpi_names_init(&index->scopes, &index->allocator, key)) {
-        goto no_scopes;
+    bpi_book *book = bpi_book_new(&index->allocator, key);
+    bpi_books *books = book == NULL ? NULL : bpi_books_new(&index->allocator, book, NULL, 0);
+    atomic_init(&index->hot, book);
+    if (books == NULL) {
+        goto no_books;
     }
     if (pthread_mutex_init(&index->lock, NULL) != 0) {
         goto no_lock;
@@ -105,9 +105,11 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     }
     bpi_blocks *blocks = bpi_blocks_new(index, NULL, 0, 0);
     if (blocks == NULL) {
+        bpi_books_drop(books);
         bpi_index_release(index);
         return NULL;
     }
+    blocks->books = books;
     atomic_store_explicit(&index->current, blocks, memory_order_release);
     index->mine = bpi_blocks_hold(blocks);
     return index;
@@ -115,10 +117,9 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
 no_repairing:
     (void)pthread_mutex_destroy(&index->lock);
 no_lock:
-    bpi_names_fini(&index->scopes);
-no_scopes:
-    bpi_names_fini(&index->entities);
-no_entities:
+    bpi_books_drop(books);
+no_books:
+    bpi_book_drop(book);
     bpi_release(allocator, index, sizeof *index);
     return NULL;
 }
@@ -143,12 +144,16 @@ void bpi_index_free(bpi_index *index)
 
 bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name)
 {
-    return bpi_names_find(&index->entities, name);
+    return bpi_books_find(bpi_index_mine(index)->books, 0, name, bpi_name_fingerprint(name, index->key), true);
 }
 
-uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name)
+uint32_t bpi_index_expect_entity(bpi_index *index, bp_text name)
 {
-    return bpi_names_expect(&index->entities, name);
+    /* In the order of all threads: who does not see this looker has replaced the book before it is looked at here. */
+    atomic_fetch_add(&index->lookers, 1);
+    uint32_t fingerprint = bpi_names_expect(&atomic_load(&index->hot)->entities, name);
+    atomic_fetch_sub(&index->lookers, 1);
+    return fingerprint;
 }
 
 void bpi_index_expect_id(bpi_index *index, const bp_id *id)
@@ -156,6 +161,22 @@ void bpi_index_expect_id(bpi_index *index, const bp_id *id)
     if (index->active != NULL) {
         bpi_table_prefetch(&index->active->ids, bpi_fingerprint(id, index->key));
     }
+}
+
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+}
+
+/* Into the newest book. NULL: no memory. */
+static bpi_entity *add_known(bpi_index *index, bp_text name, uint32_t number, const bpi_head *head, bool is_entity)
+{
+    bpi_entity *added = bpi_names_add(bpi_book_names(bpi_index_hot(index), is_entity), name, number);
+    if (added != NULL) {
+        added->head = *head;
+        atomic_store_explicit(&added->last, is_entity ? head->last : BP_NONE, memory_order_release);
+    }
+    return added;
 }
 
 /* Found in a sealed block: from now on it is in memory. */
@@ -176,64 +197,74 @@ static bp_status adopt_entity(bpi_index *index, bp_text name, uint32_t number, b
     if (status != BP_OK) {
         return status;
     }
-    bpi_entity *entity = bpi_names_add(&index->entities, name, number);
-    if (entity == NULL) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
-    }
-    entity->head = head;
-    atomic_store_explicit(&entity->last, head.last, memory_order_release);
-    *entity_out = entity;
-    return BP_OK;
+    *entity_out = add_known(index, name, number, &head, true);
+    return *entity_out != NULL ? BP_OK : no_memory(error);
 }
 
 bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expected, bool confirm,
                                 bpi_entity **entity_out, bool *added_out, bp_error *error)
 {
     *added_out = false;
-    *entity_out = bpi_names_find_hashed(&index->entities, name, expected);
+    *entity_out = bpi_names_find_hashed(&bpi_index_hot(index)->entities, name, expected);
     if (BPI_LIKELY(*entity_out != NULL)) {
         return BP_OK;
     }
     const bpi_blocks *blocks = bpi_index_mine(index);
+    *added_out = true;
+    const bpi_entity *older = bpi_books_find(blocks->books, 1, name, expected, true);
+    if (older != NULL) {
+        *entity_out = add_known(index, name, older->number, &older->head, true);
+        return *entity_out != NULL ? BP_OK : no_memory(error);
+    }
     uint32_t number = 0;
     bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, true, &number, error);
-    *added_out = true;
     if (status == BP_OK) {
         return adopt_entity(index, name, number, confirm, entity_out, error);
     }
     if (status != BP_ERR_NOT_FOUND) {
         return status;
     }
-    *entity_out = bpi_names_add(&index->entities, name, BPI_NO_NUMBER);
-    return *entity_out != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+    *entity_out = bpi_names_add(&bpi_index_hot(index)->entities, name, BPI_NO_NUMBER);
+    return *entity_out != NULL ? BP_OK : no_memory(error);
 }
 
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity)
 {
-    bpi_names_remove_last(&index->entities, entity);
+    bpi_names_remove_last(&bpi_index_hot(index)->entities, entity);
+}
+
+/* A scope that is not in the newest book comes into it. */
+static bp_status take_in_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error)
+{
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    bpi_head head = {.events = 0, .last = BP_NONE};
+    uint32_t number = BPI_NO_NUMBER;
+    const bpi_entity *older = bpi_books_find(blocks->books, 1, name, bpi_name_fingerprint(name, index->key), false);
+    if (older != NULL) {
+        head = older->head;
+        number = older->number;
+    } else {
+        bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, false, &number, error);
+        if (status != BP_OK && status != BP_ERR_NOT_FOUND) {
+            return status;
+        }
+    }
+    *scope_out = add_known(index, name, number, &head, false);
+    return *scope_out != NULL ? BP_OK : no_memory(error);
 }
 
 bp_status bpi_index_take_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error)
 {
     bpi_entity *scope = index->last_scope;
     if (scope == NULL || !bp_text_equal(scope->name, name)) { /* most often the same again */
-        scope = bpi_names_find(&index->scopes, name);
+        scope = bpi_names_find(&bpi_index_hot(index)->scopes, name);
     }
-    if (scope == NULL) {
-        const bpi_blocks *blocks = bpi_index_mine(index);
-        uint32_t number = BPI_NO_NUMBER;
-        bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, false, &number, error);
-        if (status != BP_OK && status != BP_ERR_NOT_FOUND) {
-            return status;
-        }
-        scope = bpi_names_add(&index->scopes, name, number);
-        if (scope == NULL) {
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
-        }
+    bp_status status = scope == NULL ? take_in_scope(index, name, &scope, error) : BP_OK;
+    if (status == BP_OK) {
+        index->last_scope = scope;
+        *scope_out = scope;
     }
-    index->last_scope = scope;
-    *scope_out = scope;
-    return BP_OK;
+    return status;
 }
 
 /* ---- blocks ---- */
@@ -282,16 +313,20 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     bpi_block_drop(index->active);
     index->active = bpi_block_hold(block);
     (void)bpi_index_mine(index);
+    if (!index->one_book && bpi_index_turn(index)) { /* else names go on in the book that there is */
+        (void)bpi_index_shed(index, false);
+    }
     return true;
 }
 
 bool bpi_index_fits(bpi_index *index, const bpi_index_header *header)
 {
     const bpi_blocks *blocks = bpi_index_mine(index);
-    if (blocks->count == 0 && index->entities.count == 0 && index->scopes.count == 0 && header->first_sequence == 0) {
+    bpi_book *book = bpi_index_hot(index);
+    if (blocks->count == 0 && book->entities.count == 0 && book->scopes.count == 0 && header->first_sequence == 0) {
         index->key = header->key;
-        index->entities.key = header->key;
-        index->scopes.key = header->key;
+        book->entities.key = header->key;
+        book->scopes.key = header->key;
     }
     return header->key == index->key && header->first_sequence == bpi_index_next(index) &&
            header->first_entity == atomic_load_explicit(&index->entity_mark, memory_order_relaxed) &&
@@ -320,8 +355,9 @@ bool bpi_index_attach(bpi_index *index, bpi_block *block)
     (void)bpi_index_mine(index);
     /* What is in memory of names may be older than what the block knows. */
     index->last_scope = NULL;
-    bpi_names_clear(&index->entities);
-    bpi_names_clear(&index->scopes);
+    BPI_ASSERT(index->mine->books->count == 1);
+    bpi_names_clear(&bpi_index_hot(index)->entities);
+    bpi_names_clear(&bpi_index_hot(index)->scopes);
     return true;
 }
 
@@ -400,8 +436,8 @@ void bpi_index_append(bpi_index *index, bpi_entity *entity, bpi_entity *scope, c
     bpi_numbers numbers = {number_of(entity, &index->entity_mark), number_of(scope, &index->scope_mark),
                            entity->system};
     bpi_block_append(block, (uint32_t)(sequence - block->first), &numbers, row);
-    bpi_names_settle(&index->entities, entity);
-    bpi_names_settle(&index->scopes, scope);
+    bpi_names_settle(&bpi_index_hot(index)->entities, entity);
+    bpi_names_settle(&bpi_index_hot(index)->scopes, scope);
     scope->head.last = sequence;
     atomic_store_explicit(&entity->last, sequence, memory_order_release);
     atomic_store_explicit(&index->next, sequence + 1, memory_order_release);
@@ -468,7 +504,8 @@ bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind
 
 uint64_t bpi_index_scope_newest(bpi_index *index, bp_text name)
 {
-    const bpi_entity *scope = bpi_names_find(&index->scopes, name);
+    const bpi_entity *scope =
+        bpi_books_find(bpi_index_mine(index)->books, 0, name, bpi_name_fingerprint(name, index->key), false);
     return scope == NULL ? BP_NONE : scope->head.last;
 }
 

@@ -88,17 +88,23 @@ bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);
  */
 
 /* Any thread, no lock. What it returns is what bpi_index_take_entity wants to be told. */
-uint32_t bpi_index_expect_entity(const bpi_index *index, bp_text name);
+uint32_t bpi_index_expect_entity(bpi_index *index, bp_text name);
 /* The writer: an event with this id will be appended to the active block. */
 void bpi_index_expect_id(bpi_index *index, const bp_id *id);
 
 /* ---- rows: the writer ---- */
 
 /* Begins a block for a segment, which it holds; it becomes the active one, in a new view. max_rows: how many records the
- * segment can have at most. False: no memory, nothing changed. */
+ * segment can have at most. Entities and scopes that were taken before are to be taken anew, and not to be undone. False: no
+ * memory, nothing changed. */
 bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t first_sequence, size_t max_rows);
 /* Puts a sealed block behind all others, from a file (index/folder.h); takes it over. False: no memory. */
 bool bpi_index_attach(bpi_index *index, bpi_block *block);
+/* Names that only sealed blocks need are forgotten: `all` of them, or what there is no room for. With the writer's lock. False:
+ * no memory to do it. */
+bool bpi_index_shed(bpi_index *index, bool all);
+/* While the log is read: nothing is forgotten. */
+void bpi_index_one_book(bpi_index *index, bool one);
 /* Makes sure that `rows` appends to the active block cannot fail. */
 bool bpi_index_reserve(bpi_index *index, size_t rows);
 /* Appends the next row to the active block, and its id; sets the entity's `last`, and gives numbers to names that have none

@@ -76,6 +76,13 @@ void bpi_names_clear(bpi_names *names)
     names->chunk_count = 0;
 }
 
+size_t bpi_names_bytes(const bpi_names *names)
+{
+    const bpi_slots *slots = atomic_load_explicit(&names->table.slots, memory_order_relaxed);
+    return (size_t)names->chunk_count * BPI_NAMES_CHUNK * sizeof(bpi_name) +
+           (slots == NULL ? 0 : (size_t)slots->capacity * 2 * sizeof(uint64_t));
+}
+
 void bpi_names_fini(bpi_names *names)
 {
     bpi_names_clear(names);

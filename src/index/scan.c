@@ -25,19 +25,22 @@ static bool prefix_covers(bp_text prefix, bp_text name)
     return name.size == prefix.size || name.data[prefix.size] == ':';
 }
 
-/* Marks the entities of a prefix that are in memory. */
-static size_t mark_memory(bpi_query *query, const bpi_names *names, bp_text prefix, bpi_entity **one_out)
+/* Marks the entities of a prefix that are in memory; of each the newest item counts. */
+static size_t mark_memory(bpi_query *query, const bpi_books *books, bp_text prefix, bpi_entity **one_out)
 {
     size_t marked = 0;
-    uint32_t stable = bpi_names_stable(names);
-    for (uint32_t place = 0; place < stable; place++) {
-        bpi_entity *entity = bpi_names_at(names, place);
-        uint32_t number = atomic_load_explicit(&entity->number, memory_order_relaxed);
-        if (number < query->set_end && prefix_covers(prefix, entity->name) &&
-            (query->set[number >> 6] >> (number & 63) & 1) == 0) {
-            query->set[number >> 6] |= UINT64_C(1) << (number & 63);
-            *one_out = entity;
-            marked++;
+    for (size_t i = 0; i < books->count; i++) {
+        const bpi_names *names = &books->book[i]->entities;
+        uint32_t stable = bpi_names_stable(names);
+        for (uint32_t place = 0; place < stable; place++) {
+            bpi_entity *entity = bpi_names_at(names, place);
+            uint32_t number = atomic_load_explicit(&entity->number, memory_order_relaxed);
+            if (number < query->set_end && prefix_covers(prefix, entity->name) &&
+                (query->set[number >> 6] >> (number & 63) & 1) == 0 && !bpi_books_shadowed(books, i, entity->name)) {
+                query->set[number >> 6] |= UINT64_C(1) << (number & 63);
+                *one_out = entity;
+                marked++;
+            }
         }
     }
     return marked;
@@ -58,7 +61,7 @@ static bp_status resolve_prefix(bpi_scan *scan, bpi_index *index, bp_text prefix
     if (query->set == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the entities of a prefix");
     }
-    *count_out = mark_memory(query, &index->entities, prefix, one_out);
+    *count_out = mark_memory(query, blocks->books, prefix, one_out);
     *number_out = *one_out == NULL ? 0 : atomic_load_explicit(&(*one_out)->number, memory_order_relaxed);
     for (size_t i = 0; i < blocks->count; i++) {
         const bpi_block *block = NULL;
@@ -93,11 +96,11 @@ static void use_entity(bpi_scan *scan, const bpi_entity *entity, uint32_t number
 }
 
 /* The number of a name, from memory or from an image. BP_ERR_NOT_FOUND. */
-static bp_status resolve_name(bpi_scan *scan, bpi_names *names, bp_text name, bool is_entity, bpi_entity **entity_out,
+static bp_status resolve_name(bpi_scan *scan, bp_text name, bool is_entity, bpi_entity **entity_out,
                               uint32_t *number_out, bp_error *error)
 {
     const bpi_blocks *blocks = scan->view->blocks;
-    *entity_out = bpi_names_read(names, name);
+    *entity_out = bpi_books_read(blocks->books, name, is_entity);
     if (*entity_out != NULL) {
         *number_out = atomic_load_explicit(&(*entity_out)->number, memory_order_relaxed);
         return *number_out == BPI_NO_NUMBER ? BP_ERR_NOT_FOUND : BP_OK;
@@ -105,10 +108,10 @@ static bp_status resolve_name(bpi_scan *scan, bpi_names *names, bp_text name, bo
     return bpi_blocks_find_name(blocks, blocks->count, name, is_entity, number_out, error);
 }
 
-static bp_status resolve_scope(bpi_scan *scan, bpi_index *index, const bp_region *region, bp_error *error)
+static bp_status resolve_scope(bpi_scan *scan, const bp_region *region, bp_error *error)
 {
     bpi_entity *scope = NULL;
-    bp_status status = resolve_name(scan, &index->scopes, region->scope, false, &scope, &scan->query.scope, error);
+    bp_status status = resolve_name(scan, region->scope, false, &scope, &scan->query.scope, error);
     scan->query.tests |= BP_REGION_SCOPE;
     scan->ended = status == BP_ERR_NOT_FOUND;
     return scan->ended ? BP_OK : status;
@@ -131,7 +134,7 @@ static bp_status resolve_entity(bpi_scan *scan, bpi_index *index, const bp_regio
         }
         return status;
     }
-    status = resolve_name(scan, &index->entities, region->entity, true, &entity, &number, error);
+    status = resolve_name(scan, region->entity, true, &entity, &number, error);
     if (status == BP_ERR_NOT_FOUND) {
         scan->ended = true;
         return BP_OK;
@@ -306,7 +309,7 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
         status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the kinds of a query");
     }
     if (status == BP_OK && !scan->ended && (region->fields & BP_REGION_SCOPE)) {
-        status = resolve_scope(scan, of, region, error);
+        status = resolve_scope(scan, region, error);
     }
     if (status == BP_OK && !scan->ended && (region->fields & BP_REGION_ENTITY)) {
         status = resolve_entity(scan, of, region, error);

@@ -192,7 +192,7 @@ static bool find_lost(bpi_index *index, const bpi_blocks *blocks, uint64_t seque
         if (bpi_block_event(block, row, &event, NULL) != BP_OK) {
             return false;
         }
-        bpi_entity *entity = bpi_names_find(&index->entities, event.entity);
+        bpi_entity *entity = bpi_index_find_entity(index, event.entity);
         if (entity == NULL || !head_at(blocks, distance == 0 ? BP_NONE : at - distance, &head) ||
             !lost_add(index, list, entity, &head)) {
             return false;
@@ -266,6 +266,16 @@ static bpi_blocks *blocks_below(bpi_index *index, const bpi_blocks *blocks, uint
         return below;
     }
     bpi_block *cut = shortened(index, blocks->block[whole], rest);
+    if (cut == NULL) {
+        bpi_blocks_drop(below);
+        return NULL;
+    }
+    if (blocks->block[whole]->image != NULL) {
+        /* Nothing but an image is sure to know its names. */
+        bpi_block *sealed = bpi_block_sealed(index, cut, rest);
+        bpi_block_drop(cut);
+        cut = sealed;
+    }
     if (cut == NULL) {
         bpi_blocks_drop(below);
         return NULL;

@@ -185,6 +185,7 @@ static bool tick(bpi_log *log, watch *w)
     if (!quiet) {
         return true;
     }
+    log->idle(log->sealed_argument);
     if (atomic_load_explicit(&log->durable, memory_order_acquire) >= written) {
         (void)bpi_log_mark(log, NULL);
         w->last_written = atomic_load_explicit(&log->written, memory_order_acquire);

@@ -47,6 +47,9 @@ struct bpi_log;
 /* Tells the owner that a segment was sealed; with `locked` the commit lock is held. */
 typedef void (*bpi_sealed_fn)(void *argument, uint32_t ordinal, bool locked);
 
+/* Tells the owner that nothing was written for a tick of the keeper, which calls it without a lock. */
+typedef void (*bpi_idle_fn)(void *argument);
+
 /* Tells the owner that the log ends with a CLOSE frame, synced, and where (not the HLC, which is the last event's). The commit lock is held, the keeper is gone. */
 typedef void (*bpi_closing_fn)(void *argument, uint32_t ordinal, const bpi_index_tail *tail);
 
@@ -94,6 +97,7 @@ typedef struct bpi_log {
     bpi_opener *opener; /* of sealed segments */
     bpi_sealed_fn sealed;
     bpi_closing_fn closing;
+    bpi_idle_fn idle;
     void *sealed_argument;
 
     _Atomic uint64_t syncs;

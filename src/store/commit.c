@@ -141,17 +141,34 @@ static bp_status check_expectations(const bpi_scratch *scratch, size_t count, bp
     return BP_OK;
 }
 
-/* The index's block for the active segment, room for the rows, room to count the kinds. */
-static bp_status reserve(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error)
+/* A block for a new segment, and the entities anew, which begin_block asks for. */
+static bp_status begin_block(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
 {
     bpi_open_segment *active = store->log.active;
-    bool good = true;
-    if (store->block_segment != active->segment) {
-        good = bpi_index_begin_block(store->index, active->segment, store->log.next_sequence,
-                                     bpi_store_rows_max(active->capacity));
-        store->block_segment = good ? active->segment : store->block_segment;
+    if (!bpi_index_begin_block(store->index, active->segment, store->log.next_sequence,
+                               bpi_store_rows_max(active->capacity))) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
     }
-    good = good && bpi_index_reserve(store->index, count);
+    store->block_segment = active->segment;
+    if (store->log.threaded) {
+        bpi_keeper_arm(&store->log); /* so that it sees when nothing is to be done */
+    }
+    for (size_t i = 0; i < count; i++) {
+        scratch->items[i].entity_new = false;
+    }
+    return bpi_entities_resolve(store, scratch, count, error);
+}
+
+/* The index's block for the active segment, room for the rows, room to count the kinds. */
+static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    if (store->block_segment != store->log.active->segment) {
+        bp_status status = begin_block(store, scratch, count, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    bool good = bpi_index_reserve(store->index, count);
     for (size_t i = 0; i < count && good; i++) {
         good = bpi_kinds_reserve_count(&store->kinds, scratch->items[i].input.kind);
     }

@@ -317,6 +317,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         bpi_indexing_begin(store);
         status = first_look(store, error);
         store->loading = false;
+        bpi_index_one_book(store->index, false);
     }
     if (status == BP_OK) {
         atomic_store(&follower->epoch, follower->catalog.manifest.epoch);

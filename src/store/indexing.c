@@ -36,6 +36,7 @@ void bpi_indexing_begin(bp_store *store)
         bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
     }
     store->loading = true;
+    bpi_index_one_book(store->index, true);
 }
 
 /* The kinds that bpi_store_learn makes something of. */
@@ -224,6 +225,7 @@ void bpi_indexing_settle(bp_store *store)
 {
     uint32_t ordinal = 0;
     store->loading = false;
+    bpi_index_one_book(store->index, false);
     for (uint32_t from = 0; bpi_index_find_open(store->index, from, &ordinal); from = ordinal + 1) {
         if (is_sealed(catalog_of(store), ordinal)) {
             bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);

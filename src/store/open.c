@@ -287,6 +287,15 @@ static void on_sealed(void *argument, uint32_t ordinal, bool locked)
     bpi_tender_sealed(argument, ordinal, locked);
 }
 
+/* Nothing has been appended for a while: what only makes appending quicker can go. */
+static void on_idle(void *argument)
+{
+    bp_store *store = argument;
+    (void)pthread_mutex_lock(&store->log.lock);
+    (void)bpi_index_shed(store->index, true); /* without memory for it all stays as it is */
+    (void)pthread_mutex_unlock(&store->log.lock);
+}
+
 static void on_closing(void *argument, uint32_t ordinal, const bpi_index_tail *tail)
 {
     bpi_indexing_closing(argument, ordinal, tail);
@@ -309,6 +318,7 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                            .sync_mode = o->sync_mode};
     log->sealed = on_sealed;
     log->closing = on_closing;
+    log->idle = on_idle;
     log->sealed_argument = store;
     bpi_log_options options = {.durability = o->durability,
                                .segment_size = o->segment_size,

@@ -1,6 +1,8 @@
 /*
  * test_stats.c: counts and sizes say what is there; segments; Prometheus text; the log hook.
  */
+#include <time.h>
+
 #include "support/world.h"
 
 static bp_stats stats_of(bp_store *store)
@@ -271,6 +273,51 @@ static void heap_an_event_stays_small(void **state)
     bpt_world_end(&world);
 }
 
+/* A writer that has nothing to do keeps the rows that are not sealed yet, and of what is sealed no names and no heads. */
+static void heap_at_rest_forgets_what_is_sealed(void **state)
+{
+    enum { COUNT = 60000, ENTITIES = 30000 };
+    bpt_world world;
+    bp_append_options options;
+    (void)state;
+    bpt_world_memory(&world);
+    world.options.segment_size = 1 << 20;
+    world.options.durability = BP_BUFFERED;
+    world.options.keeper = BP_KEEPER_THREAD;
+    bp_store *store = bpt_open(&world);
+    uint64_t empty = stats_of(store).heap_bytes;
+    bp_append_options_init(&options);
+    for (int index = 0; index < COUNT; index++) {
+        char entity[32];
+        (void)snprintf(entity, sizeof entity, "order:%d", index * 7 % ENTITIES);
+        (void)bpt_put_with(store, entity, "a payload", &options);
+    }
+    bp_stats stats = stats_of(store);
+    uint64_t allowed = 0;
+    for (int tries = 0; tries < 500; tries++) { /* the keeper has work to do first */
+        stats = stats_of(store);
+        uint64_t active = stats.segments == stats.sealed_segments ? 0 : (1 << 20) / (stats.log_bytes / stats.events);
+        allowed = empty + active * 250 + (uint64_t)COUNT * 2; /* every active event may be of an entity of its own */
+        if (stats.heap_bytes <= allowed) {
+            break;
+        }
+        struct timespec pause = {0, 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    CHECK(stats.heap_bytes <= allowed, "%llu bytes of heap at rest, %llu expected at most",
+          (unsigned long long)stats.heap_bytes, (unsigned long long)allowed);
+    CHECK(stats.entities >= ENTITIES, "%llu entities", (unsigned long long)stats.entities);
+    /* What was forgotten is found: the third event of each entity goes on where the second ended. */
+    for (int index = 0; index < ENTITIES; index += 97) {
+        char entity[32];
+        (void)snprintf(entity, sizeof entity, "order:%d", index);
+        bp_receipt receipt = bpt_put_with(store, entity, "a payload", &options);
+        CHECK(receipt.clock == 2, "clock %llu of %s", (unsigned long long)receipt.clock, entity);
+    }
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +329,7 @@ int main(void)
         cmocka_unit_test(metrics_are_prometheus_text),
         cmocka_unit_test(operations_report_their_flow),
         cmocka_unit_test(heap_an_event_stays_small),
+        cmocka_unit_test(heap_at_rest_forgets_what_is_sealed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

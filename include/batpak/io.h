@@ -100,6 +100,23 @@ typedef struct bp_io {
 
     /* The writer lock, kept until file_close. EAGAIN when another holds it; *holder_out is its pid or 0. */
     int (*file_lock)(void *context, bp_file *file, uint64_t *holder_out);
+
+    /*
+     * What snapshots do better with. All of it may be NULL, or missing from a table of an older size: then files are copied, and
+     * what cannot be asked is not known.
+     */
+    /* Gives an open file a second name, in any directory; replaces nothing (EEXIST). EXDEV, EPERM, EMLINK, ENOSYS ... where it
+     * cannot be. */
+    int (*file_link)(void *context, bp_file *file, bp_dir *dir, const char *name);
+    /* Fills the empty file `to` with the bytes of `from`, shared on the medium until one of them is changed. EOPNOTSUPP, EXDEV,
+     * EINVAL, ENOSYS ... where it cannot be; `to` is empty then. */
+    int (*file_clone)(void *context, bp_file *from, bp_file *to);
+    /* How many names the file has. */
+    int (*file_links)(void *context, bp_file *file, uint64_t *count_out);
+    /* Is the one directory the other, or below it? */
+    int (*dir_is_within)(void *context, bp_dir *inner, bp_dir *outer, bool *within_out);
+    /* The directory's absolute path, for people and for records; ENAMETOOLONG. */
+    int (*dir_path)(void *context, bp_dir *dir, char *path_out, size_t size);
 } bp_io;
 
 typedef struct bp_clock {

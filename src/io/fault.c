@@ -437,6 +437,54 @@ static int fault_file_lock(void *context, bp_file *file, uint64_t *holder_out)
     return leave(fault, result);
 }
 
+/* ---- what tables need not have ---- */
+
+static int fault_file_link(void *context, bp_file *file, bp_dir *dir, const char *name)
+{
+    bpi_fault *fault = enter(context);
+    bpi_fault_kind kind;
+    bpi_node *node = bpi_world_file_of(file)->node;
+    bpi_node *parent = bpi_world_dir_of(dir)->node;
+    int result = file_alive(fault, file);
+    result = result != 0 ? result : dir_alive(fault, dir);
+    result = result != 0 ? result : bpi_world_link_check(parent, name, node);
+    result = result != 0 ? result : take_step(fault, (bpi_fault_step){.what = "link", .name = name}, &kind);
+    if (result == 0) {
+        bpi_names_change(parent, BPI_CHANGE_SET, name, NULL, node);
+        result = bpi_entries_set(&parent->entries, name, node);
+    }
+    return leave(fault, result);
+}
+
+static int fault_file_clone(void *context, bp_file *from, bp_file *to)
+{
+    bpi_fault *fault = enter(context);
+    bpi_fault_kind kind;
+    int result = file_alive(fault, from);
+    result = result != 0 ? result : file_alive(fault, to);
+    result = result != 0 ? result : take_step(fault, (bpi_fault_step){.what = "clone"}, &kind);
+    result = result != 0 ? result : bpi_world_clone(bpi_world_file_of(from)->node, bpi_world_file_of(to)->node);
+    return leave(fault, result);
+}
+
+static int fault_file_links(void *context, bp_file *file, uint64_t *count_out)
+{
+    bpi_fault *fault = enter(context);
+    int result = file_alive(fault, file);
+    result = result != 0 ? result : reading(fault);
+    *count_out = result == 0 ? bpi_world_count_names(&fault->world, bpi_world_file_of(file)->node) : 0;
+    return leave(fault, result);
+}
+
+static int fault_dir_is_within(void *context, bp_dir *inner, bp_dir *outer, bool *within_out)
+{
+    bpi_fault *fault = enter(context);
+    int result = dir_alive(fault, inner);
+    result = result != 0 ? result : reading(fault);
+    *within_out = result == 0 && bpi_world_is_within(bpi_world_dir_of(inner)->node, bpi_world_dir_of(outer)->node);
+    return leave(fault, result);
+}
+
 /* ---- mappings ---- */
 
 static int fault_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out)
@@ -503,4 +551,8 @@ const bp_io bpi_fault_table = {
     .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
     .map_wake = bpi_posix_map_wake,
     .file_lock = fault_file_lock,
+    .file_link = fault_file_link,
+    .file_clone = fault_file_clone,
+    .file_links = fault_file_links,
+    .dir_is_within = fault_dir_is_within,
 };

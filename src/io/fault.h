@@ -25,10 +25,10 @@
  *   processes       die at any step (what they wrote and stored is kept; locks vanish)      S
  *
  * How it is made to happen. Every operation that changes something, or that could fail, is a numbered *step*: dir_sync,
- * dir_rename, dir_remove, file_open that creates, dir_open that creates, file_write, file_sync, file_allocate, map_store
+ * dir_rename, dir_remove, file_open that creates, dir_open that creates, file_link, file_clone, file_write, file_sync, file_allocate, map_store
  * (stores are steps of their own, so that a crash can fall between two), and, counted apart as *calls*, all the reading
  * ones: dir_open, dir_open_at, dir_list, dir_place, file_open that does not create, file_size, file_read, map_open and
- * file_lock.
+ * file_lock, file_links and dir_is_within.
  *   - A plan fails a step (ERROR, HALF of a write, SYNC_DROPS) or crashes at it: that step and all behind it fail with
  *     ESHUTDOWN and change nothing more; then bpi_fault_power_cut or bpi_fault_process_kill makes the world that a
  *     restart finds. At any other step HALF and SYNC_DROPS are ERROR. A map_store has nobody to tell an error: only
@@ -39,7 +39,7 @@
  *     then its files by name; of a file its size, then its sectors. What is no longer reachable, or lies in a growth that was
  *     lost, offers no choice. Of a sector that was written often the synced version, the first, the last and up to three before
  *     the last can be chosen. A surviving change of a name is applied by its meaning, whatever became of those before it;
- *     a node has one name. Writing what is there already changes nothing and offers no choice.
+ *     a node has one name in a directory, but a file may have names in several. Writing what is there already changes nothing and offers no choice.
  *   - After SYNC_DROPS the sectors it covered count as clean, although they never reach the disk.
  *   - Boot identity changes at a power cut (dir_place), not at a process kill. Locks vanish at both.
  *   - Making a directory is a step too, and a name in its parent: until the parent is synced a power cut may take it

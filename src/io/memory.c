@@ -227,6 +227,34 @@ static int memory_file_lock(void *context, bp_file *file, uint64_t *holder_out)
     return leave(self, bpi_world_lock(file, holder_out));
 }
 
+/* ---- what tables need not have ---- */
+
+static int memory_file_link(void *context, bp_file *file, bp_dir *dir, const char *name)
+{
+    memory *self = enter(context);
+    bpi_node *node = bpi_world_file_of(file)->node;
+    bpi_node *parent = bpi_world_dir_of(dir)->node;
+    int result = bpi_world_link_check(parent, name, node);
+    if (result == 0) {
+        result = bpi_entries_set(&parent->entries, name, node);
+    }
+    return leave(self, result);
+}
+
+static int memory_file_links(void *context, bp_file *file, uint64_t *count_out)
+{
+    memory *self = enter(context);
+    *count_out = bpi_world_count_names(&self->world, bpi_world_file_of(file)->node);
+    return leave(self, 0);
+}
+
+static int memory_dir_is_within(void *context, bp_dir *inner, bp_dir *outer, bool *within_out)
+{
+    memory *self = enter(context);
+    *within_out = bpi_world_is_within(bpi_world_dir_of(inner)->node, bpi_world_dir_of(outer)->node);
+    return leave(self, 0);
+}
+
 /* ---- mappings ---- */
 
 static int memory_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out)
@@ -281,6 +309,9 @@ static const bp_io memory_table = {
     .map_wait = bpi_posix_map_wait, /* all mappings of a file in this world have one address */
     .map_wake = bpi_posix_map_wake,
     .file_lock = memory_file_lock,
+    .file_link = memory_file_link,
+    .file_links = memory_file_links,
+    .dir_is_within = memory_dir_is_within,
 };
 
 bp_io *bp_io_memory_new(void)

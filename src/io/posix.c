@@ -33,6 +33,11 @@ static const bp_io posix = {
     .map_wake = bpi_posix_map_wake,
     .file_rest = bpi_posix_file_rest,
     .file_lock = bpi_posix_file_lock,
+    .file_link = bpi_posix_file_link,
+    .file_clone = bpi_posix_file_clone,
+    .file_links = bpi_posix_file_links,
+    .dir_is_within = bpi_posix_dir_is_within,
+    .dir_path = bpi_posix_dir_path,
 };
 
 const bp_io *bp_io_posix(void)

@@ -60,6 +60,12 @@ int bpi_posix_map_wait(void *context, bp_file *file, void *address, uint64_t off
                        uint64_t timeout_ns);
 void bpi_posix_map_wake(void *context, bp_file *file, void *address, uint64_t offset, uint32_t bits);
 
+int bpi_posix_file_link(void *context, bp_file *file, bp_dir *dir, const char *name);
+int bpi_posix_file_clone(void *context, bp_file *from, bp_file *to);
+int bpi_posix_file_links(void *context, bp_file *file, uint64_t *count_out);
+int bpi_posix_dir_is_within(void *context, bp_dir *inner, bp_dir *outer, bool *within_out);
+int bpi_posix_dir_path(void *context, bp_dir *dir, char *path_out, size_t size);
+
 void bpi_posix_file_rest(void *context, bp_file *handle);
 
 int bpi_posix_file_lock(void *context, bp_file *handle, uint64_t *holder_out);

@@ -131,6 +131,17 @@ static inline bpi_world_file *bpi_world_file_of(bp_file *file)
     return (bpi_world_file *)file;
 }
 
+/* ---- share.c: files with several names ---- */
+
+/* Is a name to be given to that node in that directory? 0, or why not. One directory names a node once. */
+int bpi_world_link_check(const bpi_node *dir, const char *name, const bpi_node *node);
+/* How many names the node has. */
+uint64_t bpi_world_count_names(const bpi_world *world, const bpi_node *node);
+/* Is the one the other, or below it? */
+bool bpi_world_is_within(const bpi_node *inner, bpi_node *outer);
+/* Fills an empty file with the bytes of another. */
+int bpi_world_clone(const bpi_node *from, bpi_node *to);
+
 /* ---- content.c: bytes and mappings ---- */
 
 void bpi_region_drop(bpi_region *region); /* NULL is allowed */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "format/frame.h"
+#include "io/optional.h"
 #include "io/process.h"
 #include "store/indexing.h"
 
@@ -42,7 +43,7 @@ static bp_status out_of_range(const char *field, const char *range, bp_error *er
 /* A table that was not filled in would be a call to nowhere. */
 static bp_status check_tables(const bp_options *o, bp_error *error)
 {
-    if (!bpi_size_fits(o->io, sizeof *o->io, sizeof *o->io)) {
+    if (!bpi_size_fits(o->io, BPI_IO_LEAST, sizeof *o->io)) {
         return out_of_range("io", "a table whose size is set", error);
     }
     if (!bpi_size_fits(o->clock, sizeof *o->clock, sizeof *o->clock)) {

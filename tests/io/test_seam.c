@@ -431,6 +431,55 @@ static void a_place_is_the_same_while_nothing_happens(void **state)
     s.io->dir_close(s.io->context, dir);
 }
 
+static void a_second_name_is_the_same_file(void **state)
+{
+    (void)state;
+    bp_dir *other = NULL;
+    uint64_t count = 0;
+    assert_int_equal(s.io->dir_open_at(s.io->context, s.dir, "other", true, &other), 0);
+    bp_file *file = file_of("first", BP_OPEN_WRITE | BP_OPEN_CREATE);
+    put(file, 0, "abc", 3);
+    assert_int_equal(s.io->file_links(s.io->context, file, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(s.io->file_link(s.io->context, file, other, "second"), 0);
+    assert_int_equal(s.io->file_link(s.io->context, file, other, "second"), EEXIST);
+    assert_int_equal(s.io->file_link(s.io->context, file, other, "../third"), EINVAL);
+    assert_int_equal(s.io->file_links(s.io->context, file, &count), 0);
+    assert_int_equal(count, 2);
+    put(file, 1, "X", 1);
+    close_file(file);
+    assert_int_equal(s.io->dir_remove(s.io->context, s.dir, "first"), 0);
+    assert_int_equal(s.io->file_open(s.io->context, other, "second", BP_OPEN_READ, &file), 0);
+    assert_reads(file, 0, "aXc", 3);
+    assert_int_equal(s.io->file_links(s.io->context, file, &count), 0);
+    assert_int_equal(count, 1);
+    close_file(file);
+    s.io->dir_close(s.io->context, other);
+}
+
+static void what_lies_within_is_known(void **state)
+{
+    (void)state;
+    bp_dir *inner = NULL;
+    bp_dir *deep = NULL;
+    bp_dir *beside = NULL;
+    bool within = false;
+    assert_int_equal(s.io->dir_open_at(s.io->context, s.dir, "inner", true, &inner), 0);
+    assert_int_equal(s.io->dir_open_at(s.io->context, inner, "deep", true, &deep), 0);
+    assert_int_equal(s.io->dir_open_at(s.io->context, s.dir, "beside", true, &beside), 0);
+    assert_int_equal(s.io->dir_is_within(s.io->context, deep, s.dir, &within), 0);
+    assert_true(within);
+    assert_int_equal(s.io->dir_is_within(s.io->context, s.dir, s.dir, &within), 0);
+    assert_true(within);
+    assert_int_equal(s.io->dir_is_within(s.io->context, s.dir, deep, &within), 0);
+    assert_false(within);
+    assert_int_equal(s.io->dir_is_within(s.io->context, beside, inner, &within), 0);
+    assert_false(within);
+    s.io->dir_close(s.io->context, inner);
+    s.io->dir_close(s.io->context, deep);
+    s.io->dir_close(s.io->context, beside);
+}
+
 static void closing_nothing_is_allowed(void **state)
 {
     (void)state;
@@ -465,6 +514,8 @@ int main(void)
         ALL(an_empty_mapping_is_refused),
         ALL(one_holds_the_lock),
         ALL(a_place_is_the_same_while_nothing_happens),
+        ALL(a_second_name_is_the_same_file),
+        ALL(what_lies_within_is_known),
         ALL(closing_nothing_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

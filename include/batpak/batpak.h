@@ -19,6 +19,7 @@
  *   watch.h    a state, told when it changes        read_model.h  folding into SQLite
  *   bind.h     gates inside the commit                policy.h   ready-made gates, policy files
  *   keys.h     encrypting for a subject, forgetting one
+ *   snapshot.h copies of a store, and stores out of them
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -59,6 +60,7 @@
 #include <batpak/region.h>
 #include <batpak/reindex.h>
 #include <batpak/repair.h>
+#include <batpak/snapshot.h>
 #include <batpak/stats.h>
 #include <batpak/status.h>
 #include <batpak/store.h>

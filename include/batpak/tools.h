@@ -18,6 +18,7 @@ extern "C" {
 #define BP_MAGIC_SEGMENT "BATPAKSG"
 #define BP_MAGIC_LIVE "BATPAKLV"
 #define BP_MAGIC_CONSUMER "BATPAKCN"
+#define BP_MAGIC_SNAPSHOT "BATPAKSN"
 #define BP_SEGMENT_EXTENSION ".seg"
 
 /* "0000000003-1.seg" for ordinal 3, generation 1. */

@@ -8,6 +8,28 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/note.h"
+
+/* What a snapshot or a restore did not bring to its end is no store, however much of one is there. */
+static bp_status refuse_incomplete(const bpi_home *home, bp_error *error)
+{
+    bp_file *file = NULL;
+    int code = home->io->file_open(home->io->context, home->root, BPI_NOTE_MARKER, BP_OPEN_READ, &file);
+    if (file != NULL) {
+        home->io->file_close(home->io->context, file);
+    }
+    if (code == ENOENT) {
+        return BP_OK;
+    }
+    if (code != 0 && code != ELOOP && code != EISDIR && code != EINVAL) {
+        return bpi_error_system(error, code, "cannot look into %s", home->path);
+    }
+    bpi_error_set(error, BP_ERR_CORRUPT, "%s is an unfinished copy: the snapshot or restore that made it was broken off",
+                  home->path);
+    bpi_error_file(error, "%s/%s", home->path, BPI_NOTE_MARKER);
+    bpi_error_hint(error, "remove that directory and take the copy anew");
+    return BP_ERR_CORRUPT;
+}
 
 static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
 {
@@ -29,9 +51,13 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
         bpi_error_file(error, "%s", home->path);
         return status;
     }
+    bp_status status = refuse_incomplete(home, error);
+    if (status != BP_OK) {
+        return status;
+    }
     code = io->dir_open_at(io->context, home->root, "log", false, &home->log);
     if (code != 0 && code != ENOENT) {
-        bp_status status = bpi_error_system(error, code, "cannot open the log of the store");
+        status = bpi_error_system(error, code, "cannot open the log of the store");
         bpi_error_file(error, "%s/log", home->path);
         return status;
     }

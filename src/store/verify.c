@@ -15,6 +15,7 @@
 #include "format/hashing.h"
 #include "log/recover.h"
 #include "store/proof.h"
+#include "store/verify.h"
 #include "store/verify_index.h"
 
 void bp_verify_options_default(bp_verify_options *options, size_t size)
@@ -328,20 +329,18 @@ static bp_status prove_all(verifying *v, bp_error *error)
     return status;
 }
 
-static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
+static bp_status open_for_proof(verifying *v, bp_error *error)
 {
-    bp_status status = bpi_home_open(&v->home, path, false, error);
-    if (status == BP_OK) {
-        status = take_picture(v, error);
-        if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&v->home, NULL, false, error) == BP_ERR_CORRUPT) {
-            status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
-        } else if (status == BP_ERR_NOT_FOUND) {
-            bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
-            bpi_error_hint(error, "batpak init %s", path);
-        }
-        if (status == BP_ERR_CORRUPT && error != NULL) {
-            fault(v, error->file, error->offset, error->message);
-        }
+    const char *path = v->home.path;
+    bp_status status = take_picture(v, error);
+    if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&v->home, NULL, false, error) == BP_ERR_CORRUPT) {
+        status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
+    } else if (status == BP_ERR_NOT_FOUND) {
+        bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
+        bpi_error_hint(error, "batpak init %s", path);
+    }
+    if (status == BP_ERR_CORRUPT && error != NULL) {
+        fault(v, error->file, error->offset, error->message);
     }
     uint64_t events = 0;
     for (size_t i = 0; status == BP_OK && i < v->catalog.count; i++) {
@@ -356,11 +355,34 @@ static bp_status open_for_proof(verifying *v, const char *path, bp_error *error)
     return status;
 }
 
+bp_status bpi_verify_home(const bpi_home *home, const bp_verify_options *options, bp_verify_report *report,
+                          bp_error *error)
+{
+    bp_error local = {0};
+    error = error != NULL ? error : &local;
+    verifying v = {.options = options, .report = report, .home = *home};
+    memset(report, 0, sizeof *report);
+    bp_status status = open_for_proof(&v, error);
+    if (status == BP_OK) {
+        status = prove_all(&v, error);
+    }
+    bpi_proof_free(v.proof);
+    bpi_catalog_free(&v.home, &v.catalog);
+    if (status == BP_OK && report->faults != 0) {
+        bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults", (unsigned long long)report->faults);
+        bpi_error_file(error, "%s", home->path);
+        bpi_error_hint(error, "restore the damaged files from a copy");
+        return BP_ERR_CORRUPT;
+    }
+    return status;
+}
+
 bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verify_report *report_out, bp_error *error)
 {
     bp_verify_options taken;
     bp_verify_options_init(&taken);
     bp_verify_report unused;
+    bp_verify_report *report = report_out != NULL ? report_out : &unused;
     bp_error local = {0};
     error = error != NULL ? error : &local;
     if (path == NULL) {
@@ -370,24 +392,18 @@ bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verif
     if (status != BP_OK) {
         return status;
     }
-    verifying v = {.options = &taken, .report = report_out != NULL ? report_out : &unused};
-    memset(v.report, 0, sizeof *v.report);
-    v.home.io = v.options->io != NULL ? v.options->io : bp_io_posix();
-    v.home.allocator = v.options->allocator != NULL ? v.options->allocator : bp_allocator_system();
-    v.home.clock = bp_clock_system();
-    v.home.random = bp_random_system();
-    status = open_for_proof(&v, path, error);
+    memset(report, 0, sizeof *report);
+    bpi_home home = {.io = taken.io != NULL ? taken.io : bp_io_posix(),
+                     .allocator = taken.allocator != NULL ? taken.allocator : bp_allocator_system(),
+                     .clock = bp_clock_system(),
+                     .random = bp_random_system()};
+    status = bpi_home_open(&home, path, false, error);
     if (status == BP_OK) {
-        status = prove_all(&v, error);
-    }
-    bpi_proof_free(v.proof);
-    bpi_catalog_free(&v.home, &v.catalog);
-    bpi_home_close(&v.home);
-    if (status == BP_OK && v.report->faults != 0) {
-        bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults", (unsigned long long)v.report->faults);
-        bpi_error_file(error, "%s", path);
-        bpi_error_hint(error, "restore the damaged files from a copy");
-        return BP_ERR_CORRUPT;
+        status = bpi_verify_home(&home, &taken, report, error);
+        bpi_home_close(&home);
+    } else if (status == BP_ERR_CORRUPT) {
+        verifying v = {.options = &taken, .report = report};
+        fault(&v, error->file, 0, error->message);
     }
     return status;
 }

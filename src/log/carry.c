@@ -1,0 +1,133 @@
+/*
+ * carry.c: the small files of a folder from one store to another, by way of memory. See transfer.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "log/transfer.h"
+
+enum { FILE_MAX = 32 << 20, ALIGN = 8 };
+
+typedef struct listing {
+    bpi_buffer names; /* BPI_FOLDER_NAME each */
+    bpi_wanted_fn wanted;
+} listing;
+
+static int note_name(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    listing *list = argument;
+    char kept[BPI_FOLDER_NAME] = {0};
+    size_t length = strlen(name);
+    (void)size;
+    if (is_directory || length >= sizeof kept || !list->wanted(name)) {
+        return 0;
+    }
+    memcpy(kept, name, length);
+    return bpi_buffer_append(&list->names, kept, sizeof kept) ? 0 : ENOMEM;
+}
+
+/* Behind what is in the buffer. A file that is gone by now is none. */
+static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buffer *files)
+{
+    const bp_io *io = home->io;
+    bp_file *file = NULL;
+    bpi_folder_file head = {0};
+    size_t got = 0;
+    int code = io->file_open(io->context, dir, name, BP_OPEN_READ, &file);
+    if (code != 0) {
+        return code == ENOENT ? 0 : code;
+    }
+    code = io->file_size(io->context, file, &head.size);
+    code = code == 0 && head.size > FILE_MAX ? EFBIG : code;
+    size_t room = (size_t)bpi_round_up(head.size, ALIGN);
+    if (code == 0 && !bpi_buffer_reserve(files, sizeof head + room)) {
+        code = ENOMEM;
+    }
+    if (code == 0) {
+        uint8_t *bytes = files->data + files->size + sizeof head;
+        memset(bytes, 0, room);
+        code = io->file_read(io->context, file, 0, bytes, (size_t)head.size, &got);
+        code = code == 0 && got != head.size ? EIO : code;
+    }
+    if (code == 0) {
+        memcpy(head.name, name, strlen(name));
+        memcpy(files->data + files->size, &head, sizeof head);
+        files->size += sizeof head + room;
+    }
+    io->file_close(io->context, file);
+    return code;
+}
+
+static int read_folder(const bpi_home *home, const char *folder, bpi_wanted_fn wanted, bpi_buffer *files)
+{
+    const bp_io *io = home->io;
+    listing list = {.wanted = wanted};
+    bp_dir *dir = NULL;
+    int code = io->dir_open_at(io->context, home->root, folder, false, &dir);
+    if (code != 0) {
+        return code == ENOENT ? 0 : code;
+    }
+    bpi_buffer_init(&list.names, home->allocator);
+    code = io->dir_list(io->context, dir, note_name, &list);
+    for (size_t at = 0; code == 0 && at < list.names.size; at += BPI_FOLDER_NAME) {
+        code = read_one(home, dir, (const char *)list.names.data + at, files);
+    }
+    bpi_buffer_fini(&list.names);
+    io->dir_close(io->context, dir);
+    return code;
+}
+
+static bp_status told(const bpi_home *home, const char *folder, int code, const char *what, bp_error *error)
+{
+    bp_status status = bpi_error_system(error, code, "cannot %s %s/", what, folder);
+    bpi_error_file(error, "%s/%s", home->path, folder);
+    return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+}
+
+bp_status bpi_folder_read(const bpi_home *home, const char *folder, bpi_wanted_fn wanted, bpi_buffer *files,
+                          bp_error *error)
+{
+    int code = read_folder(home, folder, wanted, files);
+    return code == 0 ? BP_OK : told(home, folder, code, "read", error);
+}
+
+bool bpi_folder_next(const bpi_buffer *files, size_t *at, bpi_folder_file **file_out, const uint8_t **bytes_out)
+{
+    if (*at >= files->size) {
+        return false;
+    }
+    *file_out = (bpi_folder_file *)(void *)(files->data + *at);
+    *bytes_out = files->data + *at + sizeof(bpi_folder_file);
+    *at += sizeof(bpi_folder_file) + (size_t)bpi_round_up((*file_out)->size, ALIGN);
+    return true;
+}
+
+static int write_folder(const bpi_home *home, const char *folder, const bpi_buffer *files, uint32_t *count_out)
+{
+    const bp_io *io = home->io;
+    bpi_folder_file *file = NULL;
+    const uint8_t *bytes = NULL;
+    bp_dir *dir = NULL;
+    int code = io->dir_open_at(io->context, home->root, folder, true, &dir);
+    for (size_t at = 0; code == 0 && bpi_folder_next(files, &at, &file, &bytes);) {
+        if (!file->left_out) {
+            code = bpi_write_fresh(home, dir, file->name, bytes, (size_t)file->size);
+            *count_out += code == 0;
+        }
+    }
+    if (dir != NULL) {
+        code = code == 0 ? io->dir_sync(io->context, dir) : code;
+        io->dir_close(io->context, dir);
+    }
+    return code == 0 ? io->dir_sync(io->context, home->root) : code;
+}
+
+bp_status bpi_folder_write(const bpi_home *home, const char *folder, const bpi_buffer *files, uint32_t *count_out,
+                           bp_error *error)
+{
+    *count_out = 0;
+    int code = files->size == 0 ? 0 : write_folder(home, folder, files, count_out);
+    return code == 0 ? BP_OK : told(home, folder, code, "write", error);
+}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "io/optional.h"
 
 bp_status bpi_log_walk_begin(bpi_log_walk *walk, const bpi_home *home, bpi_catalog *catalog,
                              const bpi_walk_calls *calls, bp_error *error)
@@ -73,6 +74,27 @@ static bp_status check_header(const bpi_catalog *catalog, const bpi_segment_entr
     return fault == NULL ? BP_OK : segment_fault(entry, 0, fault, error);
 }
 
+/* A file with several names is somebody else's too: a copy's, that was made with links and not as a snapshot. */
+static bp_status refuse_shared(const bpi_home *home, bp_file *file, const char *name, bp_error *error)
+{
+    uint64_t count = 1;
+    int code = bpi_io_links(home->io, file, &count);
+    if (code != 0 && code != ENOSYS) {
+        bp_status status = bpi_error_system(error, code, "cannot look at a segment");
+        bpi_error_file(error, "log/%s", name);
+        return status;
+    }
+    if (count > 1) {
+        bpi_error_set(error, BP_ERR_UNSUPPORTED,
+                      "an open segment has %llu names: writing to it would change another copy",
+                      (unsigned long long)count);
+        bpi_error_file(error, "log/%s", name);
+        bpi_error_hint(error, "restore this copy into a directory of its own: batpak restore");
+        return BP_ERR_UNSUPPORTED;
+    }
+    return BP_OK;
+}
+
 bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
                           unsigned flags, bp_file **file_out, uint64_t *file_size_out, bp_error *error)
 {
@@ -106,6 +128,9 @@ bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, cons
         status = segment_fault(entry, 0, "segment header cut short", error);
     } else {
         status = check_header(catalog, entry, bytes, error);
+    }
+    if (status == BP_OK && (flags & BP_OPEN_WRITE) != 0) {
+        status = refuse_shared(home, file, name, error);
     }
     if (status != BP_OK) {
         if (file != NULL) {

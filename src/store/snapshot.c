@@ -56,6 +56,11 @@ static bp_status look(snapping *s, bpi_catalog *catalog_out, uint64_t *frontier_
     if (!store->reader) {
         bpi_log *log = &store->log;
         bp_status status = bpi_log_sync(log, error);
+        /* what is finished can be shared once it is sealed */
+        bool done = true;
+        for (int i = 0; i < BPI_OPEN_SEGMENTS && status == BP_OK && done; i++) {
+            status = bpi_log_seal_one(log, false, &done, error);
+        }
         if (status == BP_OK) {
             (void)pthread_mutex_lock(&log->catalog_lock);
             *frontier_out = atomic_load_explicit(&log->durable, memory_order_acquire);

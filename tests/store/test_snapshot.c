@@ -1,0 +1,666 @@
+/*
+ * test_snapshot.c: a store as of one moment in another directory, and a store out of it: what is in it, what it shares, where it
+ * may lie, what becomes of it when things go wrong.
+ */
+#include "support/world.h"
+
+static bp_error error;
+
+/* A world's path below its store's: "<path>-<name>". */
+static const char *beside(const bpt_world *world, const char *name)
+{
+    static char paths[4][600];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s-%s", world->path, name);
+    return path;
+}
+
+static bp_verify_report proven(const bpt_world *world, const char *path)
+{
+    bp_verify_options options;
+    bp_verify_report report;
+    bp_verify_options_init(&options);
+    options.io = world->io;
+    CHECK_OK(bp_verify(path, &options, &report, &error), &error);
+    return report;
+}
+
+static bp_store *open_at(const bpt_world *world, const char *path, bool reader)
+{
+    bp_store *store = NULL;
+    bp_options options = world->options;
+    options.create = false;
+    CHECK_OK(reader ? bp_open_reader(path, &options, &store, &error) : bp_open(path, &options, &store, &error), &error);
+    return store;
+}
+
+static bp_restore_options restoring(const bpt_world *world)
+{
+    bp_restore_options options;
+    bp_restore_options_init(&options);
+    options.io = world->io;
+    return options;
+}
+
+/* Fills some segments. */
+static void fill(bp_store *store, unsigned events, unsigned from)
+{
+    for (unsigned i = 0; i < events; i++) {
+        char entity[32];
+        (void)snprintf(entity, sizeof entity, "item:%u", (from + i) % 7);
+        (void)bpt_put_sized(store, entity, 2000);
+    }
+}
+
+/* Both hold the same events below `events`, hash by hash, and the copy no more. */
+static void check_prefix(bp_store *original, bp_store *copy, uint64_t events)
+{
+    CHECK(bp_store_frontiers(copy).published == events, "the copy has %llu events, not %llu",
+          (unsigned long long)bp_store_frontiers(copy).published, (unsigned long long)events);
+    for (uint64_t sequence = 0; sequence < events; sequence++) {
+        const bp_event *one = NULL;
+        const bp_event *other = NULL;
+        CHECK_OK(bp_get_sequence(original, sequence, &one, &error), &error);
+        CHECK_OK(bp_get_sequence(copy, sequence, &other, &error), &error);
+        CHECK(bp_hash_equal(&one->event_hash, &other->event_hash), "event %llu differs", (unsigned long long)sequence);
+        CHECK(one->payload_size == other->payload_size && memcmp(one->payload, other->payload, one->payload_size) == 0,
+              "payload %llu differs", (unsigned long long)sequence);
+        bp_event_release(one);
+        bp_event_release(other);
+    }
+}
+
+static int count_name(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    (void)is_directory;
+    (void)size;
+    (void)name;
+    ++*(unsigned *)argument;
+    return 0;
+}
+
+/* How many names a directory holds; 0: none, or there is no such directory. */
+static unsigned names_in(const bpt_world *world, const char *path)
+{
+    const bp_io *io = world->io != NULL ? world->io : bp_io_posix();
+    bp_dir *dir = NULL;
+    unsigned count = 0;
+    if (io->dir_open(io->context, path, false, &dir) == 0) {
+        (void)io->dir_list(io->context, dir, count_name, &count);
+        io->dir_close(io->context, dir);
+    }
+    return count;
+}
+
+static void flip(const bpt_world *world, const char *directory, const char *name, uint64_t offset)
+{
+    const bp_io *io = world->io != NULL ? world->io : bp_io_posix();
+    char path[700];
+    bp_dir *dir = NULL;
+    bp_file *file = NULL;
+    uint8_t byte = 0;
+    size_t got = 0;
+    (void)snprintf(path, sizeof path, "%s/log", directory);
+    assert_int_equal(io->dir_open(io->context, path, false, &dir), 0);
+    assert_int_equal(io->file_open(io->context, dir, name, BP_OPEN_WRITE, &file), 0);
+    assert_int_equal(io->file_read(io->context, file, offset, &byte, 1, &got), 0);
+    byte ^= 1;
+    assert_int_equal(io->file_write(io->context, file, offset, &byte, 1), 0);
+    io->file_close(io->context, file);
+    io->dir_close(io->context, dir);
+}
+
+/* ---- what is in it ---- */
+
+static void check_moment(bpt_world *world)
+{
+    bp_snapshot_report report;
+    bp_store *store = bpt_open(world);
+    fill(store, 150, 0);
+    CHECK_OK(bp_snapshot(store, beside(world, "snap"), NULL, &report, &error), &error);
+    fill(store, 60, 150);
+    assert_int_equal(report.events, 150);
+    CHECK(report.linked >= 3 && report.copied >= 1, "linked %llu, copied %llu", (unsigned long long)report.linked,
+          (unsigned long long)report.copied);
+    assert_true(report.recorded);
+    bp_verify_report proof = proven(world, beside(world, "snap"));
+    assert_int_equal(proof.events, 150);
+    assert_int_equal(proof.unsettled_bytes, 0);
+    assert_true(bp_hash_equal(&proof.root, &report.root));
+    bp_store *copy = open_at(world, beside(world, "snap"), true);
+    check_prefix(store, copy, 150);
+    bpt_close(copy);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(world), 210);
+}
+
+static void a_snapshot_is_the_store_as_of_its_moment(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    check_moment(&world);
+    bpt_world_end(&world);
+    bpt_world_disk(&world);
+    check_moment(&world);
+    bpt_world_end(&world);
+}
+
+/* At every length of a store, rotations and seals and ends of segments included. */
+static void a_snapshot_after_every_event(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    for (unsigned i = 0; i < 70; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "s%u", i);
+        bpt_note("after %u events", i);
+        bp_snapshot_report report;
+        CHECK_OK(bp_snapshot(store, beside(&world, name), NULL, &report, &error), &error);
+        assert_int_equal(report.events, i);
+        bp_store *copy = open_at(&world, beside(&world, name), i % 2 == 0);
+        check_prefix(store, copy, i);
+        if (i % 2 != 0) {
+            fill(copy, 40, i);
+        }
+        bpt_close(copy);
+        if (i % 10 == 9) {
+            CHECK_OK(bp_seal(store, &error), &error);
+        }
+        fill(store, 1, i);
+    }
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 70);
+    bpt_world_end(&world);
+}
+
+static void an_empty_store_has_a_snapshot(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bpt_close(store);
+    bp_store *copy = open_at(&world, beside(&world, "snap"), false);
+    (void)bpt_put(copy, "first", "{}");
+    bpt_close(copy);
+    assert_int_equal(proven(&world, beside(&world, "snap")).events, 1);
+    bpt_world_end(&world);
+}
+
+static void buffered_events_are_in_it(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_disk(&world);
+    world.options.durability = BP_BUFFERED;
+    bp_snapshot_report report;
+    bp_store *store = bpt_open(&world);
+    fill(store, 80, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, &report, &error), &error);
+    assert_int_equal(report.events, 80);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void a_readers_snapshot_has_what_is_durable(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_snapshot_report report;
+    bp_store *store = bpt_open(&world);
+    fill(store, 90, 0);
+    bp_store *reader = bpt_reader(&world);
+    fill(store, 20, 90);
+    CHECK_OK(bp_snapshot(reader, beside(&world, "snap"), NULL, &report, &error), &error);
+    assert_int_equal(report.events, 110);
+    assert_true(report.recorded);
+    bp_store *copy = open_at(&world, beside(&world, "snap"), true);
+    check_prefix(store, copy, 110);
+    bpt_close(copy);
+    bpt_close(reader);
+    bpt_close(store);
+    reader = bpt_reader(&world); /* and with nobody writing */
+    CHECK_OK(bp_snapshot(reader, beside(&world, "cold"), NULL, &report, &error), &error);
+    assert_int_equal(report.events, 110);
+    bpt_close(reader);
+    bpt_world_end(&world);
+}
+
+static void histories_that_part_are_told_apart(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_position common;
+    bp_position ahead;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 40, 0);
+    CHECK_OK(bp_store_position(store, &common, &error), &error);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    fill(store, 5, 40);
+    CHECK_OK(bp_store_position(store, &ahead, &error), &error);
+    bp_store *copy = open_at(&world, beside(&world, "snap"), false);
+    CHECK_OK(bp_position_check(copy, &common, &error), &error);
+    CHECK_STATUS(BP_ERR_DIVERGED, bp_position_check(copy, &ahead, &error), &error);
+    fill(copy, 5, 40); /* the same words, another history */
+    CHECK_OK(bp_position_check(copy, &common, &error), &error);
+    CHECK_STATUS(BP_ERR_DIVERGED, bp_position_check(copy, &ahead, &error), &error);
+    CHECK(bp_store_frontiers(copy).epoch > common.epoch, "the copy has no epoch of its own");
+    bpt_close(copy);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+/* ---- what it shares ---- */
+
+static void sealed_files_are_shared_and_never_written(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bpt_close(store);
+    bp_verify_report before = proven(&world, world.path);
+    for (int round = 0; round < 3; round++) {
+        bp_store *copy = open_at(&world, beside(&world, "snap"), false);
+        fill(copy, 60, 0);
+        CHECK_OK(bp_seal(copy, &error), &error);
+        bpt_close(copy);
+    }
+    bp_verify_report after = proven(&world, world.path);
+    assert_true(bp_hash_equal(&before.root, &after.root));
+    assert_int_equal(before.bytes, after.bytes);
+    bpt_world_end(&world);
+}
+
+/* What a copy with hard links (cp -al) of a whole store would do to the original. */
+static void an_open_segment_with_two_names_is_refused(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_dir *log = NULL;
+    bp_dir *other = NULL;
+    bp_file *file = NULL;
+    char path[600];
+    bpt_world_memory(&world);
+    bpt_close(bpt_open(&world));
+    (void)snprintf(path, sizeof path, "%s/log", world.path);
+    assert_int_equal(world.io->dir_open(world.io->context, path, false, &log), 0);
+    assert_int_equal(world.io->dir_open(world.io->context, "elsewhere", true, &other), 0);
+    assert_int_equal(world.io->file_open(world.io->context, log, "0000000000-1.seg", BP_OPEN_READ, &file), 0);
+    assert_int_equal(world.io->file_link(world.io->context, file, other, "0000000000-1.seg"), 0);
+    bp_store *store = NULL;
+    CHECK_STATUS(BP_ERR_UNSUPPORTED, bp_open(world.path, &world.options, &store, &error), &error);
+    CHECK_SAYS(&error, "names");
+    CHECK_SAYS(&error, "restore");
+    assert_int_equal(world.io->dir_remove(world.io->context, other, "0000000000-1.seg"), 0);
+    bpt_close(bpt_open(&world));
+    world.io->file_close(world.io->context, file);
+    world.io->dir_close(world.io->context, log);
+    world.io->dir_close(world.io->context, other);
+    bpt_world_end(&world);
+}
+
+static void sharing_is_as_asked_and_as_can_be(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_options options;
+    bp_snapshot_report report;
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    bp_snapshot_options_init(&options);
+    options.sharing = BP_SHARE_CLONE;
+    CHECK_OK(bp_snapshot(store, beside(&world, "cloned"), &options, &report, &error), &error);
+    CHECK(report.cloned >= 2 && report.linked == 0 && report.copied == 1, "not cloned");
+    options.sharing = BP_SHARE_NOTHING;
+    CHECK_OK(bp_snapshot(store, beside(&world, "copied"), &options, &report, &error), &error);
+    CHECK(report.cloned == 0 && report.linked == 0 && report.copied == report.segments && report.shared_bytes == 0,
+          "not copied");
+    bpt_close(store);
+    /* a table of a time before there were links: copies, whatever is asked */
+    bp_io old = *world.io;
+    old.size = offsetof(bp_io, file_link);
+    world.options.io = &old;
+    store = bpt_open(&world);
+    CHECK_OK(bp_snapshot(store, beside(&world, "old"), NULL, &report, &error), &error);
+    CHECK(report.cloned == 0 && report.linked == 0 && report.copied == report.segments, "not copied");
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void an_incremental_one_takes_what_is_there(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_options options;
+    bp_snapshot_report first;
+    bp_snapshot_report second;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    bp_snapshot_options_init(&options);
+    options.sharing = BP_SHARE_NOTHING;
+    CHECK_OK(bp_snapshot(store, beside(&world, "one"), &options, &first, &error), &error);
+    fill(store, 100, 100);
+    options.since = beside(&world, "one");
+    CHECK_OK(bp_snapshot(store, beside(&world, "two"), &options, &second, &error), &error);
+    assert_int_equal(second.reused, first.segments - 1);
+    assert_int_equal(second.reused + second.copied, second.segments);
+    assert_int_equal(second.events, 200);
+    /* a file of the earlier one that is not right any more is not taken, and does no harm */
+    flip(&world, beside(&world, "two"), "0000000001-1.seg", 5000);
+    options.since = beside(&world, "two");
+    CHECK_OK(bp_snapshot(store, beside(&world, "three"), &options, &second, &error), &error);
+    assert_int_equal(proven(&world, beside(&world, "three")).events, 200);
+    bp_store *copy = open_at(&world, beside(&world, "three"), true);
+    check_prefix(store, copy, 200);
+    bpt_close(copy);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+/* ---- restoring ---- */
+
+static void a_restored_store_is_its_own(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_report taken;
+    bp_snapshot_report restored;
+    bpt_world_memory(&world);
+    bp_restore_options options = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, &taken, &error), &error);
+    CHECK_OK(bp_restore(beside(&world, "snap"), beside(&world, "back"), &options, &restored, &error), &error);
+    assert_int_equal(restored.events, 100);
+    assert_int_equal(restored.linked, 0);
+    assert_int_equal(restored.copied, restored.segments);
+    assert_true(bp_hash_equal(&taken.root, &restored.root));
+    assert_true(bp_id_equal(&taken.store_id, &restored.store_id));
+    assert_true(bp_id_is_nil(&restored.id));
+    CHECK(restored.epoch > taken.epoch, "no new epoch");
+    flip(&world, beside(&world, "snap"), "0000000001-1.seg", 5000); /* and of the store, whose file it is */
+    bp_store *back = open_at(&world, beside(&world, "back"), false);
+    fill(back, 10, 100);
+    bpt_close(back);
+    assert_int_equal(proven(&world, beside(&world, "back")).events, 110);
+    flip(&world, beside(&world, "snap"), "0000000001-1.seg", 5000);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void a_damaged_snapshot_is_found_before_anything_is_made(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_restore_options options = restoring(&world);
+    bp_snapshot_options copying;
+    bp_snapshot_options_init(&copying);
+    copying.sharing = BP_SHARE_NOTHING;
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), &copying, NULL, &error), &error);
+    bpt_close(store);
+    static const char *const files[] = {"0000000000-1.seg", "0000000001-1.seg", "0000000002-1.seg"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (uint64_t at = 0; at < 6000; at += 373) {
+            bpt_note("%s at %llu", files[i], (unsigned long long)at);
+            flip(&world, beside(&world, "snap"), files[i], at);
+            CHECK_STATUS(BP_ERR_CORRUPT,
+                         bp_restore(beside(&world, "snap"), beside(&world, "back"), &options, NULL, &error), &error);
+            assert_int_equal(names_in(&world, beside(&world, "back")), 0);
+            flip(&world, beside(&world, "snap"), files[i], at);
+        }
+    }
+    CHECK_OK(bp_restore(beside(&world, "snap"), beside(&world, "back"), &options, NULL, &error), &error);
+    bpt_world_end(&world);
+}
+
+static void a_damaged_store_gives_no_snapshot(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 100, 0);
+    flip(&world, world.path, "0000000001-1.seg", 5000);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    CHECK_SAYS(&error, "0000000001-1.seg");
+    assert_int_equal(names_in(&world, beside(&world, "snap")), 0);
+    bp_store *none = NULL;
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_open_reader(beside(&world, "snap"), &world.options, &none, &error), &error);
+    flip(&world, world.path, "0000000001-1.seg", 5000);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void a_store_that_is_written_is_not_restored(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_restore_options options = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10, 0);
+    CHECK_STATUS(BP_ERR_LOCKED, bp_restore(world.path, beside(&world, "back"), &options, NULL, &error), &error);
+    CHECK_SAYS(&error, "snapshot");
+    bpt_close(store);
+    CHECK_OK(bp_restore(world.path, beside(&world, "back"), &options, NULL, &error), &error);
+    assert_int_equal(proven(&world, beside(&world, "back")).events, 10);
+    bpt_world_end(&world);
+}
+
+/* ---- where it may lie ---- */
+
+static void places_that_will_not_do(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_disk(&world);
+    bp_restore_options options = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10, 0);
+    char inside[600];
+    char deep[600];
+    char none[600];
+    (void)snprintf(inside, sizeof inside, "%s/snap", world.path);
+    (void)snprintf(deep, sizeof deep, "%s/log/snap", world.path);
+    (void)snprintf(none, sizeof none, "%s/not/there", world.root);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, inside, NULL, NULL, &error), &error);
+    CHECK_SAYS(&error, "inside of");
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, deep, NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, world.path, NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_snapshot(store, none, NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_EMPTY, bp_snapshot(store, world.root, NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, "", NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, NULL, NULL, NULL, &error), &error);
+    assert_int_equal(names_in(&world, inside), 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_EMPTY, bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bpt_close(store);
+    (void)snprintf(inside, sizeof inside, "%s/back", beside(&world, "snap"));
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_restore(beside(&world, "snap"), inside, &options, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_EMPTY, bp_restore(beside(&world, "snap"), world.path, &options, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_restore(none, beside(&world, "back"), &options, NULL, &error), &error);
+    bpt_world_end(&world);
+}
+
+static void another_stores_snapshot_is_no_earlier_one(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_snapshot_options options;
+    bp_store *store = bpt_open(&world);
+    bp_store *other = NULL;
+    CHECK_OK(bp_open(beside(&world, "other"), &world.options, &other, &error), &error);
+    CHECK_OK(bp_snapshot(other, beside(&world, "theirs"), NULL, NULL, &error), &error);
+    bp_snapshot_options_init(&options);
+    options.since = beside(&world, "theirs");
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_snapshot(store, beside(&world, "snap"), &options, NULL, &error), &error);
+    options.since = beside(&world, "nowhere");
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_snapshot(store, beside(&world, "snap"), &options, NULL, &error), &error);
+    assert_int_equal(names_in(&world, beside(&world, "snap")), 0);
+    bpt_close(other);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+/* ---- what comes along, and what is remembered ---- */
+
+static void consumers_and_keys_come_along_when_asked(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_options options;
+    bp_snapshot_report report;
+    bp_consumer *consumer = NULL;
+    bpt_world_memory(&world);
+    bp_restore_options back = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 20, 0);
+    CHECK_OK(bp_consumer_open(store, "mailer", NULL, NULL, &consumer, &error), &error);
+    CHECK_OK(bp_consumer_close(consumer, &error), &error);
+    bp_dir *keys = NULL;
+    assert_int_equal(world.io->dir_open(world.io->context, "store/keys", true, &keys), 0);
+    world.io->dir_close(world.io->context, keys);
+    bpt_file_write(&world, "keys/subject.key", "secret", 6);
+    bpt_file_write(&world, "keys/subject.lock", "", 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "bare"), NULL, &report, &error), &error);
+    CHECK(report.consumers == 0 && report.keys == 0, "they were not asked for");
+    bp_snapshot_options_init(&options);
+    options.consumers = true;
+    options.keys = true;
+    CHECK_OK(bp_snapshot(store, beside(&world, "whole"), &options, &report, &error), &error);
+    CHECK(report.consumers == 1 && report.keys == 1, "%u consumers, %u keys", report.consumers, report.keys);
+    CHECK_OK(bp_restore(beside(&world, "whole"), beside(&world, "back"), &back, &report, &error), &error);
+    CHECK(report.consumers == 1 && report.keys == 1, "%u consumers, %u keys", report.consumers, report.keys);
+    back.keys = false;
+    back.consumers = false;
+    CHECK_OK(bp_restore(beside(&world, "whole"), beside(&world, "less"), &back, &report, &error), &error);
+    CHECK(report.consumers == 0 && report.keys == 0, "they were not asked for");
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+typedef struct remembered {
+    unsigned count;
+    unsigned present;
+    unsigned shares;
+    bp_id last;
+    uint64_t events[4];
+    char path[600];
+} remembered;
+
+static int remember(void *argument, const bp_snapshot_info *snapshot)
+{
+    remembered *r = argument;
+    r->events[r->count++ % 4] = snapshot->events;
+    r->present += snapshot->present;
+    r->shares += snapshot->shares;
+    r->last = snapshot->id;
+    (void)snprintf(r->path, sizeof r->path, "%s", snapshot->path);
+    return 0;
+}
+
+static void a_store_remembers_its_snapshots(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_options options;
+    bp_snapshot_report report;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    remembered seen = {0};
+    CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
+    assert_int_equal(seen.count, 0);
+    fill(store, 60, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "one"), NULL, NULL, &error), &error);
+    fill(store, 1, 0);
+    bp_snapshot_options_init(&options);
+    options.sharing = BP_SHARE_NOTHING;
+    CHECK_OK(bp_snapshot(store, beside(&world, "two"), &options, &report, &error), &error);
+    CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
+    CHECK(seen.count == 2 && seen.present == 2 && seen.shares == 1, "%u, %u present, %u share", seen.count,
+          seen.present, seen.shares);
+    CHECK(seen.events[0] == 60 && seen.events[1] == 61, "not the oldest first");
+    assert_string_equal(seen.path, beside(&world, "two"));
+    assert_true(bp_id_equal(&seen.last, &report.id));
+    CHECK_OK(bp_snapshot_forget(store, &report.id, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_FOUND, bp_snapshot_forget(store, &report.id, &error), &error);
+    seen = (remembered){0};
+    CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
+    assert_int_equal(seen.count, 1);
+    bpt_file_write(&world, "snapshots/00112233445566778899aabbccddeeff", "nonsense", 8);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_snapshots(store, remember, &seen, &error), &error);
+    CHECK_SAYS(&error, "snapshots/00112233445566778899aabbccddeeff");
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void an_unfinished_copy_is_refused_by_all(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_memory(&world);
+    bp_restore_options options = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    bp_store *none = NULL;
+    fill(store, 10, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bp_dir *dir = NULL;
+    assert_int_equal(world.io->dir_open(world.io->context, beside(&world, "snap"), false, &dir), 0);
+    assert_int_equal(world.io->dir_rename(world.io->context, dir, "SNAPSHOT", "INCOMPLETE"), 0);
+    world.io->dir_close(world.io->context, dir);
+    bp_verify_options verifying;
+    bp_verify_options_init(&verifying);
+    verifying.io = world.io;
+    const char *path = beside(&world, "snap");
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_open(path, &world.options, &none, &error), &error);
+    CHECK_SAYS(&error, "unfinished copy");
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_open_reader(path, &world.options, &none, &error), &error);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_verify(path, &verifying, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_restore(path, beside(&world, "back"), &options, NULL, &error), &error);
+    CHECK_STATUS(BP_ERR_NOT_EMPTY, bp_snapshot(store, path, NULL, NULL, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_snapshot_is_the_store_as_of_its_moment),
+        cmocka_unit_test(a_snapshot_after_every_event),
+        cmocka_unit_test(an_empty_store_has_a_snapshot),
+        cmocka_unit_test(buffered_events_are_in_it),
+        cmocka_unit_test(a_readers_snapshot_has_what_is_durable),
+        cmocka_unit_test(histories_that_part_are_told_apart),
+        cmocka_unit_test(sealed_files_are_shared_and_never_written),
+        cmocka_unit_test(an_open_segment_with_two_names_is_refused),
+        cmocka_unit_test(sharing_is_as_asked_and_as_can_be),
+        cmocka_unit_test(an_incremental_one_takes_what_is_there),
+        cmocka_unit_test(a_restored_store_is_its_own),
+        cmocka_unit_test(a_damaged_snapshot_is_found_before_anything_is_made),
+        cmocka_unit_test(a_damaged_store_gives_no_snapshot),
+        cmocka_unit_test(a_store_that_is_written_is_not_restored),
+        cmocka_unit_test(places_that_will_not_do),
+        cmocka_unit_test(another_stores_snapshot_is_no_earlier_one),
+        cmocka_unit_test(consumers_and_keys_come_along_when_asked),
+        cmocka_unit_test(a_store_remembers_its_snapshots),
+        cmocka_unit_test(an_unfinished_copy_is_refused_by_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,5 +27,7 @@ extern const struct verb verb_reindex;
 extern const struct verb verb_bench;
 extern const struct verb verb_policy;
 extern const struct verb verb_why;
+extern const struct verb verb_snapshot;
+extern const struct verb verb_restore;
 
 #endif

@@ -3,6 +3,7 @@
 _batpak() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery repair reindex consumers bench policy why"
+    local verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery reindex consumers bench policy why snapshot restore"
     local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
     local options=""
 
@@ -34,6 +35,8 @@ _batpak() {
         bench) options="--events --json" ;;
         policy) options="" ;;
         why) options="--depth --json" ;;
+        snapshot) options="--since --copy --with-consumers --with-keys --list --forget --json" ;;
+        restore) options="--without-consumers --without-keys --json" ;;
     esac
     case $before in
         --layout) mapfile -t COMPREPLY < <(compgen -W "aos aosoa8 aosoa16 aosoa64 soa soaos" -- "$word"); return ;;

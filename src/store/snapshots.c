@@ -165,13 +165,14 @@ bp_status bp_snapshots(bp_store *store, bp_snapshot_fn visit, void *argument, bp
 {
     looking *l = NULL;
     bp_status status = bpi_store_check(store, error);
-    if (status == BP_OK && visit == NULL) {
-        status = bpi_error_set(error, BP_ERR_ARGUMENT, "visit is NULL");
-    }
-    if (status == BP_OK) {
-        status = begin(store, &l, error);
-    }
     if (status != BP_OK) {
+        return status;
+    }
+    if (visit == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "visit is NULL");
+    }
+    status = begin(store, &l, error);
+    if (l == NULL) {
         return status;
     }
     status = l->dir != NULL ? show_all(l, visit, argument, error) : BP_OK;
@@ -197,13 +198,14 @@ bp_status bp_snapshot_forget(bp_store *store, const bp_id *id, bp_error *error)
 {
     looking *l = NULL;
     bp_status status = bpi_store_check(store, error);
-    if (status == BP_OK && id == NULL) {
-        status = bpi_error_set(error, BP_ERR_ARGUMENT, "id is NULL");
-    }
-    if (status == BP_OK) {
-        status = begin(store, &l, error);
-    }
     if (status != BP_OK) {
+        return status;
+    }
+    if (id == NULL) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "id is NULL");
+    }
+    status = begin(store, &l, error);
+    if (l == NULL) {
         return status;
     }
     status = forget(l, id, error);

@@ -3,6 +3,7 @@
 _batpak() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     local verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery repair reindex consumers bench policy why snapshot restore"
+    local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
     local options=""
 
     COMPREPLY=()

@@ -3,6 +3,7 @@
 #   tests/<folder>/test_<name>.c   a cmocka program, ctest name <folder>/<name>; may include private headers
 #   tests/support/*.c              a library that all of them link
 #   tests/cli/*.sh                 a shell script, run with BATPAK (the command) in the environment
+#   tests/real/*.sh                the same, on real filesystems and systems that refuse; what they lack they skip
 #   tests/python/*.py              a python program, run in the same way
 #
 # Every test runs in a fresh folder of its own (tools/run_test.sh), has its folder as label, and 300
@@ -124,10 +125,12 @@ foreach(source IN LISTS batpak_tests)
 endforeach()
 
 if(TARGET batpak)
-    file(GLOB batpak_shell_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.sh)
+    file(GLOB batpak_shell_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.sh ${CMAKE_SOURCE_DIR}/tests/real/*.sh)
     foreach(source IN LISTS batpak_shell_tests)
+        get_filename_component(folder ${source} DIRECTORY)
+        get_filename_component(folder ${folder} NAME)
         get_filename_component(name ${source} NAME_WE)
-        batpak_add_test(cli/${name} ${source} bash ${source})
+        batpak_add_test(${folder}/${name} ${source} bash ${source})
     endforeach()
 endif()
 

@@ -79,7 +79,7 @@ typedef struct bp_repair_report {
     uint64_t entities;          /* of which events were taken over */
     uint64_t entities_affected; /* of which events are known to be lost */
     uint64_t causes_lost;       /* events that name a cause which is lost; they are marked external now */
-    uint64_t partial_commits;   /* commits of which not all events were taken over */
+    uint64_t partial_commits;   /* commits of which some records could be read and others not */
     uint64_t damages;           /* runs of damaged bytes */
     uint64_t damaged_bytes;
     uint64_t segments; /* files that were read */

@@ -129,7 +129,7 @@ static bp_status take_record(void *argument, const bp_event *event, bp_error *er
 static bp_status hand_on(salvaging *s, bool whole, bp_error *error)
 {
     size_t count = s->taken.size / sizeof(bp_event);
-    s->out->partial += !whole;
+    s->out->partial += !whole && count > 0;
     if (count == 0) {
         return BP_OK;
     }

@@ -31,7 +31,7 @@ typedef struct bpi_salvage_calls {
 typedef struct bpi_salvage_result {
     uint64_t known_next; /* events below this sequence were there, as far as anything says */
     uint64_t frames;
-    uint64_t partial;   /* commits of which something is missing */
+    uint64_t partial;   /* commits of which something is there and something missing */
     uint64_t unsettled; /* bytes behind the end that nothing vouches for: an opening would cut them */
 } bpi_salvage_result;
 

@@ -187,7 +187,9 @@ static bp_status make_extensions(bpi_repair *repair, const bp_event *event, bool
         at += length;
     }
     made->public_extensions_size = (size_t)(to - start);
-    bpi_copy(to, event->extensions == NULL ? NULL : event->extensions + size, event->private_extensions_size);
+    if (event->private_extensions_size > 0) {
+        memcpy(to, event->extensions + size, event->private_extensions_size);
+    }
     made->extensions = start;
     made->external = made->external || external;
     repair->extensions.size += made->public_extensions_size + made->private_extensions_size;
@@ -390,8 +392,8 @@ void bpi_repair_release_target(bpi_repair *repair)
 {
     const bp_allocator *allocator = repair->options->allocator;
     (void)bp_close(repair->target, NULL);
-    bpi_release(allocator, repair->pending, BPI_REPAIR_PENDING * sizeof *repair->pending);
-    bpi_release(allocator, repair->made, BPI_REPAIR_PENDING * sizeof *repair->made);
+    bpi_release(allocator, repair->pending, (size_t)BPI_REPAIR_PENDING * sizeof *repair->pending);
+    bpi_release(allocator, repair->made, (size_t)BPI_REPAIR_PENDING * sizeof *repair->made);
     bpi_release(allocator, repair->temporary, repair->temporary_size);
     if (repair->extensions.allocator != NULL) {
         bpi_buffer_fini(&repair->extensions);

@@ -135,7 +135,7 @@ static void crashes(bp_durability durability, unsigned verdicts[5])
 {
     bpt_reference reference;
     bpt_reference_make(&reference, durability);
-    uint64_t stride = bpt_amount("BATPAK_STRIDE", 3, 1);
+    uint64_t stride = bpt_campaign() ? 1 : bpt_instrumented() ? 17 : 5;
     for (uint64_t at = 1; at <= reference.steps; at += stride) {
         bpt_world world;
         bpt_script script;
@@ -145,7 +145,7 @@ static void crashes(bp_durability durability, unsigned verdicts[5])
         bpi_fault_set_plan(world.fault, &plan);
         bool ran = bpt_script_begin(&script, &world) && bpt_script_rest(&script);
         bpt_script_abandon(&script);
-        CHECK(!ran || at + 3 >= reference.steps, "the workload came through a crash at step %llu",
+        CHECK(!ran || at + 17 >= reference.steps, "the workload came through a crash at step %llu",
               (unsigned long long)at);
         for (unsigned how = 0; how < 3; how++) {
             bpt_world after;
@@ -263,7 +263,7 @@ static void what_is_said_is_done_with_every_damage(void **state)
         make(&store, killed != 0);
         bpt_file_each(&store, take_name, &list);
         for (unsigned i = 0; i < list.count; i++) {
-            flip_file(&store, list.all[i], bpt_amount("BATPAK_STRIDE", 61, 3), verdicts);
+            flip_file(&store, list.all[i], bpt_campaign() ? 3 : bpt_instrumented() ? 300 : 61, verdicts);
         }
         print_message("%u files: nothing %u, settle %u, cut %u, make %u, refuse %u\n", list.count, verdicts[0],
                       verdicts[1], verdicts[2], verdicts[3], verdicts[4]);

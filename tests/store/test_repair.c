@@ -455,7 +455,7 @@ static void flip_one(const truth *t, uint32_t ordinal, uint64_t offset, uint8_t 
 /* At every KiB of every segment, and every byte of a few records with their frame's header. */
 static void a_flipped_byte_costs_at_most_its_event(void **state)
 {
-    uint64_t stride = bpt_amount("BATPAK_STRIDE", 1024, 64);
+    uint64_t stride = bpt_campaign() ? 64 : bpt_instrumented() ? 8192 : 1024;
     (void)state;
     for (unsigned killed = 0; killed < 2; killed++) {
         truth *t = calloc(1, sizeof *t);
@@ -485,7 +485,7 @@ static void truncated_segments(void **state)
     (void)state;
     truth *t = calloc(1, sizeof *t);
     make(t, 8, false);
-    uint64_t stride = bpt_amount("BATPAK_STRIDE", 1500, 100);
+    uint64_t stride = bpt_campaign() ? 100 : bpt_instrumented() ? 6000 : 1500;
     size_t size = 0;
     uint8_t *data = bpt_file_read(&t->world, "log/0000000001-1.seg", &size);
     for (uint64_t cut = 0; cut < segment_end(t, 1); cut += stride) {
@@ -641,7 +641,7 @@ static void a_failed_repair_leaves_no_store(void **state)
     make(t, 10, false);
     bpt_file_remove(&t->world, "log/0000000001-1.seg");
     uint64_t steps = 1;
-    for (uint64_t step = 1; step <= steps; step += bpt_amount("BATPAK_STRIDE", 5, 1)) {
+    for (uint64_t step = 1; step <= steps; step += (bpt_campaign() ? 1 : bpt_instrumented() ? 40 : 9)) {
         bpt_world world;
         bp_error error = {0};
         bp_store *store = NULL;
@@ -653,7 +653,7 @@ static void a_failed_repair_leaves_no_store(void **state)
         bp_status status = bp_repair(world.path, "saved", &options, NULL, &error);
         bool crashed = bpi_fault_crashed(world.fault);
         if (crashed) {
-            steps = step + 5;
+            steps = step + 64;
             (void)bpt_power_cut(&world, BPT_KEEP_RANDOM, step);
         }
         CHECK(crashed || status == BP_OK, "%s without a crash", error.message);

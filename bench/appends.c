@@ -68,6 +68,7 @@ static const struct append_case cases[] = {
 };
 
 enum { THREADS_MOST = 8, CLOCK_EVERY = 64, DURATIONS_MOST = 8 << 20 };
+enum { WARM_SHARE = 2, EVENT_BYTES = 256 }; /* twice what the run will write */
 
 static const uint64_t log_most = (uint64_t)2 << 30; /* bytes that a run may write */
 
@@ -179,15 +180,19 @@ static struct outcome run_workers(const struct workload *workload, const struct 
     return outcome;
 }
 
-/* One run in a folder of its own; returns events a second. */
+/* One run in a folder of its own; returns events a second. `rate`: that of the run before, 0 when there is none. */
 static double run_once(const struct settings *settings, const struct workload *workload, const struct engine *engine,
-                       const struct append_case *what, double seconds, uint32_t *durations, size_t *taken_out)
+                       const struct append_case *what, double seconds, double rate, uint32_t *durations,
+                       size_t *taken_out)
 {
     char folder[FOLDER_SIZE];
     struct opening opening = {.mode = what->mode, .make = true};
     void *handle = NULL;
     folder_make(settings, "append", folder);
     folder_settle(folder);
+    if (!settings->cold) {
+        folder_warm(folder, (uint64_t)(rate * seconds * WARM_SHARE) * (what->payload + EVENT_BYTES));
+    }
     if (!engine->open(folder, &opening, &handle)) {
         die("%s cannot be opened", engine->name);
     }
@@ -214,6 +219,7 @@ static void measure_case(const struct settings *settings, const struct workload 
     enum { ENGINES_MOST = 8 };
     struct result kept[ENGINES_MOST] = {0};
     double found[ENGINES_MOST][3][RUNS_MOST] = {0};
+    double rates[ENGINES_MOST] = {0};
     unsigned runs = 1;
     double seconds = plan_case(settings, what, &runs);
     for (unsigned run = 0; run < runs + 1; run++) { /* the first one is not counted */
@@ -228,12 +234,13 @@ static void measure_case(const struct settings *settings, const struct workload 
                 *result = result_of(what->mode == MODE_DURABLE ? "append durable" : "append buffered", what->name,
                                     engines[index]->name, "events/s");
                 if (!settings->cold) {
-                    run_once(settings, workload, engines[index], what, seconds / 10, NULL, &taken);
+                    rates[index] = run_once(settings, workload, engines[index], what, seconds / 10, 0, NULL, &taken);
                 }
                 continue;
             }
-            result->values[result->runs++] =
-                run_once(settings, workload, engines[index], what, seconds, what->latency ? durations : NULL, &taken);
+            rates[index] = run_once(settings, workload, engines[index], what, seconds, rates[index],
+                                    what->latency ? durations : NULL, &taken);
+            result->values[result->runs++] = rates[index];
             percentiles_of(durations, taken, percentiles);
             for (size_t share = 0; share < 3; share++) {
                 found[index][share][run - 1] = percentiles[share];

@@ -147,7 +147,7 @@ struct settings {
     double seconds;          /* of a run that counts most; others take a part of it */
     unsigned runs;           /* measured, after one that is not */
     bool full;               /* every combination of threads, batch and payload, all of them as often as `runs` says */
-    bool cold;               /* appends are not warmed up: nobody reads the figures */
+    bool cold;               /* appends and memory are not warmed up: nobody reads the figures */
     const char *mode;        /* "", "smoke", "quick", "full", "campaign" */
     double load;             /* of the last minute, when it began: what other programs were doing */
     const char *only;        /* groups whose name has this in it; NULL: all */
@@ -208,6 +208,9 @@ void folder_make(const struct settings *settings, const char *name, char path_ou
 void folder_remove(const char *path);
 /* Has the medium take in everything that was written to the folder's filesystem: no run pays for what came before. */
 void folder_settle(const char *path);
+/* Has so many bytes of memory go through the page cache and become free again, at most 1 GiB. A virtual machine's host takes
+ * back what is free, and gives it again at a few hundred megabytes a second: without this, that would be measured. */
+void folder_warm(const char *path, uint64_t bytes);
 uint64_t folder_disk(const char *path); /* bytes that the medium holds for it */
 uint64_t folder_free(const char *path); /* bytes that are left there */
 

@@ -48,7 +48,7 @@ static void write_at(int file, const void *data, size_t size, uint64_t offset, i
 
 enum way { WAY_WRITE, WAY_HASH, WAY_APPEND_SYNC, WAY_OVERWRITE_SYNC };
 
-enum { ZEROS = 64 << 20, PIECE = 1 << 20, CHUNK = 256 << 10 };
+enum { WARM = 512 << 20, ZEROS = 64 << 20, PIECE = 1 << 20, CHUNK = 256 << 10 };
 
 /* Bytes that can be overwritten: few when runs are so short that filling them would outlast the runs. */
 static uint64_t zeros_of(const struct course *course)
@@ -97,6 +97,9 @@ static double write_records(const struct course *course, enum way way, size_t ba
     uint8_t *chunk = memory_get(CHUNK + course->record);
     if (way == WAY_OVERWRITE_SYNC) {
         fill_with_zeros(course, file);
+    }
+    if ((way == WAY_WRITE || way == WAY_HASH) && !course->settings->cold) {
+        folder_warm(course->folder, WARM);
     }
     double begun = seconds_now();
     double now = begun;

@@ -118,6 +118,29 @@ void folder_settle(const char *path)
     close(folder);
 }
 
+void folder_warm(const char *path, uint64_t bytes)
+{
+    enum { PIECE = 2 << 20 };
+    const uint64_t most = (uint64_t)1 << 30;
+    char name[FOLDER_SIZE + 16];
+    snprintf(name, sizeof name, "%s/warm", path);
+    uint8_t *zeros = memory_get(PIECE);
+    int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) {
+        die("cannot make %s: %s", name, strerror(errno));
+    }
+    for (uint64_t at = 0; at < bytes && at < most; at += PIECE) {
+        if (pwrite(file, zeros, PIECE, (off_t)at) != PIECE) {
+            die("cannot write %s: %s", name, strerror(errno));
+        }
+    }
+    close(file);
+    if (unlink(name) != 0) {
+        die("cannot remove %s: %s", name, strerror(errno));
+    }
+    free(zeros);
+}
+
 static uint64_t disk_bytes;
 
 static int add_one(const char *path, const struct stat *about, int type, struct FTW *where)

@@ -13,6 +13,7 @@ typedef struct calling {
     bp_receipt first;
     bp_projection projection;
     bp_gate_set *gates;
+    unsigned copies;
     bp_error error;
 } calling;
 
@@ -170,6 +171,26 @@ static bp_status call_watch(calling *c, const void *options)
     return status;
 }
 
+static bp_status call_snapshot(calling *c, const void *options)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "copy%u", c->copies++);
+    return bp_snapshot(c->store, path, options, NULL, &c->error);
+}
+
+static bp_status call_restore(calling *c, const void *options)
+{
+    union {
+        uint8_t bytes[ROOM];
+        bp_restore_options options;
+    } own;
+    char path[32];
+    memcpy(own.bytes, options, ROOM);
+    own.options.io = c->world.io;
+    (void)snprintf(path, sizeof path, "copy%u", c->copies++);
+    return bp_restore("source", path, &own.options, NULL, &c->error);
+}
+
 static bp_status call_bind(calling *c, const void *options)
 {
     bp_binding *binding = NULL;
@@ -201,6 +222,8 @@ DEFAULTS(bp_consumer_options)
 DEFAULTS(bp_verify_options)
 DEFAULTS(bp_project_options)
 DEFAULTS(bp_bind_options)
+DEFAULTS(bp_snapshot_options)
+DEFAULTS(bp_restore_options)
 
 static const sized all[] = {
     {"bp_open", offsetof(bp_options, incremental_projection), sizeof(bp_options), bp_options_of, call_open},
@@ -221,6 +244,8 @@ static const sized all[] = {
     {"bp_verify", 0, sizeof(bp_verify_options), bp_verify_options_of, call_verify},
     {"bp_project", 0, sizeof(bp_project_options), bp_project_options_of, call_project},
     {"bp_watch_open", 0, sizeof(bp_project_options), bp_project_options_of, call_watch},
+    {"bp_snapshot", 0, sizeof(bp_snapshot_options), bp_snapshot_options_of, call_snapshot},
+    {"bp_restore", 0, sizeof(bp_restore_options), bp_restore_options_of, call_restore},
     {"bp_gate_bind", 0, sizeof(bp_bind_options), bp_bind_options_of, call_bind},
 };
 
@@ -246,6 +271,7 @@ static void begin(calling *c)
     bp_gate gate = {.name = "pass", .evaluate = pass};
     CHECK_OK(bp_gate_set_new(&c->gates, &c->error), &c->error);
     CHECK_OK(bp_gate_set_push(c->gates, &gate, &c->error), &c->error);
+    CHECK_OK(bp_snapshot(c->store, "source", NULL, NULL, &c->error), &c->error);
 }
 
 static void end(calling *c)

@@ -68,6 +68,8 @@ def load(directory):
     root = pathlib.Path(directory)
     if not root.is_dir():
         raise Fault("NOT_FOUND", str(directory), 0, "no such directory")
+    if (root / "INCOMPLETE").is_symlink() or (root / "INCOMPLETE").exists():
+        raise corrupt("INCOMPLETE", 0, "an unfinished copy: no store (section 15)")
     names = [path.name for path in root.iterdir()]
     log = root / "log"
     if log.is_dir():

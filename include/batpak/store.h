@@ -33,8 +33,8 @@ typedef enum bp_layout {
 } bp_layout;
 
 typedef enum bp_keeper_mode {
-    BP_KEEPER_THREAD = 0, /* one background thread, started at the first append */
-    BP_KEEPER_INLINE = 1  /* no thread: its work is done inside appends, syncs and close; no MARK when idle */
+    BP_KEEPER_THREAD = 0, /* two background threads: from the first append, from the first seal on */
+    BP_KEEPER_INLINE = 1  /* no threads: their work is done inside appends, syncs and close; no MARK when idle */
 } bp_keeper_mode;
 
 /* Progress of a long opening. done and total are bytes of log. */
@@ -62,7 +62,7 @@ typedef struct bp_options {
     uint32_t recovery_attempts;  /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
     uint32_t recovery_within_ms; /* ... within so many ms; default 0 = over the handle's life */
     bp_keeper_mode keeper;       /* default BP_KEEPER_THREAD */
-    size_t keeper_stack_size;    /* bytes; default 256 KiB */
+    size_t keeper_stack_size;    /* bytes, of each background thread; default 256 KiB */
     const bp_io *io;             /* NULL: this machine */
     const bp_clock *clock;
     const bp_random *random;
@@ -138,7 +138,8 @@ typedef struct bp_frontiers {
     uint64_t durable_lsn; /* the same as a position in the log */
     uint64_t published_lsn;
     uint32_t epoch;
-    bool failed; /* a write or sync failed: an append recovers first if the options let it, else it gets BP_ERR_FAILED */
+    bool
+        failed; /* a write or sync failed: an append recovers first if the options let it, else it gets BP_ERR_FAILED */
 } bp_frontiers;
 
 /* Never blocks. Any thread. */

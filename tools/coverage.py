@@ -69,7 +69,7 @@ def collect(build, source):
             for entry in report["files"]:
                 where = os.path.normpath(os.path.join(report["current_working_directory"], entry["file"]))
                 name = os.path.relpath(where, source)
-                if not name.startswith("src/") or name.startswith(LEFT_OUT):
+                if not name.startswith("src/") or name.startswith(LEFT_OUT) or not os.path.exists(where):
                     continue
                 if name not in files:
                     files[name] = File(where)

@@ -123,12 +123,18 @@ static size_t slots_for(uint64_t events)
     return slots;
 }
 
-bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
-                         void *argument)
+static bp_status no_memory(bp_error *error)
 {
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+}
+
+bp_status bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
+                        void *argument, bpi_proof **proof_out, bp_error *error)
+{
+    *proof_out = NULL;
     bpi_proof *proof = bpi_allocate(allocator, sizeof *proof);
     if (proof == NULL) {
-        return NULL;
+        return no_memory(error);
     }
     memset(proof, 0, offsetof(bpi_proof, items));
     proof->allocator = allocator;
@@ -143,12 +149,13 @@ bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random,
     proof->head_slots = FIRST_SLOTS;
     proof->ids = bpi_allocate_array(allocator, proof->id_slots, sizeof *proof->ids);
     proof->heads = bpi_allocate_array(allocator, proof->head_slots, sizeof *proof->heads);
-    if (proof->ids == NULL || proof->heads == NULL ||
-        random->fill(random->context, &proof->key, sizeof proof->key) != 0) {
+    int code = random->fill(random->context, &proof->key, sizeof proof->key);
+    if (proof->ids == NULL || proof->heads == NULL || code != 0) {
         bpi_proof_free(proof);
-        return NULL;
+        return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes") : no_memory(error);
     }
-    return proof;
+    *proof_out = proof;
+    return BP_OK;
 }
 
 void bpi_proof_free(bpi_proof *proof)
@@ -442,7 +449,7 @@ bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error)
     }
     for (size_t i = 0; i < proof->count; i++) {
         if (!settle(proof, &proof->items[i])) {
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+            return no_memory(error);
         }
     }
     hash_contents(proof);

@@ -22,9 +22,9 @@ typedef struct bpi_disproof {
 
 typedef void (*bpi_disproof_fn)(void *argument, const bpi_disproof *found);
 
-/* `events`: how many will come, as far as anybody knows. NULL: no memory. */
-bpi_proof *bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
-                         void *argument);
+/* `events`: how many will come, as far as anybody knows. */
+bp_status bpi_proof_new(const bp_allocator *allocator, const bp_random *random, uint64_t events, bpi_disproof_fn tell,
+                        void *argument, bpi_proof **proof_out, bp_error *error);
 void bpi_proof_free(bpi_proof *proof); /* NULL is allowed */
 
 /* Takes in the next event; its bytes are not needed afterwards. After a fault the event is taken as it is, so that what

@@ -349,8 +349,7 @@ static bp_status open_for_proof(verifying *v, bp_error *error)
         v->total += entry->state == BPI_SEGMENT_SEALED ? entry->length : v->catalog.manifest.segment_size;
     }
     if (status == BP_OK) {
-        v->proof = bpi_proof_new(v->home.allocator, v->home.random, events, disproved, v);
-        status = v->proof != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify the store");
+        status = bpi_proof_new(v->home.allocator, v->home.random, events, disproved, v, &v->proof, error);
     }
     return status;
 }

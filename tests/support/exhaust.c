@@ -579,7 +579,7 @@ static void check_group(const char *group, const bpt_exhaust_row *rows, size_t c
         const bpt_function *function = &bpt_functions[index];
         bool wanted = function->group != NULL && strcmp(function->group, group) == 0;
         bool there = has_row(rows, count, function->name);
-        CHECK(wanted == there, "%s: tests/exhaust/functions.h and the rows of %s do not agree", function->name, group);
+        CHECK(!wanted || there, "%s: tests/exhaust/functions.h and the rows of %s do not agree", function->name, group);
     }
 }
 

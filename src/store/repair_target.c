@@ -157,7 +157,7 @@ static bp_status make_extensions(bpi_repair *repair, const bp_event *event, bool
     size_t unused_size = 0;
     size_t size = event->public_extensions_size;
     bool salvaged = bpi_extension_find(event->extensions, size, BP_TAG_SALVAGED, &unused, &unused_size);
-    size_t most = size + SALVAGED_SIZE + 2 * BPI_EXTENSION_HEADER;
+    size_t most = size + SALVAGED_SIZE + (size_t)2 * BPI_EXTENSION_HEADER;
     if (most > BPI_EXTENSIONS_MAX) {
         return bpi_error_set(error, BP_ERR_TOO_LARGE, "its extensions leave no room for its old hash");
     }

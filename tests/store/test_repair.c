@@ -235,7 +235,12 @@ static void repair(const truth *t, bpt_world *world, const bool *lost)
     CHECK_OK(bp_repair(world->path, "saved", &options, &report, &error), &error);
     picture after = picture_of(world);
     CHECK(memcmp(&before, &after, sizeof before) == 0, "the old store was touched");
-    CHECK(memcmp(&dry, &report, sizeof dry) == 0, "a dry run says something else");
+    CHECK(dry.events == report.events && dry.unchanged == report.unchanged && dry.checked == report.checked &&
+              dry.lost == report.lost && dry.lost_ranges == report.lost_ranges &&
+              dry.next_sequence == report.next_sequence && dry.causes_lost == report.causes_lost &&
+              dry.partial_commits == report.partial_commits && dry.damaged_bytes == report.damaged_bytes &&
+              dry.entities_affected == report.entities_affected && dry.rejected == report.rejected,
+          "a dry run says something else");
     CHECK(report.lost == missing && report.events == t->count - missing,
           "%llu lost and %llu taken over, not %llu and %llu", (unsigned long long)report.lost,
           (unsigned long long)report.events, (unsigned long long)missing, (unsigned long long)(t->count - missing));

@@ -69,6 +69,7 @@ typedef struct bp_event {
     uint64_t position;    /* LSN: segment ordinal << 32 | byte offset of the record */
     uint64_t batch;       /* sequence of the first event of its commit */
     uint32_t batch_count; /* events in its commit; 1 for a single append */
+    bool dropped;         /* retention took the event away; what is left: sequence, id, HLC, clock, names, event hash */
     bool converted;       /* payload, its type and version are not the stored ones: upcast.h */
     uint8_t encryption;   /* a bp_encryption */
 } bp_event;

@@ -75,8 +75,14 @@ const char *bpi_frame_shape_fault(const uint8_t bytes[BPI_FRAME_HEADER], const b
         return "a field that must be zero is not";
     }
     switch (frame->type) {
-    case BP_FRAME_DATA:
+    case BP_FRAME_FOLD:
         if (frame->flags != BPI_FRAME_MUST_UNDERSTAND) {
+            return "frame flags unknown";
+        }
+        return frame->record_count >= 1 && frame->record_count <= BP_BATCH_MAX ? NULL
+                                                                               : "number of entries out of range";
+    case BP_FRAME_DATA:
+        if ((frame->flags & ~BPI_FRAME_CONTINUES) != BPI_FRAME_MUST_UNDERSTAND) {
             return "frame flags unknown";
         }
         return frame->record_count >= 1 && frame->record_count <= BP_BATCH_MAX ? NULL
@@ -88,7 +94,6 @@ const char *bpi_frame_shape_fault(const uint8_t bytes[BPI_FRAME_HEADER], const b
             return "frame flags unknown";
         }
         return empty_frame_fault(frame);
-    case BP_FRAME_FOLD:
     case BP_FRAME_APPLIED:
         *unknown_out = true; /* as far as this version is concerned */
         return (frame->flags & BPI_FRAME_MUST_UNDERSTAND) != 0 ? NULL : "frame flags unknown";

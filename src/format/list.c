@@ -27,10 +27,12 @@ enum {
     ENTRY_FRAMES = 48,
     ENTRY_HLC = 56,
     ENTRY_ROOT = 64,
-    ENTRY_ZERO = 96
+    ENTRY_REWRITTEN = 96,
+    ENTRY_OWN_LINK = 100,
+    ENTRY_ZERO = 104
 };
 
-_Static_assert(ENTRY_ROOT + 32 == ENTRY_ZERO, "entry fields end before the padding");
+_Static_assert(ENTRY_ROOT + 32 == ENTRY_REWRITTEN, "entry fields end before the padding");
 
 size_t bpi_list_size(size_t count)
 {
@@ -62,6 +64,8 @@ static void entry_put(uint8_t *bytes, const bpi_segment_entry *entry)
     bpi_put64(bytes + ENTRY_FRAMES, entry->frames);
     bpi_put64(bytes + ENTRY_HLC, entry->last_hlc);
     memcpy(bytes + ENTRY_ROOT, entry->root.bytes, sizeof entry->root.bytes);
+    bpi_put32(bytes + ENTRY_REWRITTEN, entry->rewritten);
+    bpi_put32(bytes + ENTRY_OWN_LINK, entry->own_link);
 }
 
 static void entry_get(const uint8_t *bytes, bpi_segment_entry *entry)
@@ -77,6 +81,8 @@ static void entry_get(const uint8_t *bytes, bpi_segment_entry *entry)
     entry->frames = bpi_get64(bytes + ENTRY_FRAMES);
     entry->last_hlc = bpi_get64(bytes + ENTRY_HLC);
     memcpy(entry->root.bytes, bytes + ENTRY_ROOT, sizeof entry->root.bytes);
+    entry->rewritten = bpi_get32(bytes + ENTRY_REWRITTEN) != 0;
+    entry->own_link = bpi_get32(bytes + ENTRY_OWN_LINK);
 }
 
 uint32_t bpi_list_put(uint8_t *bytes, const bp_id *store_id, uint64_t generation, const bpi_segment_entry *entries,
@@ -99,10 +105,11 @@ uint32_t bpi_list_put(uint8_t *bytes, const bp_id *store_id, uint64_t generation
 
 /* What the list as a whole says is wrong with one entry, given the one before (NULL: the first). */
 static const char *entry_fault(const uint8_t *bytes, const bpi_segment_entry *entry, const bpi_segment_entry *previous,
-                               uint64_t *next_sequence)
+                               uint64_t incompat, uint64_t *next_sequence)
 {
     if (!bpi_all_zero(bytes + ENTRY_ZERO, BPI_LIST_ENTRY - ENTRY_ZERO) || entry->salt == 0 ||
-        entry->state > BPI_SEGMENT_RETIRED) {
+        entry->state > BPI_SEGMENT_RETIRED || bpi_get32(bytes + ENTRY_REWRITTEN) > 1 ||
+        (!entry->rewritten && entry->own_link != 0)) {
         return "a field of a segment's entry is out of range";
     }
     if (entry->state == BPI_SEGMENT_RETIRED) {
@@ -121,6 +128,9 @@ static const char *entry_fault(const uint8_t *bytes, const bpi_segment_entry *en
     }
     if (entry->first_sequence != *next_sequence || entry->length < BPI_SEGMENT_HEADER || entry->length > UINT32_MAX) {
         return "sealed segments do not join";
+    }
+    if (entry->rewritten && (incompat & BPI_INCOMPAT_FOLD) == 0) {
+        return "a segment was rewritten, which the manifest does not say";
     }
     *next_sequence += entry->count;
     return NULL;
@@ -174,7 +184,7 @@ bp_status bpi_list_get(const uint8_t *bytes, size_t size, const bpi_manifest *ma
     for (size_t i = 0; i < count; i++) {
         const uint8_t *at = bytes + BPI_LIST_HEADER + i * BPI_LIST_ENTRY;
         entry_get(at, &entries_out[i]);
-        fault = entry_fault(at, &entries_out[i], previous, &next_sequence);
+        fault = entry_fault(at, &entries_out[i], previous, manifest->incompat, &next_sequence);
         if (fault != NULL) {
             return list_fault(error, manifest, (uint64_t)(at - bytes), fault);
         }

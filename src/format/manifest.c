@@ -9,7 +9,7 @@
 
 #include <batpak/tools.h>
 
-enum { KNOWN_INCOMPAT = 0 };
+enum { KNOWN_INCOMPAT = BPI_INCOMPAT_FOLD };
 
 /* The CRC of a structure with its CRC field taken as zero. */
 static uint32_t crc_without(const uint8_t *bytes, size_t size, size_t field)

@@ -36,6 +36,7 @@ enum {
     BPI_SLOT_SIZE = 4096,
     BPI_MANIFEST_SIZE = 2 * BPI_SLOT_SIZE,
     BPI_MANIFEST_CLEAN = 1,
+    BPI_INCOMPAT_FOLD = 1, /* segments were rewritten: FOLD frames, commits in several frames, carried links */
     BPI_LIST_HEADER = 64,
     BPI_LIST_ENTRY = 128,
     BPI_SEGMENT_HEADER = 64,
@@ -76,7 +77,7 @@ typedef struct bpi_segment_entry {
     uint32_t ordinal;
     uint32_t generation;
     uint32_t state; /* bpi_segment_state */
-    uint32_t link;
+    uint32_t link;  /* what the successor's first frame follows */
     uint64_t salt;
     uint64_t first_sequence;
     uint64_t count;
@@ -84,7 +85,15 @@ typedef struct bpi_segment_entry {
     uint64_t frames;
     bp_hlc last_hlc;
     bp_hash root;
+    bool rewritten;    /* sealed: made from others; `link` was carried over, FOLD frames may be in it */
+    uint32_t own_link; /* then: the header CRC of its own last frame */
 } bpi_segment_entry;
+
+/* The header CRC of a sealed segment's last frame. */
+static inline uint32_t bpi_entry_last(const bpi_segment_entry *entry)
+{
+    return entry->rewritten ? entry->own_link : entry->link;
+}
 
 typedef struct bpi_segment_header {
     bp_id store_id;

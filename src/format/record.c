@@ -158,6 +158,7 @@ static void read_extensions(bp_event *event)
 
 static void read_fixed(const uint8_t *bytes, bp_event *event)
 {
+    event->dropped = false;
     event->sequence = bpi_get64(bytes + BPI_RECORD_SEQUENCE);
     memcpy(event->id.bytes, bytes + BPI_RECORD_ID, sizeof event->id.bytes);
     event->hlc = bpi_get64(bytes + BPI_RECORD_HLC);

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/memory.h"
-#include "format/record.h"
+#include "format/fold.h"
 
 enum {
     FIND_AHEAD = 32,    /* blocks asked ahead when an id is looked for in many */
@@ -46,8 +46,19 @@ bpi_block *bpi_block_new(const bp_allocator *allocator, bpi_segment *segment, ui
     bpi_causes_init(&block->causes, allocator, (size_t)rows->capacity * BPI_CHUNK_ROWS);
     bpi_id_range_init(&block->id_range);
     atomic_init(&block->system, 0);
+    atomic_init(&block->folded, 0);
     atomic_init(&block->replacement, NULL);
     return block;
+}
+
+/* Whether it has any, and about how many. */
+static uint32_t folded_rows(const bpi_image *image)
+{
+    uint32_t from = bpi_list_lower(&image->kinds, BPI_KIND_FOLDED);
+    uint32_t start = 0;
+    uint32_t end = 0;
+    bool there = from < image->kinds.key_count && bpi_list_key(&image->kinds, from, &start, &end) == BPI_KIND_FOLDED;
+    return there ? end - start : 0;
 }
 
 bpi_block *bpi_block_of_image(const bp_allocator *allocator, const bpi_part *parts, uint32_t count, bpi_image *image)
@@ -76,6 +87,7 @@ bpi_block *bpi_block_of_image(const bp_allocator *allocator, const bpi_part *par
     block->first_entity = image->header.first_entity;
     block->first_scope = image->header.first_scope;
     atomic_init(&block->system, image->header.system);
+    atomic_init(&block->folded, folded_rows(image));
     atomic_init(&block->replacement, NULL);
     return block;
 }
@@ -185,6 +197,11 @@ bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_
     const uint8_t *bytes = bpi_block_bytes(block, row, &available);
     const char *fault = bytes == NULL ? "record lies beyond the end of its file"
                                       : bpi_record_view(bytes, available, segment->seed, event_out, &length);
+    if (BPI_UNLIKELY(fault != NULL && bytes != NULL &&
+                     (bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) != 0)) {
+        bool first = false;
+        fault = bpi_fold_view(bytes, available, segment->seed, event_out, &first, &length);
+    }
     if (BPI_UNLIKELY(fault == NULL && event_out->sequence != block->first + row)) {
         fault = "record has another sequence";
     }
@@ -202,7 +219,7 @@ static bool confirms(const bpi_block *block, uint32_t row, const bp_id *id)
 {
     size_t available = 0;
     const uint8_t *bytes = bpi_block_bytes(block, row, &available);
-    if (bytes == NULL || available < BPI_RECORD_FIXED) {
+    if (bytes == NULL || available < BPI_FOLD_FIXED) {
         return true;
     }
     if (memcmp(bytes + BPI_RECORD_ID, id->bytes, sizeof id->bytes) == 0) {

@@ -45,6 +45,7 @@ struct bpi_block {
     uint32_t first_entity; /* numbers below were given before */
     uint32_t first_scope;
     _Atomic uint32_t system; /* rows of the system's entity so far */
+    _Atomic uint32_t folded; /* rows of events that retention took away so far */
     _Atomic(bpi_block *) replacement;
     char file[BPI_INDEX_NAME_SIZE]; /* in index/; empty: none */
 };

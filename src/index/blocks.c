@@ -31,13 +31,16 @@ bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t coun
     return blocks;
 }
 
-bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count, bpi_block *block)
+bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count,
+                               bpi_block *const *others, size_t other_count)
 {
-    bpi_blocks *blocks = bpi_blocks_new(index, from, at, from->count - at - count + 1);
+    bpi_blocks *blocks = bpi_blocks_new(index, from, at, from->count - at - count + other_count);
     if (blocks == NULL) {
         return NULL;
     }
-    blocks->block[blocks->count++] = bpi_block_hold(block);
+    for (size_t i = 0; i < other_count; i++) {
+        blocks->block[blocks->count++] = bpi_block_hold(others[i]);
+    }
     for (size_t i = at + count; i < from->count; i++) {
         blocks->block[blocks->count++] = bpi_block_hold(from->block[i]);
     }

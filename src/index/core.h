@@ -47,10 +47,14 @@ void bpi_index_release(bpi_index *index);
 
 /* A new array of the first `count` blocks of `from`, held, and its books, with room for `more`. NULL: no memory. */
 bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t count, size_t more);
-/* The same blocks with one in the place of `count` from `at` on. NULL: no memory. */
-bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count, bpi_block *block);
+/* The same blocks with others in the place of `count` from `at` on. NULL: no memory. */
+bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count,
+                               bpi_block *const *others, size_t other_count);
 /* Puts a block in the place of those from i on in an array that was seen, if they still are there. */
 bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block);
+/* The same with several blocks, which are held for it, in the place of those. */
+bool bpi_index_replace_many(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *const *blocks,
+                            size_t block_count);
 /* Puts other books beside the blocks. False: no memory. The writer. */
 bool bpi_index_set_books(bpi_index *index, bpi_books *books);
 /* Begins a book with the next event; what is known of names by address is not to be appended to any more. False: no memory,
@@ -73,6 +77,21 @@ const bpi_blocks *bpi_index_mine(bpi_index *index);
 
 /* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);
+
+/* What a block is to be made of. */
+typedef struct bpi_plot {
+    const bpi_part *parts;
+    uint32_t part_count;
+    uint64_t first; /* sequence of its first row */
+    uint32_t rows;
+    uint64_t key;
+    uint32_t first_entity;
+    uint32_t first_scope;
+} bpi_plot;
+/* Makes it from its segments, as an image in memory; names are looked up among the blocks below `end`. BP_ERR_CORRUPT: a record is
+ * damaged, or the segments do not hold these events. */
+bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot *plot, bpi_block **block_out,
+                           bp_error *error);
 
 /* Would a block with that header come next? An index without blocks takes over the file's key. */
 bool bpi_index_fits(bpi_index *index, const bpi_index_header *header);

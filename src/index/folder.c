@@ -55,6 +55,7 @@ void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *stor
     const bp_io *io = home->io;
     memset(folder, 0, sizeof *folder);
     folder->home = home;
+    (void)pthread_mutex_init(&folder->lock, NULL);
     folder->store_id = *store_id;
     if (io->dir_open_at(io->context, home->root, "index", false, &folder->dir) != 0) {
         folder->dir = NULL;
@@ -77,6 +78,7 @@ void bpi_folder_close(bpi_folder *folder)
         folder->home->io->dir_close(folder->home->io->context, folder->dir);
     }
     bpi_release(folder->home->allocator, folder->found, folder->found_capacity * sizeof *folder->found);
+    (void)pthread_mutex_destroy(&folder->lock);
     memset(folder, 0, sizeof *folder);
 }
 

@@ -7,6 +7,8 @@
 #ifndef BPI_INDEX_FOLDER_H
 #define BPI_INDEX_FOLDER_H
 
+#include <pthread.h>
+
 #include "index/block.h"
 #include "log/home.h"
 #include "log/segment_file.h"
@@ -20,6 +22,7 @@ typedef struct bpi_found_file {
 typedef struct bpi_folder {
     const bpi_home *home;
     bp_id store_id;
+    pthread_mutex_t lock;  /* of the next two: the keeper and a compaction may write files at the same time */
     bp_dir *dir;           /* index/; NULL: it is not there (yet) */
     uint32_t generation;   /* the greatest that was ever seen */
     bpi_found_file *found; /* in order of first, then the widest and newest first */
@@ -30,8 +33,8 @@ typedef struct bpi_folder {
     _Atomic uint64_t failed;  /* writes that failed; the index goes on in memory */
 } bpi_folder;
 
-/* Tells what ties a file to the sealed segments of these ordinals; false: they are not all listed and sealed. */
-typedef bool (*bpi_binding_fn)(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out);
+/* Tells what ties a file to these segments; false: they are not all listed and sealed, each in that very generation. */
+typedef bool (*bpi_binding_fn)(void *argument, const bpi_part *parts, uint32_t count, bp_hash *binding_out);
 
 /* Lists index/ if it is there. What cannot be listed is not there. home is kept. */
 void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id);
@@ -57,6 +60,8 @@ void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi
 void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail);
 /* What is left to do: blocks in memory or with a broken file get one, eight neighbours become one. */
 void bpi_folder_tend(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument);
+/* Removes one file that no block uses any more. */
+void bpi_folder_remove(bpi_folder *folder, const char *name);
 /* Removes what no block of the index uses. */
 void bpi_folder_sweep(bpi_folder *folder, bpi_index *index);
 

@@ -401,15 +401,18 @@ void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numb
         .scope = numbers->scope,
         .correlation = correlated ? bpi_fingerprint(&row->correlation, block->key) : id,
         .cause = row->cause_count == 0 ? 0 : add_causes(block, number, row),
-        .kind = row->kind,
-        .bits = (uint8_t)((row->first_of_commit ? BPI_ROW_FIRST : 0) | (row->lane != 0 ? BPI_ROW_LANE : 0) |
-                          (row->cause_count > 1 ? BPI_ROW_MANY_CAUSES : 0) | (correlated ? BPI_ROW_CORRELATED : 0) |
-                          (numbers->system ? BPI_ROW_SYSTEM : 0)),
+        .kind = row->dropped ? BPI_KIND_FOLDED : row->kind,
+        .bits = (uint8_t)((row->dropped ? BPI_ROW_FOLDED : 0) | (row->first_of_commit ? BPI_ROW_FIRST : 0) |
+                          (row->lane != 0 ? BPI_ROW_LANE : 0) | (row->cause_count > 1 ? BPI_ROW_MANY_CAUSES : 0) |
+                          (correlated ? BPI_ROW_CORRELATED : 0) | (numbers->system ? BPI_ROW_SYSTEM : 0)),
     };
     bpi_rows_put(block->rows, number, &fields);
     bpi_rows_widen(block->rows, number, row->time_us);
     bpi_table_put(&block->ids, id, number);
     bpi_id_range_add(&block->id_range, &row->id);
+    if (BPI_UNLIKELY(row->dropped)) {
+        atomic_fetch_add_explicit(&block->folded, 1, memory_order_relaxed);
+    }
     if (BPI_UNLIKELY(numbers->system)) {
         atomic_fetch_add_explicit(&block->system, 1, memory_order_relaxed);
     }

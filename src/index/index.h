@@ -52,6 +52,7 @@ typedef struct bpi_row {
     uint32_t lane;
     bp_kind_code kind;
     bool first_of_commit;
+    bool dropped;
 } bpi_row;
 
 #define BPI_NO_NUMBER UINT32_MAX
@@ -142,6 +143,26 @@ size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal);
 /* Replaces the rows from `sequence` on: they are forgotten (the heads of their entities too, which the caller sets anew by
  * appending again after bpi_index_begin_block). Views that were pinned keep what they have. False: no memory. */
 bool bpi_index_truncate(bpi_index *index, uint64_t sequence);
+
+/* ---- rewritten segments: beside the writer, the keeper and readers ---- */
+
+/* A segment that holds the events [first_sequence, first_sequence + count), which others held before. */
+typedef struct bpi_exchange {
+    bpi_segment *segment; /* sealed; held by the caller */
+    uint64_t first_sequence;
+    uint64_t count;
+} bpi_exchange;
+
+/* Maps the segments that hold these events now, so that views which were pinned before can read them when their files are gone. */
+bp_status bpi_index_keep(bpi_index *index, uint64_t first_sequence, uint64_t count, bp_error *error);
+/*
+ * Blocks of the new segment in the place of those that cover its events, which are whole segments' (of the last one the rows that
+ * there are). Blocks that reach beyond are made anew from their segments. In memory; bpi_folder_tend makes files of them. On
+ * failure everything stays as it was: BP_ERR_NO_MEMORY, BP_ERR_CORRUPT. `unused` (may be NULL) is told the
+ * names of files that no block uses any more.
+ */
+bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
+                             void (*unused)(void *argument, const char *file), void *argument, bp_error *error);
 
 /* ---- counts ---- */
 

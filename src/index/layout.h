@@ -44,8 +44,12 @@ enum {
     BPI_ROW_LANE = 2,        /* its lane is not 0 */
     BPI_ROW_MANY_CAUSES = 4, /* more than one */
     BPI_ROW_CORRELATED = 8,  /* its correlation is not its own id */
-    BPI_ROW_SYSTEM = 16      /* of the system's entity */
+    BPI_ROW_SYSTEM = 16,     /* of the system's entity */
+    BPI_ROW_FOLDED = 32      /* retention took the event away: its place leads to a fold entry */
 };
+
+/* In the place of a folded row's kind, which is not known any more. No event has it. */
+#define BPI_KIND_FOLDED 0x0FFF
 
 #define BPI_CLOCK_BIG UINT32_MAX
 #define BPI_DISTANCE_END (UINT64_C(1) << 40)

@@ -199,6 +199,8 @@ static uint64_t test_rows(const bpi_query *query, uint32_t test, const bpi_rows 
         return caused(query, rows, start);
     case BP_REGION_LANE:
         return equal8(rows, start, BPI_ROW_LANE, query->lane == 0 ? 0 : BPI_ROW_LANE);
+    case BPI_TEST_THERE:
+        return equal8(rows, start, BPI_ROW_FOLDED, 0);
     case BPI_TEST_NO_SYSTEM:
     default:
         return equal8(rows, start, BPI_ROW_SYSTEM, 0);
@@ -256,6 +258,8 @@ static bool test_row(const bpi_query *query, uint32_t test, const bpi_rows *rows
     }
     case BP_REGION_LANE:
         return ((bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_LANE) != 0) == (query->lane != 0);
+    case BPI_TEST_THERE:
+        return (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) == 0;
     case BPI_TEST_NO_SYSTEM:
     default:
         return (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_SYSTEM) == 0;

@@ -11,14 +11,14 @@
 
 #include "index/rows.h"
 
-/* Tests beside those of BP_REGION_...: not of the system's entity; one of several kinds. */
-enum { BPI_TEST_NO_SYSTEM = 1 << 30, BPI_TEST_KINDS = 1 << 29 };
+/* Tests beside those of BP_REGION_...: not of the system's entity; one of several kinds; still there. */
+enum { BPI_TEST_NO_SYSTEM = 1 << 30, BPI_TEST_KINDS = 1 << 29, BPI_TEST_THERE = 1 << 28 };
 
 /* Tests that look at columns. */
 enum {
     BPI_TEST_COLUMNS = BP_REGION_ENTITY | BP_REGION_PREFIX | BP_REGION_SCOPE | BP_REGION_KIND | BP_REGION_CATEGORY |
                        BP_REGION_CLOCK | BP_REGION_TIME | BP_REGION_CORRELATION | BP_REGION_CAUSE | BP_REGION_LANE |
-                       BPI_TEST_NO_SYSTEM | BPI_TEST_KINDS
+                       BPI_TEST_NO_SYSTEM | BPI_TEST_KINDS | BPI_TEST_THERE
 };
 
 typedef struct bpi_query {

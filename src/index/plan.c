@@ -390,6 +390,9 @@ void bpi_plan_block(bpi_scan *scan)
     if (atomic_load_explicit(&block->system, memory_order_relaxed) == 0) {
         tests &= ~(uint32_t)BPI_TEST_NO_SYSTEM;
     }
+    if (atomic_load_explicit(&block->folded, memory_order_relaxed) == 0) {
+        tests &= ~(uint32_t)BPI_TEST_THERE;
+    }
     scan->source = BPI_SOURCE_COLUMNS;
     scan->tests = tests;
     if (block->image != NULL) {

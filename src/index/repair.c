@@ -12,8 +12,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/fold.h"
 #include "format/frame.h"
-#include "format/record.h"
 #include "index/input.h"
 
 /* A block being built from its segments. */
@@ -89,7 +89,8 @@ static bp_status add_record(builder *b, const bp_event *event, bool first_of_com
                    .offset = (uint32_t)event->position,
                    .lane = event->lane,
                    .kind = event->kind,
-                   .first_of_commit = first_of_commit};
+                   .first_of_commit = first_of_commit,
+                   .dropped = event->dropped};
     bpi_block_append(b->block, b->row++, &numbers, &row);
     entity->head = (bpi_head){.events = event->clock + 1, .last = event->sequence};
     return BP_OK;
@@ -112,17 +113,27 @@ static bp_status add_frame(builder *b, const bpi_segment *segment, uint64_t at, 
     for (uint32_t i = 0; i < frame->record_count; i++) {
         bp_event event;
         size_t length = 0;
+        bool first = i == 0 && (frame->flags & BPI_FRAME_CONTINUES) == 0;
+        const uint8_t *bytes = segment->address + offset;
         const char *fault = offset >= end ? "records do not fill their frame"
-                                          : bpi_record_view(segment->address + offset, (size_t)(end - offset),
-                                                            segment->seed, &event, &length);
-        if (fault == NULL && (event.sequence != b->block->first + b->row || b->row >= b->rows)) {
+                            : frame->type == BP_FRAME_FOLD
+                                ? bpi_fold_view(bytes, (size_t)(end - offset), segment->seed, &event, &first, &length)
+                                : bpi_record_view(bytes, (size_t)(end - offset), segment->seed, &event, &length);
+        if (fault == NULL && event.sequence < b->block->first) {
+            offset += length; /* of a block before, which has the beginning of the segment */
+            continue;
+        }
+        if (fault == NULL && b->row == b->rows) {
+            return BP_OK;
+        }
+        if (fault == NULL && event.sequence != b->block->first + b->row) {
             fault = "record sequence out of order";
         }
         if (fault != NULL) {
             return damaged(segment, offset, fault, error);
         }
         event.position = offset;
-        bp_status status = add_record(b, &event, i == 0, error);
+        bp_status status = add_record(b, &event, first, error);
         if (status != BP_OK) {
             return status;
         }
@@ -146,7 +157,7 @@ static bp_status add_segment(builder *b, bpi_segment *segment, bp_error *error)
             bool rest = end - at < BPI_FRAME_HEADER || bpi_all_zero(segment->address + at, BPI_FRAME_HEADER);
             return rest ? BP_OK : damaged(segment, at, "frame header is not valid", error);
         }
-        if (frame.type == BP_FRAME_DATA) {
+        if (frame.type == BP_FRAME_DATA || frame.type == BP_FRAME_FOLD) {
             status = add_frame(b, segment, at, &frame, error);
         }
         at += frame.length;
@@ -154,32 +165,32 @@ static bp_status add_segment(builder *b, bpi_segment *segment, bp_error *error)
     return status;
 }
 
-static bool begin(builder *b, const bpi_index *index, const bpi_block *block)
+static bool begin(builder *b, const bpi_index *index, const bpi_plot *plot)
 {
     const bp_allocator *allocator = &index->allocator;
-    b->entity_mark = block->first_entity;
-    b->scope_mark = block->first_scope;
-    b->rows = block->image->header.rows;
-    if (!bpi_names_init(&b->entities, allocator, block->key)) {
+    b->entity_mark = plot->first_entity;
+    b->scope_mark = plot->first_scope;
+    b->rows = plot->rows;
+    if (!bpi_names_init(&b->entities, allocator, plot->key)) {
         return false;
     }
-    if (!bpi_names_init(&b->scopes, allocator, block->key)) {
+    if (!bpi_names_init(&b->scopes, allocator, plot->key)) {
         bpi_names_fini(&b->entities);
         return false;
     }
     bpi_rows *rows = bpi_rows_new(allocator, index->layout, b->rows);
-    b->block = rows == NULL ? NULL : bpi_block_new(allocator, block->parts[0].segment, block->first, block->key, rows);
+    b->block = rows == NULL ? NULL : bpi_block_new(allocator, plot->parts[0].segment, plot->first, plot->key, rows);
     if (b->block == NULL) {
         bpi_names_fini(&b->entities);
         bpi_names_fini(&b->scopes);
         return false;
     }
-    b->block->first_entity = block->first_entity;
-    b->block->first_scope = block->first_scope;
+    b->block->first_entity = plot->first_entity;
+    b->block->first_scope = plot->first_scope;
     return true;
 }
 
-static bool take_parts(bpi_block *to, const bpi_block *from)
+static bool take_parts(bpi_block *to, const bpi_plot *from)
 {
     if (from->part_count == 1) {
         return true;
@@ -197,26 +208,25 @@ static bool take_parts(bpi_block *to, const bpi_block *from)
     return true;
 }
 
-/* The block as an image in memory. */
-static bp_status rebuild(const bpi_blocks *blocks, size_t i, bpi_block **block_out, bp_error *error)
+bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot *plot, bpi_block **block_out,
+                           bp_error *error)
 {
-    const bpi_block *block = blocks->block[i];
     bpi_index *index = blocks->index;
-    builder b = {.blocks = blocks, .end = i};
-    bp_status status = begin(&b, index, block) ? BP_OK : no_memory(error);
+    builder b = {.blocks = blocks, .end = end};
+    bp_status status = begin(&b, index, plot) ? BP_OK : no_memory(error);
     if (status != BP_OK) {
         return status;
     }
-    if (!take_parts(b.block, block)) {
+    if (!take_parts(b.block, plot)) {
         status = no_memory(error);
     }
-    for (uint32_t part = 0; part < block->part_count && status == BP_OK; part++) {
-        status = b.row == block->parts[part].first_row
-                     ? add_segment(&b, block->parts[part].segment, error)
-                     : damaged(block->parts[part].segment, 0, "events are missing before this segment", error);
+    for (uint32_t part = 0; part < plot->part_count && status == BP_OK; part++) {
+        status = b.row == plot->parts[part].first_row
+                     ? add_segment(&b, plot->parts[part].segment, error)
+                     : damaged(plot->parts[part].segment, 0, "events are missing before this segment", error);
     }
     if (status == BP_OK && b.row != b.rows) {
-        status = damaged(block->parts[block->part_count - 1].segment, 0, "events are missing", error);
+        status = damaged(plot->parts[plot->part_count - 1].segment, 0, "events are missing", error);
     }
     if (status == BP_OK) {
         *block_out = bpi_block_sealed(index, b.block, b.rows);
@@ -226,6 +236,19 @@ static bp_status rebuild(const bpi_blocks *blocks, size_t i, bpi_block **block_o
     bpi_names_fini(&b.scopes);
     bpi_block_drop(b.block);
     return status;
+}
+
+static bp_status rebuild(const bpi_blocks *blocks, size_t i, bpi_block **block_out, bp_error *error)
+{
+    const bpi_block *block = blocks->block[i];
+    bpi_plot plot = {.parts = block->parts,
+                     .part_count = block->part_count,
+                     .first = block->first,
+                     .rows = block->image->header.rows,
+                     .key = block->key,
+                     .first_entity = block->first_entity,
+                     .first_scope = block->first_scope};
+    return bpi_blocks_build(blocks, i, &plot, block_out, error);
 }
 
 bp_status bpi_blocks_repair(const bpi_blocks *blocks, size_t i, const bpi_block **block_out, bp_error *error)

@@ -230,6 +230,7 @@ static void set_query(bpi_query *query, const bp_region *region, uint64_t key)
     if ((region->fields & BP_REGION_SYSTEM) == 0) {
         query->tests |= BPI_TEST_NO_SYSTEM;
     }
+    query->tests |= BPI_TEST_THERE;
     query->kind = region->kind;
     query->category = (uint16_t)((unsigned)region->category << 12);
     query->lane = region->lane;

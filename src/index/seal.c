@@ -91,7 +91,8 @@ size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal)
     return rows;
 }
 
-bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block)
+bool bpi_index_replace_many(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *const *others,
+                            size_t other_count)
 {
     bool done = false;
     pthread_mutex_lock(&index->lock);
@@ -105,7 +106,7 @@ bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_
     for (size_t n = 0; there && n < count; n++) {
         there = now->block[at + n] == seen->block[i + n];
     }
-    bpi_blocks *blocks = there ? bpi_blocks_spliced(index, now, at, count, block) : NULL;
+    bpi_blocks *blocks = there ? bpi_blocks_spliced(index, now, at, count, others, other_count) : NULL;
     if (blocks != NULL) {
         replaced = bpi_index_swap(index, blocks);
         done = true;
@@ -113,6 +114,11 @@ bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_
     pthread_mutex_unlock(&index->lock);
     bpi_blocks_drop(replaced);
     return done;
+}
+
+bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block)
+{
+    return bpi_index_replace_many(index, seen, i, count, &block, 1);
 }
 
 bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal)
@@ -236,10 +242,13 @@ static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t c
     copy->first_entity = block->first_entity;
     copy->first_scope = block->first_scope;
     uint32_t system = 0;
+    uint32_t folded = 0;
     for (uint32_t row = 0; row < count; row++) {
+        folded += (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) != 0;
         system += (bpi_row_u8(rows, row, BPI_ROW_BITS) & BPI_ROW_SYSTEM) != 0;
     }
     atomic_store_explicit(&copy->system, system, memory_order_relaxed);
+    atomic_store_explicit(&copy->folded, folded, memory_order_relaxed);
     return copy;
 }
 

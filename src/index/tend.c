@@ -27,7 +27,18 @@ static void temporary_name(const char *name, char out[TEMPORARY_SIZE])
 static int make_folder(bpi_folder *folder)
 {
     const bp_io *io = folder->home->io;
-    return folder->dir != NULL ? 0 : io->dir_open_at(io->context, folder->home->root, "index", true, &folder->dir);
+    (void)pthread_mutex_lock(&folder->lock);
+    int code = folder->dir != NULL ? 0 : io->dir_open_at(io->context, folder->home->root, "index", true, &folder->dir);
+    (void)pthread_mutex_unlock(&folder->lock);
+    return code;
+}
+
+static uint32_t next_generation(bpi_folder *folder)
+{
+    (void)pthread_mutex_lock(&folder->lock);
+    uint32_t generation = ++folder->generation;
+    (void)pthread_mutex_unlock(&folder->lock);
+    return generation;
 }
 
 /* What a file is made of. */
@@ -80,7 +91,7 @@ static int write_file(making *m, bpi_index_header *header, const char *name, bp_
 static bool bind(const making *m, bpi_index_header *header)
 {
     if (m->tail == NULL) {
-        return m->binding(m->argument, header->first_ordinal, header->last_ordinal, &header->binding);
+        return m->binding(m->argument, m->parts, m->part_count, &header->binding);
     }
     bpi_segment_entry stands;
     header->tail = *m->tail;
@@ -99,7 +110,7 @@ static bool make_file(making *m, bpi_index_header *header, char name[BPI_INDEX_N
     }
     bpi_header_of(m->index, m->parts, m->part_count, m->first, rows, header);
     header->store_id = folder->store_id;
-    header->generation = ++folder->generation;
+    header->generation = next_generation(folder);
     if (!bpi_emit_plan(m->inputs, m->count, header) || !bind(m, header) || make_folder(folder) != 0) {
         return false;
     }
@@ -139,6 +150,11 @@ static void remove_file(const bpi_folder *folder, const char *name)
     if (name[0] != '\0' && folder->dir != NULL) {
         (void)folder->home->io->dir_remove(folder->home->io->context, folder->dir, name);
     }
+}
+
+void bpi_folder_remove(bpi_folder *folder, const char *name)
+{
+    remove_file(folder, name);
 }
 
 /* Puts a made block in the place of those that it was made of; their files go. */
@@ -327,8 +343,7 @@ static bool merge(making *m, const bpi_blocks *blocks, size_t i)
 static bool is_listed(const making *m, const bpi_block *block)
 {
     bp_hash unused;
-    return m->binding(m->argument, block->parts[0].segment->ordinal,
-                      block->parts[block->part_count - 1].segment->ordinal, &unused);
+    return m->binding(m->argument, block->parts, block->part_count, &unused);
 }
 
 /* One step of what is left to do; false when there is none, or it failed. */

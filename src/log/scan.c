@@ -28,6 +28,7 @@ void bpi_scanner_init(bpi_scanner *scanner, const bpi_home *home, bp_file *file,
     scanner->limit = limit;
     scanner->offset = BPI_SEGMENT_HEADER;
     scanner->chain = chain;
+    scanner->rewritten = entry->rewritten;
     scanner->full = true;
     bpi_buffer_init(&scanner->window, home->allocator);
 }
@@ -122,6 +123,9 @@ static const char *header_fault(const bpi_scanner *scanner, const bp_frame *fram
     if (frame->frontier > frame->lsn) {
         return "frame frontier beyond its position";
     }
+    if ((frame->flags & BPI_FRAME_CONTINUES) != 0 && frame->type == BP_FRAME_DATA && !scanner->rewritten) {
+        return "frame flags unknown";
+    }
     if (frame->length > scanner->limit - scanner->offset) {
         return "frame longer than the file";
     }
@@ -133,6 +137,20 @@ typedef struct body {
     const bp_frame *frame;
     const uint8_t *bytes; /* the frame's */
 } body;
+
+/* One record or fold entry. */
+static const char *read_item(const body *b, size_t at, bp_event *event, size_t *length_out)
+{
+    const bpi_scanner *scanner = b->scanner;
+    const uint8_t *bytes = b->bytes + at;
+    size_t available = b->frame->length - at;
+    bool first = false;
+    if (b->frame->type == BP_FRAME_FOLD) {
+        return bpi_fold_view(bytes, available, scanner->chain->seed, event, &first, length_out);
+    }
+    return scanner->full ? bpi_record_check(bytes, available, scanner->chain->seed, event, length_out)
+                         : bpi_record_view(bytes, available, scanner->chain->seed, event, length_out);
+}
 
 /* Checks the records and their sum without telling anybody. BP_END: not accepted. */
 static bp_status check_records(const body *b, bp_error *error)
@@ -147,10 +165,7 @@ static bp_status check_records(const body *b, bp_error *error)
     for (uint32_t i = 0; i < b->frame->record_count; i++, sequence++) {
         bp_event event;
         size_t length = 0;
-        const char *fault =
-            scanner->full
-                ? bpi_record_check(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length)
-                : bpi_record_view(b->bytes + at, b->frame->length - at, scanner->chain->seed, &event, &length);
+        const char *fault = read_item(b, at, &event, &length);
         if (fault != NULL) {
             return bad_record(scanner, at, fault);
         }
@@ -158,7 +173,7 @@ static bp_status check_records(const body *b, bp_error *error)
             return bad_record(scanner, at, "record sequence out of order");
         }
         if (contradicts == NULL) {
-            contradicts = bpi_record_contradiction(&event);
+            contradicts = event.dropped ? NULL : bpi_record_contradiction(&event);
             if (contradicts == NULL && event.hlc <= last) {
                 contradicts = "HLC does not increase";
             }
@@ -180,6 +195,17 @@ static bp_status check_records(const body *b, bp_error *error)
     return BP_OK;
 }
 
+/* Where it lies, and in which commit. */
+static void place_item(bpi_scanner *scanner, const bp_frame *frame, size_t at, bool first, bp_event *event)
+{
+    if (first) {
+        scanner->chain->batch = event->sequence;
+    }
+    event->position = bpi_lsn(scanner->ordinal, scanner->offset + at);
+    event->batch = scanner->chain->batch;
+    event->batch_count = frame->record_count;
+}
+
 /* The records have passed check_records. */
 static bp_status visit_records(const body *b, bpi_record_fn visit, void *argument, bp_error *error)
 {
@@ -187,10 +213,10 @@ static bp_status visit_records(const body *b, bpi_record_fn visit, void *argumen
     size_t at = BPI_FRAME_HEADER;
     for (uint32_t i = 0; i < b->frame->record_count; i++) {
         bp_event event;
-        size_t length = bpi_record_again(b->bytes + at, &event);
-        event.position = bpi_lsn(scanner->ordinal, scanner->offset + at);
-        event.batch = b->frame->first_sequence;
-        event.batch_count = b->frame->record_count;
+        bool first = i == 0 && (b->frame->flags & BPI_FRAME_CONTINUES) == 0;
+        size_t length = b->frame->type == BP_FRAME_FOLD ? bpi_fold_again(b->bytes + at, &event, &first)
+                                                        : bpi_record_again(b->bytes + at, &event);
+        place_item(scanner, b->frame, at, first, &event);
         if (visit != NULL) {
             bp_status status = visit(argument, &event, error);
             if (status != BP_OK) {
@@ -229,7 +255,7 @@ static void step_over(bpi_scanner *scanner, const bp_frame *frame)
     if (frame->frontier > chain->frontier) {
         chain->frontier = frame->frontier;
     }
-    if (frame->type == BP_FRAME_DATA) {
+    if (frame->type == BP_FRAME_DATA || frame->type == BP_FRAME_FOLD) {
         chain->next_sequence += frame->record_count;
     }
     scanner->offset += frame->length;
@@ -258,6 +284,7 @@ bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record
     }
     bool unknown = false;
     const char *fault = bpi_frame_shape_fault(bytes, frame_out, &unknown);
+    unknown = unknown || (frame_out->type == BP_FRAME_FOLD && !scanner->rewritten);
     if (fault == NULL) {
         fault = header_fault(scanner, frame_out);
     }
@@ -275,7 +302,7 @@ bp_status bpi_scanner_next(bpi_scanner *scanner, bp_frame *frame_out, bpi_record
     scanner->header_good = true;
     if (unknown) {
         status = check_unknown(&b, error);
-    } else if (frame_out->type == BP_FRAME_DATA) {
+    } else if (frame_out->type == BP_FRAME_DATA || frame_out->type == BP_FRAME_FOLD) {
         status = check_records(&b, error);
         if (status == BP_OK) {
             status = visit_records(&b, visit, argument, error);
@@ -294,19 +321,20 @@ bp_status bpi_scanner_force(bpi_scanner *scanner, const bp_frame *frame, bpi_rec
     size_t available = 0;
     bp_status status = fill_window(scanner, scanner->offset, frame->length, &bytes, &available, error);
     size_t at = BPI_FRAME_HEADER;
-    for (uint32_t i = 0; status == BP_OK && frame->type == BP_FRAME_DATA && i < frame->record_count; i++) {
+    bool fold = frame->type == BP_FRAME_FOLD;
+    for (uint32_t i = 0; status == BP_OK && (fold || frame->type == BP_FRAME_DATA) && i < frame->record_count; i++) {
         bp_event event;
         size_t length = 0;
-        const char *fault = at >= available
-                                ? "end"
-                                : bpi_record_view(bytes + at, available - at, scanner->chain->seed, &event, &length);
+        bool first = i == 0 && (frame->flags & BPI_FRAME_CONTINUES) == 0;
+        const char *fault =
+            at >= available ? "end"
+            : fold          ? bpi_fold_view(bytes + at, available - at, scanner->chain->seed, &event, &first, &length)
+                            : bpi_record_view(bytes + at, available - at, scanner->chain->seed, &event, &length);
         if (fault != NULL) {
             /* The length of a damaged record cannot be believed, so neither can what follows in this frame. */
             break;
         }
-        event.position = bpi_lsn(scanner->ordinal, scanner->offset + at);
-        event.batch = frame->first_sequence;
-        event.batch_count = frame->record_count;
+        place_item(scanner, frame, at, first, &event);
         status = visit == NULL ? BP_OK : visit(argument, &event, error);
         scanner->chain->last_hlc = event.hlc;
         at += length;

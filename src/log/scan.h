@@ -8,8 +8,8 @@
 #define BPI_LOG_SCAN_H
 
 #include "base/memory.h"
+#include "format/fold.h"
 #include "format/frame.h"
-#include "format/record.h"
 #include "log/home.h"
 
 /* What goes on from frame to frame and from segment to segment. */
@@ -18,6 +18,7 @@ typedef struct bpi_chain {
     uint32_t epoch;     /* its epoch */
     uint32_t epoch_max; /* the manifest's */
     uint64_t next_sequence;
+    uint64_t batch; /* sequence of the first event of the commit at hand */
     bp_hlc last_hlc;
     uint64_t frontier; /* the greatest of all accepted frames */
     uint32_t seed;     /* record CRC seed */
@@ -36,6 +37,7 @@ typedef struct bpi_scanner {
     bpi_chain *chain;
     bpi_buffer window; /* bytes [window_start, window_start + window.size) */
     uint64_t window_start;
+    bool rewritten;        /* the segment was made from others: it may hold FOLD frames and commits in several frames */
     bool full;             /* records are judged by bpi_record_check, not just viewed */
     const char *fault;     /* after BP_END: why no frame was accepted; NULL: the limit is reached exactly */
     uint64_t fault_offset; /* where exactly: the frame's header or one of its records */

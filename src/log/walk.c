@@ -237,10 +237,11 @@ static bp_status end_sealed(bpi_log_walk *walk, const bpi_segment_entry *entry, 
     }
     uint64_t first = walk->tails[walk->index].first_sequence;
     if (first != entry->first_sequence || walk->chain.next_sequence - first != entry->count ||
-        scanner->frames != entry->frames || walk->chain.link != entry->link ||
+        scanner->frames != entry->frames || walk->chain.link != bpi_entry_last(entry) ||
         walk->chain.last_hlc != entry->last_hlc) {
         return segment_fault(entry, scanner->offset, "sealed segment is not what the list says of it", error);
     }
+    walk->chain.link = entry->link; /* of a rewritten one: what the successor has followed ever since */
     return BP_OK;
 }
 

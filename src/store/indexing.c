@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "format/frame.h"
 #include "index/block.h"
+#include "log/rewrite.h"
 
 static const bpi_home *home_of(const bp_store *store)
 {
@@ -91,6 +92,9 @@ static bp_status learn(bp_store *store, const bpi_block *block, bp_error *error)
         uint32_t to = 0;
         bp_kind_code kind = (bp_kind_code)bpi_list_key(kinds, at, &from, &to);
         bpi_span span = {.rows = kinds->rows + from, .stride = 1, .count = to - from, .pages = kinds->pages};
+        if (kind == BPI_KIND_FOLDED) {
+            continue;
+        }
         if (!bpi_kinds_reserve_count(&store->kinds, kind)) {
             return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to count kinds");
         }
@@ -195,10 +199,16 @@ void bpi_indexing_closing(bp_store *store, uint32_t ordinal, const bpi_index_tai
     bpi_folder_close_tail(&store->folder, store->index, ordinal, tail);
 }
 
-static bool binding(void *argument, uint32_t first, uint32_t last, bp_hash *binding_out)
+static bool binding(void *argument, const bpi_part *parts, uint32_t count, bp_hash *binding_out)
 {
     bp_store *store = argument;
-    return bpi_log_binding(&store->log, first, last, binding_out);
+    bool bound =
+        bpi_log_binding(&store->log, parts[0].segment->ordinal, parts[count - 1].segment->ordinal, binding_out);
+    /* Afterwards: what was rewritten since is not what the binding was made of. */
+    for (uint32_t i = 0; bound && i < count; i++) {
+        bound = bpi_log_is_listed(&store->log, parts[i].segment->ordinal, parts[i].segment->generation);
+    }
+    return bound;
 }
 
 static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
@@ -240,6 +250,11 @@ void bpi_indexing_settle(bp_store *store)
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 {
     bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
+    bpi_folder_tend(&store->folder, store->index, binding, store);
+}
+
+void bpi_indexing_rewritten(bp_store *store)
+{
     bpi_folder_tend(&store->folder, store->index, binding, store);
 }
 

@@ -22,6 +22,8 @@ void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment);
 void bpi_indexing_settle(bp_store *store);
 /* A segment was sealed: a file for its block. The keeper. */
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal);
+/* Segments were rewritten: files for their blocks. Any thread. */
+void bpi_indexing_rewritten(bp_store *store);
 void bpi_indexing_end(bp_store *store);
 
 #endif

@@ -228,6 +228,12 @@ void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more)
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more, memory_order_relaxed);
 }
 
+void bpi_kinds_uncount_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t fewer)
+{
+    _Atomic uint64_t *count = &kinds->events[bp_kind_category(kind)][bp_kind_type(kind)];
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - fewer, memory_order_relaxed);
+}
+
 void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind)
 {
     bpi_kinds_count_events(kinds, kind, 1);

@@ -49,6 +49,8 @@ bp_status bpi_kinds_learn(bpi_kinds *kinds, const void *payload, size_t size, bp
 bp_status bpi_kinds_check(bpi_kinds *kinds, const void *payload, size_t size, bp_error *error);
 void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind);
 void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more);
+/* Retention took so many away. */
+void bpi_kinds_uncount_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t fewer);
 
 bool bpi_kinds_find_name(bpi_kinds *kinds, const char *name, size_t size, bp_kind_code *kind_out);
 const char *bpi_kinds_name_of(bpi_kinds *kinds, bp_kind_code kind); /* the table's; NULL */

@@ -124,6 +124,7 @@ void bpi_store_free(bp_store *store)
     }
     bpi_index_free(store->index);
     bpi_kinds_fini(&store->kinds);
+    (void)pthread_mutex_destroy(&store->rewriting);
     bpi_upcast_slot_fini(&store->upcasts);
     for (size_t i = 0; i < BPI_SCRATCHES; i++) {
         bpi_scratch_free(store->scratches[i]);
@@ -151,6 +152,7 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     store->reader = reader;
     store->fork_generation = bpi_fork_generation();
     bpi_tender_init(store, !reader && options->keeper == BP_KEEPER_THREAD);
+    (void)pthread_mutex_init(&store->rewriting, NULL);
     bpi_kinds_init(&store->kinds, store->allocator);
     uint64_t key = 0;
     int code = options->random->fill(options->random->context, &key, sizeof key);
@@ -211,7 +213,8 @@ void bpi_store_row_of(const bp_event *event, const bpi_entity *entity, bpi_row *
                          .offset = (uint32_t)bpi_lsn_offset(event->position),
                          .lane = event->lane,
                          .kind = event->kind,
-                         .first_of_commit = event->batch == event->sequence};
+                         .first_of_commit = event->batch == event->sequence,
+                         .dropped = event->dropped};
 }
 
 static bp_status bad_clock(const bp_event *event, uint64_t expected, bp_error *error)
@@ -268,6 +271,9 @@ bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *erro
 bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
 {
     bp_store *store = argument;
+    if (event->dropped) {
+        return bpi_store_index_record(store, event, error); /* of what kind it was is not known any more */
+    }
     if (!bpi_kinds_reserve_count(&store->kinds, event->kind)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
@@ -439,6 +445,10 @@ bp_status bp_close(bp_store *store, bp_error *error)
         return bpi_error_set(error, BP_ERR_REENTRANT, "a follower's function cannot close its store; it stays open");
     }
     atomic_store(&store->closing, true);
+    if (!forked) { /* a rewriting stops at its next step, and is over then */
+        (void)pthread_mutex_lock(&store->rewriting);
+        (void)pthread_mutex_unlock(&store->rewriting);
+    }
     bpi_keys_close(store->keys);
     if (store->reader) {
         bpi_follower_close(store);

@@ -68,6 +68,7 @@ struct bp_store {
     bpi_keys *keys;             /* goes with the heap */
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
+    pthread_mutex_t rewriting;  /* held by who compacts or erases */
     bpi_folder folder;          /* of index files */
     bpi_tender tender;          /* who writes them */
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */

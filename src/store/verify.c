@@ -160,7 +160,7 @@ static void check_listed(verifying *v, const bpi_segment_entry *entry, uint64_t 
     if (first != entry->first_sequence || v->segment_events != entry->count) {
         fault(v, name, 0, "sealed segment does not hold the events that the list says");
     }
-    if (v->scanner.frames != entry->frames || v->chain.link != entry->link || v->scanner.offset != entry->length) {
+    if (v->scanner.frames != entry->frames || v->chain.link != bpi_entry_last(entry) || v->scanner.offset != entry->length) {
         fault(v, name, v->scanner.offset, "sealed segment does not end as the list says");
     }
     if (v->chain.last_hlc != entry->last_hlc) {

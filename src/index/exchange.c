@@ -1,0 +1,234 @@
+/*
+ * exchange.c: blocks for a rewritten segment, in the place of those of its sources.
+ *
+ * Numbers of names follow from the order of the log, of which a rewritten segment takes nothing away: fold entries keep both
+ * names. So the new blocks fit between their neighbours.
+ *
+ * Holds: everything is built beside what readers use, and put in its place in one new array; if others changed these very
+ * blocks meanwhile, it is built again.
+ */
+#include "index/core.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { TRIES = 64 };
+
+/* A run of rows that gets a block of its own. */
+typedef struct piece {
+    bpi_segment *segment;
+    uint64_t first;
+    uint64_t count;
+} piece;
+
+typedef struct exchanging {
+    bpi_index *index;
+    const bpi_exchange *exchange;
+    bpi_blocks *seen;
+    size_t from, to; /* blocks [from, to) of them are replaced */
+    uint64_t first;  /* their rows: [first, end) */
+    uint64_t end;
+    piece *pieces;
+    size_t piece_count;
+    size_t piece_room;
+    bpi_blocks *built; /* seen's blocks below `from`, then the new ones */
+} exchanging;
+
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index anew");
+}
+
+static uint64_t block_end(const bpi_index *index, const bpi_blocks *blocks, size_t i)
+{
+    return i + 1 < blocks->count ? blocks->block[i + 1]->first : bpi_index_next((bpi_index *)(uintptr_t)index);
+}
+
+bp_status bpi_index_keep(bpi_index *index, uint64_t first_sequence, uint64_t count, bp_error *error)
+{
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < blocks->count && status == BP_OK; i++) {
+        const bpi_block *block = blocks->block[i];
+        if (block_end(index, blocks, i) <= first_sequence || block->first >= first_sequence + count) {
+            continue;
+        }
+        for (uint32_t part = 0; part < block->part_count && status == BP_OK; part++) {
+            uint64_t begins = block->first + block->parts[part].first_row;
+            bool behind =
+                part + 1 < block->part_count && block->first + block->parts[part + 1].first_row <= first_sequence;
+            if (!behind && begins < first_sequence + count) {
+                status = bpi_segment_open(block->parts[part].segment, error);
+            }
+        }
+    }
+    bpi_blocks_drop(blocks);
+    return status;
+}
+
+/* The blocks that have rows of the exchange. An open one is sealed first, and then all is looked at anew. */
+static bp_status find_blocks(exchanging *x, bool *again_out, bp_error *error)
+{
+    const bpi_exchange *exchange = x->exchange;
+    const bpi_blocks *seen = x->seen;
+    *again_out = false;
+    x->from = 0;
+    while (x->from < seen->count && block_end(x->index, seen, x->from) <= exchange->first_sequence) {
+        x->from++;
+    }
+    x->to = x->from;
+    while (x->to < seen->count && seen->block[x->to]->first < exchange->first_sequence + exchange->count) {
+        const bpi_block *block = seen->block[x->to];
+        if (block->image == NULL) {
+            *again_out = true;
+            return bpi_index_seal_block(x->index, block->parts[0].segment->ordinal) ? BP_OK : no_memory(error);
+        }
+        x->to++;
+    }
+    if (x->from == x->to) {
+        return BP_OK;
+    }
+    x->first = seen->block[x->from]->first;
+    x->end = block_end(x->index, seen, x->to - 1);
+    return BP_OK;
+}
+
+static bool add_piece(exchanging *x, bpi_segment *segment, uint64_t first, uint64_t end)
+{
+    if (end <= first) {
+        return true;
+    }
+    if (x->piece_count == x->piece_room) {
+        size_t room = x->piece_room * 2 + 8;
+        piece *pieces =
+            bpi_resize(&x->index->allocator, x->pieces, x->piece_room * sizeof *pieces, room * sizeof *pieces);
+        if (pieces == NULL) {
+            return false;
+        }
+        x->pieces = pieces;
+        x->piece_room = room;
+    }
+    x->pieces[x->piece_count++] = (piece){segment, first, end - first};
+    return true;
+}
+
+/* What is kept before and behind, part by part, and the new segment between. */
+static bool plan_pieces(exchanging *x)
+{
+    const bpi_exchange *exchange = x->exchange;
+    uint64_t end = exchange->first_sequence + exchange->count;
+    bool placed = false;
+    x->piece_count = 0;
+    for (size_t i = x->from; i < x->to; i++) {
+        const bpi_block *block = x->seen->block[i];
+        uint64_t stop = block_end(x->index, x->seen, i);
+        for (uint32_t part = 0; part < block->part_count; part++) {
+            uint64_t from = block->first + block->parts[part].first_row;
+            uint64_t to = part + 1 < block->part_count ? block->first + block->parts[part + 1].first_row : stop;
+            if (to <= exchange->first_sequence || from >= end) {
+                if (!add_piece(x, block->parts[part].segment, from, to)) {
+                    return false;
+                }
+            } else if (!placed) {
+                placed = true;
+                if (!add_piece(x, exchange->segment, exchange->first_sequence, end)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+/* All pieces as blocks, each of which knows the names of those before. */
+static bp_status build(exchanging *x, bp_error *error)
+{
+    const bpi_block *old = x->seen->block[x->from];
+    uint32_t entities = old->first_entity;
+    uint32_t scopes = old->first_scope;
+    x->built = bpi_blocks_new(x->index, x->seen, x->from, x->piece_count);
+    if (x->built == NULL) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < x->piece_count; i++) {
+        bpi_part part = {x->pieces[i].segment, 0};
+        bpi_plot plot = {.parts = &part,
+                         .part_count = 1,
+                         .first = x->pieces[i].first,
+                         .rows = (uint32_t)x->pieces[i].count,
+                         .key = old->key,
+                         .first_entity = entities,
+                         .first_scope = scopes};
+        bpi_block *block = NULL;
+        bp_status status = bpi_blocks_build(x->built, x->built->count, &plot, &block, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        x->built->block[x->built->count++] = block;
+        entities += block->image->header.entities;
+        scopes += block->image->header.scopes;
+    }
+    const bpi_block *behind = x->to < x->seen->count ? x->seen->block[x->to] : NULL;
+    if (behind != NULL && (behind->first_entity != entities || behind->first_scope != scopes)) {
+        return bpi_error_set(error, BP_ERR_CORRUPT, "a rewritten segment brings other names than its sources");
+    }
+    return BP_OK;
+}
+
+static void release(exchanging *x)
+{
+    bpi_blocks_drop(x->built);
+    bpi_blocks_drop(x->seen);
+    x->built = NULL;
+    x->seen = NULL;
+}
+
+/* One try. *done_out: it is in place, or there was nothing to do. */
+static bp_status attempt(exchanging *x, bool *done_out, bp_error *error)
+{
+    bool again = false;
+    *done_out = false;
+    bp_status status = find_blocks(x, &again, error);
+    if (status != BP_OK || again) {
+        return status;
+    }
+    if (x->from == x->to) {
+        *done_out = true;
+        return BP_OK;
+    }
+    if (!plan_pieces(x)) {
+        return no_memory(error);
+    }
+    status = build(x, error);
+    if (status == BP_OK) {
+        *done_out = bpi_index_replace_many(x->index, x->seen, x->from, x->to - x->from, &x->built->block[x->from],
+                                           x->built->count - x->from);
+    }
+    return status;
+}
+
+bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
+                             void (*unused)(void *argument, const char *file), void *argument, bp_error *error)
+{
+    exchanging x = {.index = index, .exchange = exchange};
+    bp_status status = BP_OK;
+    bool done = exchange->count == 0;
+    for (int i = 0; i < TRIES && !done; i++) {
+        x.seen = bpi_index_blocks(index);
+        status = attempt(&x, &done, error);
+        for (size_t n = x.from; status == BP_OK && done && unused != NULL && n < x.to; n++) {
+            if (x.seen->block[n]->file[0] != '\0') {
+                unused(argument, x.seen->block[n]->file);
+            }
+        }
+        release(&x);
+        if (status != BP_OK) {
+            break;
+        }
+    }
+    if (status == BP_OK && !done) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "the index could not be brought up to date");
+    }
+    bpi_release(&index->allocator, x.pieces, x.piece_room * sizeof *x.pieces);
+    return status;
+}

@@ -28,6 +28,7 @@ int exit_code_of(bp_status status)
     case BP_END:
         return EXIT_DONE;
     case BP_ERR_NOT_FOUND:
+    case BP_ERR_DROPPED:
     case BP_ERR_EXISTS:
     case BP_ERR_CONFLICT:
     case BP_ERR_IDEMPOTENCY:

@@ -62,6 +62,7 @@ static void print_report(const bp_verify_report *report, bool whole, double seco
     put_u64(text, "frames", report->frames);
     put_u64(text, "bytes", report->bytes);
     put_u64(text, "stubs", report->stubs);
+    put_u64(text, "dropped", report->dropped);
     put_u64(text, "unsettled_bytes", report->unsettled_bytes);
     put_u64(text, "index_files", report->index_files);
     put_u64(text, "index_files_wrong", report->index_files_wrong);
@@ -95,6 +96,10 @@ static void say_report(const bp_verify_report *report, bool whole, double second
     say("%s", text_string(&line));
     if (report->stubs > 0) {
         say("of %llu events the payload was erased; their place in the chain holds", (unsigned long long)report->stubs);
+    }
+    if (report->dropped > 0) {
+        say("%llu of them were dropped by retention; their place in chain and order holds",
+            (unsigned long long)report->dropped);
     }
     if (report->unsettled_bytes > 0) {
         say("%llu bytes behind the end are vouched for by nothing; the next opening for writing cuts them",

@@ -189,6 +189,9 @@ static void say_reason(bp_walk_stop reason, uint64_t count)
     case BP_WALK_DEPTH:
         say("%llu event%s, stopped at --depth: there is more below", events, plural);
         break;
+    case BP_WALK_DROPPED:
+        say("%llu event%s; retention took away what lies behind", events, plural);
+        break;
     case BP_WALK_MISSING:
         say("%llu event%s; some causes are not in this store", events, plural);
         break;

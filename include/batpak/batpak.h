@@ -37,6 +37,7 @@
 #define BATPAK_BATPAK_H
 
 #include <batpak/append.h>
+#include <batpak/compact.h>
 #include <batpak/consumer.h>
 #include <batpak/cursor.h>
 #include <batpak/cache.h>

@@ -46,7 +46,8 @@ typedef enum bp_status {
     BP_ERR_UNSUPPORTED = 25, /* this build or this store cannot do that */
     BP_ERR_FORMAT = 26,      /* text or a payload could not be parsed */
     BP_ERR_HASH = 27,        /* a given hash does not match what it should bind */
-    BP_ERR_NOT_EMPTY = 28    /* an empty store or place was needed */
+    BP_ERR_NOT_EMPTY = 28,   /* an empty store or place was needed */
+    BP_ERR_DROPPED = 29      /* the event was there; retention took it away */
 } bp_status;
 
 enum { BP_ERROR_MESSAGE_SIZE = 512, BP_ERROR_HINT_SIZE = 256, BP_ERROR_PATH_SIZE = 512, BP_ERROR_ENTITY_SIZE = 256 };

@@ -47,7 +47,8 @@ typedef struct bp_verify_report {
     uint64_t segments;
     uint64_t frames;
     uint64_t bytes;
-    uint64_t stubs;           /* events whose payload was erased: chain proven, payload gone */
+    uint64_t stubs;   /* events whose payload was erased: chain proven, payload gone */
+    uint64_t dropped; /* events that retention took away: their place in chain and order proven, not what they said */
     uint64_t unsettled_bytes; /* bytes behind the end that nothing vouches for; recovery would cut them */
     uint64_t index_files;
     uint64_t index_files_wrong; /* not of these segments, or with a damaged page: no fault, they are made anew */

@@ -18,11 +18,12 @@ typedef enum bp_walk_kind {
 } bp_walk_kind;
 
 typedef enum bp_walk_stop {
-    BP_WALK_GOING = 0,  /* not at its end yet */
-    BP_WALK_DONE = 1,   /* everything was shown */
-    BP_WALK_LIMIT = 2,  /* `limit` events were shown */
-    BP_WALK_DEPTH = 3,  /* there is more below `depth` */
-    BP_WALK_MISSING = 4 /* some causes are not in this store (external); all else was shown */
+    BP_WALK_GOING = 0,   /* not at its end yet */
+    BP_WALK_DONE = 1,    /* everything was shown */
+    BP_WALK_LIMIT = 2,   /* `limit` events were shown */
+    BP_WALK_DEPTH = 3,   /* there is more below `depth` */
+    BP_WALK_MISSING = 4, /* some causes are not in this store (external); all else was shown */
+    BP_WALK_DROPPED = 5  /* it came to events that retention took away; all else was shown, of a chain what is newer */
 } bp_walk_stop;
 
 typedef struct bp_walk_options {
@@ -41,7 +42,8 @@ static inline void bp_walk_options_init(bp_walk_options *options)
 
 typedef struct bp_walk bp_walk;
 
-/* Starts at the event with that id, which is shown first, at depth 0. BP_ERR_NOT_FOUND: there is none. */
+/* Starts at the event with that id, which is shown first, at depth 0. BP_ERR_NOT_FOUND: there is none. BP_ERR_DROPPED: retention
+ * took it away. */
 BP_API BP_MUST_USE bp_status bp_walk_begin(bp_store *store, const bp_id *id, const bp_walk_options *options,
                                            bp_walk **walk_out, bp_error *error);
 /* The next event, each once; depth_out (may be NULL) counts steps from the start. BP_END at the end. */
@@ -49,7 +51,7 @@ BP_API BP_MUST_USE bp_status bp_walk_next(bp_walk *walk, const bp_event **event_
                                           bp_error *error);
 /* Why it ended; BP_WALK_GOING before that. */
 BP_API bp_walk_stop bp_walk_reason(const bp_walk *walk);
-/* "done", "limit", "depth", "missing causes". */
+/* "done", "limit", "depth", "missing causes", "dropped events". */
 BP_API const char *bp_walk_stop_text(bp_walk_stop reason);
 BP_API void bp_walk_end(bp_walk *walk); /* NULL is allowed */
 

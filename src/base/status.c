@@ -46,6 +46,7 @@ static const status_words words[] = {
     [BP_ERR_FORMAT] = {"BP_ERR_FORMAT", "cannot be parsed"},
     [BP_ERR_HASH] = {"BP_ERR_HASH", "hash does not match"},
     [BP_ERR_NOT_EMPTY] = {"BP_ERR_NOT_EMPTY", "not empty"},
+    [BP_ERR_DROPPED] = {"BP_ERR_DROPPED", "dropped by retention"},
 };
 
 static const status_words unknown_words = {"BP_ERR_?", "unknown status"};

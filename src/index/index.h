@@ -207,6 +207,12 @@ uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset)
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error);
 
+/* The number of the entity of an event; BPI_NO_NUMBER: it is not in the view. */
+bp_status bpi_view_entity(const bpi_view *view, uint64_t sequence, uint32_t *number_out, bp_error *error);
+/* By number of the entity the clock that its next event would have, of very great ones no more than 2^32; from the allocator. */
+bp_status bpi_view_heads(const bpi_view *view, const bp_allocator *allocator, uint64_t **heads_out, size_t *count_out,
+                         bp_error *error);
+
 /* Asks the memory for a record that will be read soon. */
 void bpi_view_prefetch(const bpi_view *view, uint64_t sequence);
 /* Writes into an error where the record of that sequence lies. */

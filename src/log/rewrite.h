@@ -1,5 +1,5 @@
 /*
- * rewrite.h: sealed segments made anew: neighbours become one, records become stubs or fold entries (docs/format.md, section 15).
+ * rewrite.h: sealed segments made anew: neighbours become one, records become stubs or fold entries (docs/format.md, section 17).
  *
  * Sealed files never change. What is to change is written into a file of the next generation, and one manifest write puts it in the
  * place of its sources. The order, each step of which may crash:

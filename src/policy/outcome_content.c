@@ -158,6 +158,7 @@ static bp_failure_kind kind_of_status(bp_status status)
 {
     switch (status) {
     case BP_ERR_NOT_FOUND:
+    case BP_ERR_DROPPED:
         return BP_FAILURE_NOT_FOUND;
     case BP_ERR_CONFLICT:
     case BP_ERR_IDEMPOTENCY:

@@ -32,6 +32,20 @@ void bp_event_release(const bp_event *event)
     }
 }
 
+bp_status bpi_store_dropped(const bp_event *event, bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_DROPPED, "event %llu was dropped by retention", (unsigned long long)event->sequence);
+    bpi_error_hint(error, "its place in the history stands; an older snapshot may hold it");
+    bpi_error_entity(error, event->entity);
+    if (error != NULL) {
+        error->id = event->id;
+        error->has_id = true;
+        error->sequence = event->sequence;
+        error->has_sequence = true;
+    }
+    return BP_ERR_DROPPED;
+}
+
 /* Reads the event and hands it out with the view; without success the view stays the caller's. */
 static bp_status hand_out(bp_store *store, bpi_view *view, uint64_t sequence, const bp_event **event_out,
                           bp_error *error)
@@ -43,6 +57,9 @@ static bp_status hand_out(bp_store *store, bpi_view *view, uint64_t sequence, co
     }
     bpi_handout_begin(&whole->handout, store, false);
     bp_status status = bpi_view_event(view, sequence, &whole->event, error);
+    if (status == BP_OK && whole->event.dropped) {
+        status = bpi_store_dropped(&whole->event, error);
+    }
     if (status == BP_OK) {
         status = bpi_handout_event(&whole->handout, &whole->event, error);
     }

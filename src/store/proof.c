@@ -63,6 +63,7 @@ typedef struct item {
     const bp_id *causes;
     size_t cause_count; /* 0 where they may be anything */
     unsigned faults;
+    bool dropped; /* nothing is left that its hash could be held against */
 } item;
 
 /* A root over hashes that come one by one, taken in by whole subtrees. */
@@ -340,6 +341,7 @@ bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error
     one->hlc = event->hlc;
     one->event_hash = event->event_hash;
     one->faults = learn_kind(proof, event);
+    one->dropped = event->dropped;
     ask_for_slots(proof, one);
     return large ? bpi_proof_flush(proof, error) : BP_OK;
 }
@@ -419,7 +421,7 @@ static void compare_hashes(bpi_proof *proof)
     for (size_t i = 0; i < proof->count; i++) {
         item *one = &proof->items[i];
         /* Without the event before it there is no saying what its hash should be. */
-        if ((one->faults & FAULT_CLOCK) == 0 && !bp_hash_equal(&hashes[i], &one->event_hash)) {
+        if ((one->faults & FAULT_CLOCK) == 0 && !one->dropped && !bp_hash_equal(&hashes[i], &one->event_hash)) {
             one->faults |= FAULT_HASH;
         }
     }

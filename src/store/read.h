@@ -19,6 +19,9 @@ const bp_allocator *bpi_store_allocator(const bp_store *store);
 /* The kind of a number, a constant's name, or (with a store) a name of its table. BP_ERR_KIND. */
 bp_status bpi_store_kind_find(bp_store *store, const char *text, bp_kind_code *kind_out, bp_error *error);
 
+/* Says that retention took an event away. BP_ERR_DROPPED. */
+bp_status bpi_store_dropped(const bp_event *event, bp_error *error);
+
 /* The position behind the newest event of a view. */
 bp_status bpi_view_position(const bpi_view *view, uint32_t epoch, bp_position *position_out, bp_error *error);
 

@@ -89,7 +89,8 @@ static bp_status prove_record(void *argument, const bp_event *event, bp_error *e
     verifying *v = argument;
     v->segment_events++;
     v->report->events++;
-    v->report->stubs += event->payload_absent;
+    v->report->stubs += event->payload_absent && !event->dropped;
+    v->report->dropped += event->dropped;
     return bpi_proof_add(v->proof, event, error);
 }
 
@@ -160,7 +161,8 @@ static void check_listed(verifying *v, const bpi_segment_entry *entry, uint64_t 
     if (first != entry->first_sequence || v->segment_events != entry->count) {
         fault(v, name, 0, "sealed segment does not hold the events that the list says");
     }
-    if (v->scanner.frames != entry->frames || v->chain.link != bpi_entry_last(entry) || v->scanner.offset != entry->length) {
+    if (v->scanner.frames != entry->frames || v->chain.link != bpi_entry_last(entry) ||
+        v->scanner.offset != entry->length) {
         fault(v, name, v->scanner.offset, "sealed segment does not end as the list says");
     }
     if (v->chain.last_hlc != entry->last_hlc) {

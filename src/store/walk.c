@@ -32,6 +32,7 @@ struct bp_walk {
     uint64_t shown;
     bpi_visited found; /* CAUSES, EFFECTS; those below `shown` were handed out */
     bool missing;
+    bool dropped;      /* events were left out that retention took away */
     bool deeper;       /* more lies below `depth` */
     bool more;         /* more was found than the limit has room for */
     uint64_t next;     /* CHAIN: the next sequence down, BP_NONE */
@@ -63,6 +64,8 @@ const char *bp_walk_stop_text(bp_walk_stop reason)
         return "depth";
     case BP_WALK_MISSING:
         return "missing causes";
+    case BP_WALK_DROPPED:
+        return "dropped events";
     default:
         return "?";
     }
@@ -108,6 +111,11 @@ static bp_status find_start(bp_walk *walk, const bp_id *id, bp_error *error)
 {
     char text[BP_ID_TEXT_SIZE];
     bp_status status = bpi_view_find_id(walk->view, id, &walk->start, error);
+    if (status == BP_OK) {
+        bp_event start = {.dropped = false};
+        status = bpi_view_event(walk->view, walk->start, &start, error);
+        return status == BP_OK && start.dropped ? bpi_store_dropped(&start, error) : status;
+    }
     if (status != BP_ERR_NOT_FOUND) {
         return status;
     }
@@ -251,6 +259,9 @@ static bp_status chain_next(bp_walk *walk, bp_error *error)
             return status;
         }
     }
+    if (walk->event.dropped) {
+        return stop(walk, BP_WALK_DROPPED);
+    }
     return walk->options.verify ? verify_link(walk, walk->next, error) : BP_OK;
 }
 
@@ -315,18 +326,23 @@ static bp_status add_effects(bp_walk *walk, uint32_t depth, bp_error *error)
 
 static bp_status graph_next(bp_walk *walk, uint32_t *depth_out, bp_error *error)
 {
-    if (walk->shown == walk->found.count) {
-        return stop(walk, walk->more      ? BP_WALK_LIMIT
-                          : walk->deeper  ? BP_WALK_DEPTH
-                          : walk->missing ? BP_WALK_MISSING
-                                          : BP_WALK_DONE);
-    }
-    bpi_visit visit = walk->found.visits[walk->shown++];
+    bpi_visit visit;
+    do {
+        if (walk->shown == walk->found.count) {
+            return stop(walk, walk->more      ? BP_WALK_LIMIT
+                              : walk->deeper  ? BP_WALK_DEPTH
+                              : walk->dropped ? BP_WALK_DROPPED
+                              : walk->missing ? BP_WALK_MISSING
+                                              : BP_WALK_DONE);
+        }
+        visit = walk->found.visits[walk->shown++];
+        bp_status status = bpi_view_event(walk->view, visit.sequence, &walk->event, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        walk->dropped = walk->dropped || walk->event.dropped;
+    } while (walk->event.dropped); /* its causes went with it */
     *depth_out = visit.depth;
-    bp_status status = bpi_view_event(walk->view, visit.sequence, &walk->event, error);
-    if (status != BP_OK) {
-        return status;
-    }
     uint32_t depth = visit.depth + 1;
     return walk->options.kind == BP_WALK_CAUSES ? add_causes(walk, depth, error) : add_effects(walk, depth, error);
 }

@@ -120,6 +120,12 @@ static bool judge_length(bpi_dump *dump, void *context, const bpi_dump_row *row,
                         "out of range");
 }
 
+static bool judge_rewritten(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
+{
+    return judge_sealed_only(dump, context, row, field) ||
+           bpi_dump_bad(dump, bpi_dump_number(row, field) > 1, "out of range");
+}
+
 static const bpi_dump_name states[] = {
     {BPI_SEGMENT_OPEN, "open"}, {BPI_SEGMENT_SEALED, "sealed"}, {BPI_SEGMENT_RETIRED, "retired"}, {0, NULL}};
 
@@ -135,7 +141,9 @@ static const bpi_dump_row entry_rows[] = {
     {"frames", 8, BPI_FORM_NUMBER, .judge = judge_sealed_only},
     {"last HLC", 8, BPI_FORM_HLC, .judge = judge_sealed_only},
     {"merkle root", 32, BPI_FORM_BYTES, .judge = judge_sealed_only},
-    {"zero", 32, BPI_FORM_ZERO, .judge = NULL},
+    {"rewritten", 4, BPI_FORM_NUMBER, .judge = judge_rewritten},
+    {"own link", 4, BPI_FORM_HEX, .judge = judge_sealed_only},
+    {"zero", 24, BPI_FORM_ZERO, .judge = NULL},
 };
 
 enum {

@@ -101,7 +101,7 @@ static bp_status compare_item(bp_store *store, bpi_scratch *scratch, size_t i, s
     if (status != BP_OK) {
         return status;
     }
-    bool unverifiable = false;
+    bool unverifiable = event.dropped;
     /* Of an event that retention took away nothing is left to compare but its names. */
     bool same = event.dropped ? bp_text_equal(staged->input.entity, event.entity) &&
                                     bp_text_equal(staged->input.scope, event.scope)

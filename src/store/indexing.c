@@ -255,7 +255,9 @@ void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 
 void bpi_indexing_rewritten(bp_store *store)
 {
+    bpi_tender_pause(store);
     bpi_folder_tend(&store->folder, store->index, binding, store);
+    bpi_tender_resume(store);
 }
 
 void bpi_indexing_end(bp_store *store)

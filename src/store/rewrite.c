@@ -161,7 +161,9 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     bp_status status = segment == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment") : BP_OK;
     if (status == BP_OK) {
         bpi_exchange exchange = {segment, rewrite->entry.first_sequence, rewrite->entry.count};
+        bpi_tender_pause(store);
         status = bpi_index_exchange(store->index, &exchange, remove_index_file, &store->folder, error);
+        bpi_tender_resume(store);
     }
     bpi_segment_drop(segment);
     settle_kinds(run);

@@ -145,7 +145,7 @@ static void list_names_header_and_entries(void **state)
     size_t size = some_list(data, entries);
     dump("SEGMENTS-12", data, size);
     assert_int_equal(seen.bad, 0);
-    assert_int_equal(seen.count, 8 + 4 * 12);
+    assert_int_equal(seen.count, 8 + 4 * 14);
     says("header", "generation", "12");
     says("header", "entries", "4");
     says("entry 1", "state", "2 retired");

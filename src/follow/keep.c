@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 
 #define FOLDER "consumers"
 
@@ -195,7 +196,7 @@ bp_status bpi_keep_write(const bpi_keep *keep, const bpi_consumer_file *file, co
     if (code == 0) {
         code = io->file_write(io->context, handle, 0, bytes, size);
     }
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_POSITION_UNSYNCED)) {
         code = io->file_sync(io->context, handle, BP_SYNC_ALL);
     }
     if (handle != NULL) {

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/plant.h"
 
 #include <batpak/types.h>
 
@@ -51,7 +52,8 @@ bool bpi_frame_get(const uint8_t bytes[BPI_FRAME_HEADER], bp_frame *frame_out)
 bool bpi_frame_header_valid(const uint8_t bytes[BPI_FRAME_HEADER], uint64_t salt, uint64_t lsn, bp_frame *frame_out)
 {
     uint64_t found = bpi_get64(bytes + BPI_FRAME_SALT);
-    if (found == 0 || (salt != 0 && found != salt) || bpi_get64(bytes + BPI_FRAME_LSN) != lsn) {
+    if (found == 0 || (salt != 0 && found != salt && !bpi_planted(BPI_PLANT_SALT_IGNORED)) ||
+        bpi_get64(bytes + BPI_FRAME_LSN) != lsn) {
         return false;
     }
     return bpi_frame_get(bytes, frame_out);

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "format/index_file.h"
 
 enum { LIST_NAME_SIZE = 40, LIST_SIZE_MAX = 256 << 20 };
@@ -137,7 +138,7 @@ static int write_new_file(const bpi_home *home, const char *name, const uint8_t 
         return code;
     }
     code = io->file_write(io->context, file, 0, data, size);
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_LIST_UNSYNCED)) {
         code = io->file_sync(io->context, file, BP_SYNC_ALL);
     }
     io->file_close(io->context, file);
@@ -160,7 +161,7 @@ static bp_status store_list(const bpi_home *home, bpi_catalog *catalog, bp_error
     list_name(manifest->list_generation, name);
     int code = write_new_file(home, name, bytes, size);
     bpi_release(home->allocator, bytes, size);
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_LIST_NAME_UNSYNCED)) {
         code = home->io->dir_sync(home->io->context, home->root);
     }
     if (code != 0) {
@@ -175,8 +176,9 @@ static int store_first(const bpi_home *home, const uint8_t slot[BPI_SLOT_SIZE], 
 {
     uint8_t bytes[BPI_MANIFEST_SIZE] = {0};
     memcpy(bytes + (size_t)index * BPI_SLOT_SIZE, slot, BPI_SLOT_SIZE);
-    int code = write_new_file(home, "MANIFEST.new", bytes, sizeof bytes);
-    if (code == 0) {
+    bool in_place = bpi_planted(BPI_PLANT_MANIFEST_IN_PLACE);
+    int code = write_new_file(home, in_place ? "MANIFEST" : "MANIFEST.new", bytes, sizeof bytes);
+    if (code == 0 && !in_place) {
         code = home->io->dir_rename(home->io->context, home->root, "MANIFEST.new", "MANIFEST");
     }
     if (code == 0) {
@@ -194,7 +196,7 @@ static int store_slot(const bpi_home *home, const uint8_t slot[BPI_SLOT_SIZE], u
         return code;
     }
     code = io->file_write(io->context, file, (uint64_t)index * BPI_SLOT_SIZE, slot, BPI_SLOT_SIZE);
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_SLOT_UNSYNCED)) {
         code = io->file_sync(io->context, file, BP_SYNC_ALL);
     }
     io->file_close(io->context, file);
@@ -223,6 +225,11 @@ bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool lis
     uint8_t slot[BPI_SLOT_SIZE];
     bpi_slot_put(&catalog->manifest, slot);
     unsigned index = (unsigned)(catalog->manifest.generation % 2);
+    if (bpi_planted(BPI_PLANT_LIST_REMOVED_EARLY) && list_changed && !first) {
+        char name[LIST_NAME_SIZE];
+        list_name(before.list_generation, name);
+        (void)home->io->dir_remove(home->io->context, home->root, name);
+    }
     int code = first ? store_first(home, slot, index) : store_slot(home, slot, index);
     if (code != 0) {
         take_back(catalog, &before);

@@ -4,6 +4,7 @@
 #include "log/opening.h"
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 
 void bpi_log_init_locks(bpi_log *log)
@@ -79,7 +80,7 @@ static bp_status put_close(bpi_log *log, bp_error *error)
         }
         if (status == BP_OK) {
             bpi_log_publish(log);
-            status = bpi_log_sync_locked(log, error);
+            status = bpi_planted(BPI_PLANT_CLOSE_UNSYNCED) ? BP_OK : bpi_log_sync_locked(log, error);
         }
     }
     return status;
@@ -119,7 +120,7 @@ static bp_status write_end(bpi_log *log, bp_error *error)
     (void)pthread_mutex_lock(&log->catalog_lock);
     bpi_manifest *manifest = &log->catalog.manifest;
     manifest->clean = true;
-    manifest->durable = atomic_load(&log->durable);
+    manifest->durable = atomic_load(bpi_planted(BPI_PLANT_CLOSE_UNSYNCED) ? &log->written : &log->durable);
     manifest->hlc_ceiling = log->last_hlc;
     status = bpi_catalog_store(&log->home, &log->catalog, false, false, error);
     (void)pthread_mutex_unlock(&log->catalog_lock);

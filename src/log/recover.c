@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/plant.h"
 
 enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10 };
 
@@ -61,7 +62,7 @@ static bp_status look_behind(bpi_log_walk *walk, bpi_verdict *verdict, bp_error 
         if (status != BP_OK) {
             return status;
         }
-        verdict->vouched = greater(verdict->vouched, frontier);
+        verdict->vouched = greater(verdict->vouched, bpi_planted(BPI_PLANT_FRONTIERS_IGNORED) ? 0 : frontier);
         verdict->loose += end - from;
     }
     return BP_OK;
@@ -74,7 +75,7 @@ bp_status bpi_judge(bpi_log_walk *walk, const bpi_live_word *live, bpi_verdict *
     verdict_out->p = bpi_log_walk_position(walk);
     verdict_out->fault = walk->scanner.fault;
     verdict_out->vouched = greater(walk->catalog->manifest.durable, walk->chain.frontier);
-    if (live != NULL) {
+    if (live != NULL && !bpi_planted(BPI_PLANT_LIVE_IGNORED)) {
         verdict_out->vouched = greater(verdict_out->vouched, greater(live->published, live->durable));
     }
     if (walk->index >= walk->catalog->count || !walk->open) {
@@ -168,19 +169,22 @@ static int cut_segment(const bpi_home *home, const bpi_segment_entry *entry, bp_
 {
     const bp_io *io = home->io;
     bp_file *torn = NULL;
+    if (bpi_planted(BPI_PLANT_TORN_NOT_KEPT)) {
+        return zero_range(home, file, from, end);
+    }
     int code = create_torn(home, entry, from, &torn);
     if (code != 0) {
         return code;
     }
     code = copy_range(home, file, torn, from, end, 0);
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_TORN_UNSYNCED)) {
         code = io->file_sync(io->context, torn, BP_SYNC_ALL);
     }
     io->file_close(io->context, torn);
     if (code == 0) {
         code = io->dir_sync(io->context, home->log);
     }
-    return code == 0 ? zero_range(home, file, from, end) : code;
+    return code == 0 && !bpi_planted(BPI_PLANT_CUT_NOT_ZEROED) ? zero_range(home, file, from, end) : code;
 }
 
 bp_status bpi_cut(const bpi_home *home, const bpi_catalog *catalog, const bpi_verdict *verdict, uint64_t *bytes_out,

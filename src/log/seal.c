@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "format/hashing.h"
 
@@ -238,7 +239,8 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
 
     uint32_t ordinal = open.segment->ordinal;
     bp_status status = BP_OK;
-    if (atomic_load_explicit(&log->durable, memory_order_acquire) < after_lsn) {
+    if (atomic_load_explicit(&log->durable, memory_order_acquire) < after_lsn &&
+        !bpi_planted(BPI_PLANT_SEALED_UNSYNCED)) {
         status = bpi_log_sync_segment(log, open.segment, after_lsn, after_sequence, error);
         lock_commit(log, locked);
         (void)pthread_cond_broadcast(&log->maintained); /* who wants to rotate waits for this sync, not for the seal */
@@ -277,7 +279,7 @@ bp_status bpi_log_mark(bpi_log *log, bp_error *error)
     uint64_t lsn = 0;
     if (log->data_unmarked && log->last_type == BP_FRAME_DATA && durable >= bpi_log_next_lsn(log)) {
         status = bpi_log_room(log, BPI_FRAME_HEADER, error);
-        if (status == BP_OK && log->last_type == BP_FRAME_DATA) {
+        if (status == BP_OK && log->last_type == BP_FRAME_DATA && !bpi_planted(BPI_PLANT_NO_MARK)) {
             uint8_t frame[BPI_FRAME_HEADER];
             status = bpi_log_write(log, frame, sizeof frame, BP_FRAME_MARK, 0, 0, log->last_hlc, error);
             log->data_unmarked = status != BP_OK;

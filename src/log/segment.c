@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "log/segment_file.h"
 #include "log/walk.h"
 
@@ -252,10 +253,10 @@ static int write_header(const bpi_home *home, bp_file *file, const bpi_segment_h
     bpi_segment_header_put(header, bytes);
     const bp_io *io = home->io;
     int code = io->file_write(io->context, file, 0, bytes, (size_t)first_size);
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_SEGMENT_UNSYNCED)) {
         code = io->file_sync(io->context, file, BP_SYNC_ALL);
     }
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_SEGMENT_NAME_UNSYNCED)) {
         code = io->dir_sync(io->context, home->log);
     }
     return code;

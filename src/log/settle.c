@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "io/process.h"
 
@@ -126,7 +127,9 @@ static bp_status sync_tail(settling *s, const bpi_log_walk *walk, const bpi_verd
         bp_file *file = s->segments[i]->file;
         uint64_t from = greater(durable, bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER));
         uint64_t end = i == verdict->index ? verdict->p : bpi_lsn(entry->ordinal, walk->tails[i].end);
-        int code = from < end ? bpi_write_again(home, file, bpi_lsn_offset(from), bpi_lsn_offset(end)) : 0;
+        int code = from < end && !bpi_planted(BPI_PLANT_TAIL_NOT_REWRITTEN)
+                       ? bpi_write_again(home, file, bpi_lsn_offset(from), bpi_lsn_offset(end))
+                       : 0;
         if (code == 0) {
             code = home->io->file_sync(home->io->context, file, BP_SYNC_ALL);
         }
@@ -207,10 +210,14 @@ static bp_status adopt_next(settling *s, size_t active, bool *changed_out, bp_er
     }
     bpi_segment *segment = NULL;
     bp_status status = open_mapped(s, &catalog->entries[next], &segment, error);
-    if (status == BP_OK) {
-        status = new_open_segment(log, segment, &log->next, error);
-        bpi_segment_drop(segment);
+    if (status != BP_OK) {
+        return status;
     }
+    /* It may be zero only because an opening that was killed had zeroed it, and not synced it yet. */
+    int code = s->clean ? 0 : segment->io->file_sync(segment->io->context, segment->file, BP_SYNC_ALL);
+    status = code == 0 ? new_open_segment(log, segment, &log->next, error)
+                       : bpi_error_system(error, code, "cannot sync the next segment of the log");
+    bpi_segment_drop(segment);
     return status;
 }
 
@@ -236,11 +243,15 @@ static bp_status adopt_active(settling *s, const bpi_log_walk *walk, const bpi_v
         active->capacity = active->frames != 0 ? active->end + BPI_FRAME_HEADER : log->segment_size;
     }
     log->next_sequence = walk->chain.next_sequence;
+    if (bpi_planted(BPI_PLANT_SEQUENCE_REUSED) && verdict->loose != 0 && log->next_sequence != 0) {
+        log->next_sequence--;
+    }
     log->last_type = walk->chain.last_type;
     log->last_hlc = walk->chain.last_hlc;
     if (log->last_hlc < log->catalog.manifest.hlc_ceiling) {
         log->last_hlc = log->catalog.manifest.hlc_ceiling;
     }
+    log->last_hlc = bpi_planted(BPI_PLANT_HLC_FORGOTTEN) ? 0 : log->last_hlc;
     return BP_OK;
 }
 
@@ -287,11 +298,11 @@ static bp_status claim(settling *s, const bpi_verdict *verdict, uint64_t cut, bo
     bool options_changed = manifest->segment_size != log->segment_size ||
                            (s->options->layout != 0 && manifest->layout != (uint8_t)(s->options->layout - 1));
     if (!clean) {
-        manifest->epoch++;
+        manifest->epoch += !bpi_planted(BPI_PLANT_EPOCH_STAYS);
         manifest->clean = false;
         manifest->durable = verdict->p;
     }
-    if (cut != 0) {
+    if (cut != 0 && !bpi_planted(BPI_PLANT_CUT_NOT_TOLD)) {
         manifest->cuts++;
         manifest->cut_lsn = verdict->p;
         manifest->cut_bytes = cut;
@@ -331,7 +342,8 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
     bool changed = s->list_changed;
     const bpi_manifest *manifest = &log->catalog.manifest;
     s->clean = manifest->clean && cut == 0 && verdict.p == manifest->durable;
-    if (status == BP_OK && !s->clean) { /* before any of it is sealed or claimed */
+    if (status == BP_OK && !s->clean &&
+        !bpi_planted(BPI_PLANT_TAIL_UNSYNCED)) { /* before any of it is sealed or claimed */
         uint64_t durable = greater(manifest->durable, greater(walk->chain.frontier, believed ? word.durable : 0));
         status = sync_tail(s, walk, &verdict, durable, error);
     }

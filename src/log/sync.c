@@ -12,6 +12,7 @@
 #include <sched.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 
 enum { LINGER_NS = 60000, FOLLOW_YIELDS = 40 };
@@ -106,7 +107,9 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
     for (size_t i = 0; i < work->count; i++) {
         bpi_segment *segment = work->segments[i];
         if (status == BP_OK) {
-            int code = segment->io->file_sync(segment->io->context, segment->file, log->home.sync_mode);
+            int code = bpi_planted(BPI_PLANT_SYNC_LEFT_OUT)
+                           ? 0
+                           : segment->io->file_sync(segment->io->context, segment->file, log->home.sync_mode);
             if (code != 0) {
                 status = bpi_error_system(error, code, "cannot sync the log");
                 bpi_error_file(error, "log segment %u", (unsigned)segment->ordinal);
@@ -115,7 +118,7 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
         done_with(segment);
     }
     if (status != BP_OK) {
-        return bpi_log_fail(log, status, error);
+        return bpi_planted(BPI_PLANT_SYNC_RETRIED) ? status : bpi_log_fail(log, status, error);
     }
     if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
         return bpi_log_failed(log, error);
@@ -195,6 +198,9 @@ static bp_status lead(bpi_log *log, uint32_t last_group, bp_error *error)
     (void)pthread_mutex_unlock(&log->sync_lock);
     bp_status status = perform(log, &work, error);
     (void)pthread_mutex_lock(&log->sync_lock);
+    if (status == BP_OK && bpi_planted(BPI_PLANT_DURABLE_TOO_FAR)) {
+        raise_durable(log, atomic_load(&log->written), atomic_load(&log->written_sequence));
+    }
     if (status == BP_OK) {
         raise_durable(log, work.lsn, work.sequence);
     }
@@ -250,7 +256,7 @@ static bp_status wait_locked(bpi_log *log, uint64_t lsn, bp_error *error)
 
 bp_status bpi_log_wait(bpi_log *log, uint64_t lsn, uint64_t bytes, bp_error *error)
 {
-    if (atomic_load_explicit(&log->durable, memory_order_acquire) >= lsn) {
+    if (atomic_load_explicit(&log->durable, memory_order_acquire) >= lsn || bpi_planted(BPI_PLANT_ACKNOWLEDGED_EARLY)) {
         return BP_OK;
     }
     (void)pthread_mutex_lock(&log->sync_lock);

@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 
 enum { STEP_LEAST = 16 << 10, STEP_MOST = 8 << 20, MAPPED_STEP_MOST = BPI_ZERO_CHUNK };
@@ -132,7 +133,9 @@ bp_status bpi_log_write(bpi_log *log, uint8_t *frame, uint32_t length, uint8_t t
                        .epoch = log->epoch,
                        .lsn = bpi_log_next_lsn(log),
                        .first_sequence = log->next_sequence,
-                       .frontier = atomic_load_explicit(&log->durable, memory_order_acquire),
+                       .frontier = bpi_planted(BPI_PLANT_FRONTIER_TOO_HIGH)
+                                       ? bpi_log_next_lsn(log)
+                                       : atomic_load_explicit(&log->durable, memory_order_acquire),
                        .origin = 0,
                        .previous_crc = active->link,
                        .body_crc = body_crc};
@@ -186,7 +189,7 @@ void bpi_log_publish(bpi_log *log)
 /* Frames go into the next segment only when the one before the active is synced (format.md, section 10). */
 static bool settled_before(const bpi_log *log)
 {
-    return log->finished_count == 0 ||
+    return log->finished_count == 0 || bpi_planted(BPI_PLANT_ROTATED_EARLY) ||
            bpi_lsn_ordinal(atomic_load_explicit(&log->durable, memory_order_acquire)) >= log->active->segment->ordinal;
 }
 

@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "store/commit.h"
 #include "store/items.h"
@@ -52,7 +53,7 @@ static void fill_receipts(const bp_store *store, const bpi_scratch *scratch, siz
                                    .event_hash = staged->assigned.event_hash,
                                    .position = position,
                                    .kind = staged->input.kind,
-                                   .durable = durable > position,
+                                   .durable = durable > position || bpi_planted(BPI_PLANT_RECEIPT_BOASTS),
                                    .duplicate = outcome->duplicate,
                                    .unverifiable = outcome->unverifiable};
     }
@@ -191,6 +192,9 @@ static bp_status append_items(bp_store *store, const bp_batch_item *items, size_
                               bp_receipt *receipts, bp_error *error)
 {
     bp_status status = bpi_decisions_take(items, count, error);
+    for (size_t i = 0; bpi_planted(BPI_PLANT_BATCH_SPLIT) && status == BP_OK && i + 1 < count; i++, items++, count--) {
+        status = run_items(store, items, 1, durability, receipts == NULL ? NULL : receipts++, error);
+    }
     if (status == BP_OK) {
         status = run_items(store, items, count, durability, receipts, error);
         bpi_decisions_give(items, count, status);

@@ -14,6 +14,7 @@
 #include "base/checksum.h"
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 
 /* The last millisecond of the year 9999: far from the end of the HLC's 48 bits, so that it never wraps. */
@@ -226,7 +227,7 @@ static void assign(const bp_store *store, bpi_staged *staged, uint64_t sequence,
     staged->assigned.hlc = hlc;
     staged->assigned.time_us = staged->has_time ? staged->time_us : now_us;
     staged->previous = head->events == 0 ? BP_NONE : head->last;
-    hash_event(staged, head->events == 0 ? NULL : &head->hash);
+    hash_event(staged, head->events == 0 || bpi_planted(BPI_PLANT_CHAIN_CUT) ? NULL : &head->hash);
 }
 
 static void move_head(const bpi_staged *staged)
@@ -305,6 +306,9 @@ bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, 
         uint64_t start = log->active->end;
         uint32_t crc = assign_all(store, scratch, count, now_us, exact, saved);
         outcome_out->first = log->next_sequence;
+        if (bpi_planted(BPI_PLANT_PUBLISHED_EARLY)) {
+            atomic_store(&log->live->published, bpi_log_next_lsn(log) + scratch->frame.size);
+        }
         status = bpi_log_write(log, scratch->frame.data, (uint32_t)scratch->frame.size, BP_FRAME_DATA, (uint32_t)count,
                                crc, scratch->items[count - 1].assigned.hlc, error);
         if (status != BP_OK) {
@@ -351,6 +355,9 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
         bpi_index_expect_id(store->index, &scratch->items[i].input.id);
     }
     uint64_t before = store->log.next_sequence;
+    if (bpi_planted(BPI_PLANT_EXPECTATION_UNJUDGED)) {
+        scratch->items[0].expect.kind = BP_EXPECT_ANY;
+    }
     status = bpi_log_room(&store->log, scratch->frame.size, error);
     if (status == BP_OK && store->log.next_sequence != before) {
         status = look_for_duplicates(store, scratch, count, outcome_out, error); /* making room let others in */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "log/segment.h"
 
@@ -76,7 +77,7 @@ static bool same_request(const bpi_staged *staged, const bp_event *event, bool *
          memcmp(input->causes, event->causes, (size_t)input->cause_count * sizeof(bp_id)) != 0)) {
         return false;
     }
-    return same_payload(staged, event, unverifiable_out);
+    return same_payload(staged, event, unverifiable_out) || bpi_planted(BPI_PLANT_RETRY_NOT_COMPARED);
 }
 
 /* Fills in what the first commit assigned. */
@@ -160,6 +161,10 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
     for (size_t i = lead; i < count; i++) {
         uint64_t sequence = 0;
         bp_status status = bpi_index_find_id(store->index, &scratch->items[i].input.id, &sequence, error);
+        if (status == BP_OK && bpi_planted(BPI_PLANT_OLD_ID_FORGOTTEN) &&
+            sequence < store->log.active->first_sequence) {
+            status = BP_ERR_NOT_FOUND;
+        }
         if (status == BP_ERR_NOT_FOUND) {
             continue;
         }
@@ -192,6 +197,7 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
         return taken(id, "belongs to another batch", first_known, count, error);
     }
     outcome->duplicate = true;
+    outcome->lsn = bpi_planted(BPI_PLANT_RETRY_UNWAITED) ? 0 : outcome->lsn;
     outcome->first = first;
     return BP_OK;
 }

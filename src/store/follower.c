@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "log/recover.h"
 #include "store/indexing.h"
@@ -190,6 +191,9 @@ static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
     }
     if (status != BP_OK && status != BP_END) {
         return status;
+    }
+    if (bpi_planted(BPI_PLANT_READER_AHEAD)) {
+        (void)bpi_log_walk_run(&follower->walk, UINT64_MAX, NULL);
     }
     refresh_size(store->block_segment);
     bpi_index_publish(store->index, follower->walk.chain.next_sequence);

@@ -368,6 +368,68 @@ static void files_can_be_looked_at_and_changed(void **state)
     assert_int_equal(byte_at("d/b", 0), -2);
 }
 
+/* ---- watching ---- */
+
+typedef struct watched {
+    unsigned begun;
+    unsigned done;
+    char letters[16]; /* the first of each step's name */
+    bpi_fault *copy;  /* of the world before the third step */
+} watched;
+
+static void on_step(void *argument, const bpi_fault_step *step)
+{
+    watched *all = argument;
+    if (step->done) {
+        all->done++;
+        assert_int_equal(step->number, all->done);
+        return;
+    }
+    all->letters[all->begun++] = step->what[0];
+    assert_int_equal(step->number, all->begun);
+    if (all->begun == 3) {
+        all->copy = bpi_fault_clone(fault); /* the world is free to be looked at */
+    }
+}
+
+static void a_watcher_sees_each_step_before_and_behind_it(void **state)
+{
+    watched all = {0};
+    (void)state;
+    plan((bpi_fault_plan){.kind = BPI_FAULT_NONE});
+    bpi_fault_watch(fault, on_step, &all);
+    bp_file *file = make("a");
+    put(file, 0, 7, 10);
+    put(file, 0, 8, 10);
+    assert_int_equal(io->file_sync(io->context, file, BP_SYNC_DATA), 0);
+    assert_int_equal(io->dir_remove(io->context, dir, "none"), ENOENT); /* what fails is a step too */
+    assert_string_equal(all.letters, "cwwsr");
+    assert_int_equal(all.done, 5);
+    bpi_fault *world = fault;
+    fault = all.copy;
+    assert_int_equal(byte_at("d/a", 0), 7);
+    bpi_fault_free(fault);
+    fault = world;
+    bpi_fault_process_kill(fault);
+    reopen();
+    put(make("b"), 0, 1, 1);
+    assert_int_equal(all.begun, 5); /* a restart is watched by nobody */
+}
+
+static void what_is_not_synced_is_counted(void **state)
+{
+    (void)state;
+    bp_file *file = make("a");
+    put(file, 0, 7, (size_t)2 * SECTOR);
+    assert_int_equal(bpi_fault_unsynced(fault, "d/a"), 2);
+    assert_int_equal(bpi_fault_unsynced(fault, "d"), 1);
+    assert_int_equal(io->file_sync(io->context, file, BP_SYNC_DATA), 0);
+    assert_int_equal(bpi_fault_unsynced(fault, "d/a"), 0);
+    assert_int_equal(io->dir_sync(io->context, dir), 0);
+    assert_int_equal(bpi_fault_unsynced(fault, "d"), 0);
+    assert_int_equal(bpi_fault_unsynced(fault, "d/none"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +449,8 @@ int main(void)
         TEST(a_copy_goes_its_own_way),
         TEST(a_copy_of_a_crashed_world_can_be_cut),
         TEST(files_can_be_looked_at_and_changed),
+        TEST(a_watcher_sees_each_step_before_and_behind_it),
+        TEST(what_is_not_synced_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,119 @@ static void stale_frames_never_come_back(void **state)
     }
 }
 
+/* Puts what lies behind `from` in a file of one world into the same file of another. */
+static void graft(bpt_world *to, bpt_world *source, const char *name, size_t from)
+{
+    size_t size = 0;
+    size_t scion = 0;
+    uint8_t *bytes = bpt_file_read(to, name, &size);
+    uint8_t *other = bpt_file_read(source, name, &scion);
+    assert_non_null(bytes);
+    assert_non_null(other);
+    size_t least = size < scion ? size : scion;
+    assert_true(from < least);
+    memcpy(bytes + from, other + from, least - from);
+    bpt_file_write(to, name, bytes, size);
+    free(bytes);
+    free(other);
+}
+
+/* A copy of a world whose process was killed; it draws other random bytes. */
+static bp_store *sibling(bpt_world *of, bpt_world *world_out, uint64_t entropy)
+{
+    bpt_world_adopt(world_out, bpi_fault_clone(of->fault));
+    atomic_store(&world_out->entropy.state, entropy);
+    return bpt_open(world_out);
+}
+
+static void must_be_cut(bpt_world *world, bp_store *store, uint64_t events)
+{
+    bp_error error = {0};
+    bp_stats stats = {.size = sizeof stats};
+    (void)bp_close(store, NULL);
+    store = bpt_open(world);
+    CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+    assert_true(stats.cut_now);
+    assert_int_equal(stats.events, events);
+    bpt_close(store);
+    (void)bpt_verify(world);
+    bpt_world_end(world);
+}
+
+/* Two histories of one segment that part at their second event: the third of one does not follow the second of the other. */
+static void a_frame_that_does_not_follow_is_not_accepted(void **state)
+{
+    bpt_world root;
+    bpt_world one;
+    bpt_world other;
+    bp_append_options options = buffered();
+    (void)state;
+    bpt_world_fault(&root);
+    bpt_close(bpt_open(&root));
+    bp_store *store = sibling(&root, &one, 77);
+    bp_store *twin = sibling(&root, &other, 77);
+    uint64_t end = 0;
+    bpt_put_with(store, "e", "one history", &options);
+    bpt_put_with(store, "e", "goes on", &options);
+    bpt_put_with(twin, "f", "two history", &options);
+    end = bp_store_frontiers(twin).published_lsn & UINT32_MAX;
+    bpi_fault_process_kill(one.fault);
+    bpi_fault_process_kill(other.fault);
+    graft(&other, &one, "log/0000000000-1.seg", end);
+    must_be_cut(&other, twin, 1);
+    (void)bp_close(store, NULL);
+    bpt_world_end(&one);
+    bpt_world_end(&root);
+}
+
+/* The same segment made twice, with two salts: a frame of one is nothing in the other, though all else in it fits. */
+static void a_frame_of_another_salt_is_not_accepted(void **state)
+{
+    bpt_world root;
+    bpt_world one;
+    bpt_world other;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_fault(&root);
+    bpt_close(bpt_open(&root));
+    bp_store *store = sibling(&root, &one, 77);
+    bp_store *twin = sibling(&root, &other, 77);
+    bp_append_options options = buffered();
+    bpt_put(store, "e", "both have this");
+    bpt_put(twin, "e", "both have this");
+    atomic_store(&other.entropy.state, 999);
+    CHECK_OK(bp_seal(store, &error), &error);
+    CHECK_OK(bp_seal(twin, &error), &error);
+    bpt_put_with(store, "e", "one has this", &options);
+    bpi_fault_process_kill(one.fault);
+    bpi_fault_process_kill(other.fault);
+    graft(&other, &one, "log/0000000001-1.seg", 64);
+    must_be_cut(&other, twin, 1);
+    (void)bp_close(store, NULL);
+    bpt_world_end(&one);
+    bpt_world_end(&root);
+}
+
+static void no_segment_takes_frames_before_the_one_two_back_is_synced(void **state)
+{
+    bpt_world world;
+    bp_append_options options = buffered();
+    static char text[20000];
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    bpt_world_fault(&world);
+    world.options.durability = BP_BUFFERED;
+    bp_store *store = bpt_open(&world);
+    for (uint64_t active = 0; active < 5; active = bp_store_frontiers(store).published_lsn >> 32) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "store/log/%010u-1.seg", (unsigned)(active - 2));
+        assert_int_equal(active < 2 ? 0 : bpi_fault_unsynced(world.fault, path), 0);
+        bpt_put_with(store, "e", text, &options);
+    }
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void sequences_after_a_cut_go_on_densely_with_a_later_hlc(void **state)
 {
     bpt_world world;
@@ -555,6 +668,9 @@ int main(void)
         cmocka_unit_test(a_torn_tail_is_cut_and_kept_as_evidence),
         cmocka_unit_test(whole_frames_behind_a_hole_are_cut_too),
         cmocka_unit_test(stale_frames_never_come_back),
+        cmocka_unit_test(a_frame_that_does_not_follow_is_not_accepted),
+        cmocka_unit_test(a_frame_of_another_salt_is_not_accepted),
+        cmocka_unit_test(no_segment_takes_frames_before_the_one_two_back_is_synced),
         cmocka_unit_test(sequences_after_a_cut_go_on_densely_with_a_later_hlc),
         cmocka_unit_test(a_seal_right_after_a_cut_lists_what_is_there),
         cmocka_unit_test(damage_in_a_cleanly_closed_store_is_damage),

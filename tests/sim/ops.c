@@ -20,9 +20,11 @@ typedef struct ask {
 
 static uint8_t payloads[SIM_ITEMS_MAX * 3000 + SIM_PAYLOAD_MAX + 64];
 
-static bp_durability some_durability(bpt_random *random)
+static bp_durability some_durability(const sim_run *run, bpt_random *random)
 {
-    return (bp_durability)bpt_random_below(random, 4);
+    static const bp_durability lazy[] = {BP_DURABILITY_DEFAULT, BP_BUFFERED, BP_BUFFERED, BP_PERIODIC};
+    uint64_t which = bpt_random_below(random, 4);
+    return run->plan->lazy ? lazy[which] : (bp_durability)which;
 }
 
 static bool is_durable(const sim_run *run, bp_durability durability)
@@ -162,7 +164,7 @@ static void op_append(sim_run *run, bpt_random *random)
     if (bpt_random_chance(random, 40)) {
         item->id = new_key(run);
     }
-    append_items(run, 0, some_durability(random), BP_OK);
+    append_items(run, 0, some_durability(run, random), BP_OK);
 }
 
 static void op_batch(sim_run *run, bpt_random *random)
@@ -175,14 +177,14 @@ static void op_batch(sim_run *run, bpt_random *random)
             item->id = new_key(run);
         }
     }
-    append_items(run, 0, some_durability(random), BP_OK);
+    append_items(run, 0, some_durability(run, random), BP_OK);
 }
 
 /* Too much for what is left of a segment. */
 static void op_big(sim_run *run, bpt_random *random)
 {
     (void)ask_for(run, random, 9000 + (size_t)bpt_random_below(random, SIM_PAYLOAD_MAX - 9000));
-    append_items(run, 0, some_durability(random), BP_OK);
+    append_items(run, 0, some_durability(run, random), BP_OK);
 }
 
 static void op_name(sim_run *run, bpt_random *random)
@@ -190,7 +192,7 @@ static void op_name(sim_run *run, bpt_random *random)
     static const char *const names[] = {"order.placed", "größe", "order.paid"};
     sim_item *item = ask_for(run, random, some_size(random));
     item->name = names[bpt_random_below(random, 3)];
-    append_items(run, 0, some_durability(random), BP_OK);
+    append_items(run, 0, some_durability(run, random), BP_OK);
 }
 
 static void op_expect(sim_run *run, bpt_random *random)
@@ -202,7 +204,7 @@ static void op_expect(sim_run *run, bpt_random *random)
     uint64_t events = sim_ledger_clock(&run->ledger, item->entity, run->ledger.count);
     bool right = bpt_random_chance(random, 50);
     build(run, 0, &request);
-    request.durability = some_durability(random);
+    request.durability = some_durability(run, random);
     if (right) {
         request.options[0].expect =
             (bp_expectation){events == 0 ? BP_EXPECT_NONE : BP_EXPECT_AT, events - (events != 0)};
@@ -240,7 +242,7 @@ static void op_guard(sim_run *run, bpt_random *random)
     bp_guard guard = bp_guard_of(&region, after);
     (void)ask_for(run, random, some_size(random));
     build(run, 0, &request);
-    request.durability = some_durability(random);
+    request.durability = some_durability(run, random);
     request.options[0].guards = &guard;
     request.options[0].guard_count = 1;
     bp_status status = send(run, &request, &receipt, &error);
@@ -268,7 +270,7 @@ static void op_gate(sim_run *run, bpt_random *random)
                   bp_gate_bind(run->store, &region, set, &options, &binding, &error) == BP_OK,
               "no gate can be bound: %s", error.message);
     (void)ask_for(run, random, some_size(random));
-    append_items(run, 0, some_durability(random), BP_ERR_DENIED);
+    append_items(run, 0, some_durability(run, random), BP_ERR_DENIED);
     SIM_CHECK(bp_gate_unbind(run->store, binding, &error) == BP_OK, "no gate can be unbound: %s", error.message);
     bp_gate_set_free(set);
 }
@@ -311,7 +313,7 @@ static void op_retry(sim_run *run, bpt_random *random)
     }
     memset(receipts, 0, sizeof receipts);
     build(run, 0, &request);
-    request.durability = some_durability(random);
+    request.durability = some_durability(run, random);
     request.options[0].expect = (bp_expectation){BP_EXPECT_AT, 12345}; /* no part of the request */
     bp_status status = send(run, &request, receipts, &error);
     (void)answered(run, status, BP_OK, &request, receipts, first, &error);
@@ -329,7 +331,7 @@ static void op_alter(sim_run *run, bpt_random *random)
     item->payload_size++;
     memset(receipts, 0, sizeof receipts);
     build(run, 0, &request);
-    request.durability = some_durability(random);
+    request.durability = some_durability(run, random);
     bp_status status = send(run, &request, receipts, &error);
     (void)answered(run, status, BP_ERR_IDEMPOTENCY, &request, receipts, BP_NONE, &error);
 }
@@ -376,6 +378,7 @@ static void op_reopen(sim_run *run, bpt_random *random)
         run->ledger.durable = run->ledger.count;
     }
     run->faulty = false;
+    run->forgets = false;
     bpi_fault_set_plan(run->world.fault, &(bpi_fault_plan){0});
     if (closed && bpt_random_chance(random, 15)) {
         (void)done(run, bp_reindex(run->world.path, &run->world.options, NULL, &error), &error);
@@ -468,12 +471,12 @@ static void op_clock(sim_run *run, bpt_random *random)
 /* One of the next steps fails. What the store makes of it: the operations behind this one. */
 static void op_fault(sim_run *run, bpt_random *random)
 {
-    static const bpi_fault_kind kinds[] = {BPI_FAULT_ERROR, BPI_FAULT_HALF, BPI_FAULT_SYNC_DROPS};
-    bpi_fault_plan plan = {.kind = kinds[bpt_random_below(random, 3)],
+    bpi_fault_plan plan = {.kind = bpt_random_chance(random, 50) ? BPI_FAULT_ERROR : BPI_FAULT_HALF,
                            .step = 1 + bpt_random_below(random, 12),
                            .os_error = bpt_random_chance(random, 70) ? EIO : ENOSPC};
+    run->forgets = bpt_random_chance(random, 40);
     sim_readers_close(run);
-    bpi_fault_set_plan(run->world.fault, &plan);
+    bpi_fault_set_plan(run->world.fault, run->forgets ? &(bpi_fault_plan){0} : &plan);
     run->faulty = true;
     run->spoiled = true;
     run->watcher.saved = 0;
@@ -494,6 +497,6 @@ const sim_operation sim_operations[] = {
     {"expect", 5, op_expect},  {"guard", 6, op_guard},   {"gate", 3, op_gate},       {"retry", 8, op_retry},
     {"alter", 3, op_alter},    {"sync", 5, op_sync},     {"seal", 5, op_seal},       {"reopen", 5, op_reopen},
     {"ask", 2, op_ask},        {"reader", 4, op_reader}, {"callers", 3, op_callers}, {"consume", 5, op_consume},
-    {"clock", 4, op_clock},    {"fault", 4, op_fault},   {"kill", 3, op_kill},       {"power", 4, op_power},
+    {"clock", 4, op_clock},    {"fault", 6, op_fault},   {"kill", 3, op_kill},       {"power", 4, op_power},
     {NULL, 0, NULL},
 };

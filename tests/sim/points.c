@@ -173,6 +173,7 @@ typedef struct evidence {
     const uint8_t *loose;
     size_t size;
     bool found;
+    bool told;
 } evidence;
 
 static int find_torn(void *argument, const char *path, const uint8_t *data, uint64_t size)
@@ -201,6 +202,8 @@ static int check_segment(void *argument, const char *path, const uint8_t *data, 
     if (size <= from) {
         return 0;
     }
+    SIM_CHECK(wanted->told, "P3: %llu bytes behind the end of %s were cut, and nothing says so",
+              (unsigned long long)(size - from), path);
     wanted->loose = data + from;
     wanted->size = (size_t)(size - from);
     wanted->found = false;
@@ -213,7 +216,10 @@ static int check_segment(void *argument, const char *path, const uint8_t *data, 
 static void check_evidence(const point *at, const bpt_world *world, bp_store *store)
 {
     evidence wanted = {.after = world->fault, .end = bp_store_frontiers(store).published_lsn};
+    bp_stats stats = {.size = sizeof stats};
     if (at->before != NULL) {
+        /* of a recovery that crashed, the next one does not know what had been cut */
+        wanted.told = at->depth != 0 || (bp_store_stats(store, &stats, NULL) == BP_OK && stats.cut_now);
         (void)bpi_fault_each_file(at->before, check_segment, &wanted);
     }
 }
@@ -303,6 +309,12 @@ static bp_store *cut_and_open(const point *at, bpt_world *world, bp_store *store
     (void)bpt_power_cut(world, BPT_KEEP_NONE, 0);
     (void)bp_close(store, NULL);
     store = open_world(world);
+    bp_stats stats = {.size = sizeof stats};
+    SIM_CHECK(bp_store_stats(store, &stats, NULL) == BP_OK && !stats.cut_now,
+              "P3: what one opening had cut, or claimed, the next one cuts again: %llu bytes at %llx, depth %u%s; %llu "
+              "events",
+              (unsigned long long)stats.cut_bytes, (unsigned long long)stats.cut_lsn, at->depth,
+              at->cut ? ", power" : "", (unsigned long long)count);
     if (more == 0) {
         (void)sim_ledger_compare(&at->run->ledger, store, count, count);
     } else {
@@ -317,7 +329,9 @@ static void go_on(point *at, bpt_world *world, bp_store *store, uint64_t count)
 {
     bp_error error = {0};
     bpt_random *random = &at->random;
-    switch (bpt_random_below(random, 8)) {
+    bp_stats stats = {.size = sizeof stats};
+    bool cut = bp_store_stats(store, &stats, NULL) == BP_OK && stats.cut_now;
+    switch (cut && bpt_random_chance(random, 40) ? 0 : bpt_random_below(random, 8)) {
     case 0: /* what recovery claims is durable */
         store = cut_and_open(at, world, store, count, 0);
         break;

@@ -4,6 +4,8 @@
  * Everything happens in one thread. Other processes (readers) and other callers act between the steps that the fault world
  * shows: before and behind each write, store, sync and name, wherever the writer then is.
  */
+#include <errno.h>
+
 #include "sim/sim.h"
 
 #include "log/log.h"
@@ -154,14 +156,20 @@ static void between(void *argument, const bpi_fault_step *step)
     if (!step->done) {
         run->step++;
         sim_trace(run->step ^ (uint64_t)(unsigned char)step->what[0] << 48 ^ step->offset << 20 ^ step->size);
-        if (!run->plan->calm) {
-            sim_record(run);
-        }
-        if (run->cuts_in && run->store != NULL && strcmp(step->what, "sync") == 0) {
-            cut_in(run);
+        sim_record(run);
+        if (run->forgets && strcmp(step->what, "sync") == 0) {
+            bpi_fault_plan plan = {.kind = BPI_FAULT_SYNC_DROPS, .step = step->number, .os_error = EIO};
+            bpi_fault_set_plan(run->world.fault, &plan);
+            run->forgets = false;
         }
     }
-    sim_readers_look(run, false);
+    /* before a sync, which then covers it, or behind one, which does not */
+    if (run->cuts_in && run->store != NULL && strcmp(step->what, "sync") == 0 && bpt_random_chance(&run->looks, 50)) {
+        cut_in(run);
+    }
+    if (bpt_random_chance(&run->looks, 30)) { /* not always: what is missed is seen together with what follows */
+        sim_readers_look(run, false);
+    }
     run->watching = false;
 }
 
@@ -215,6 +223,7 @@ void sim_run_crash(sim_run *run, bool power, bpt_random *random)
     (void)bp_close(run->store, NULL);
     run->store = NULL;
     run->faulty = false;
+    run->forgets = false;
     (void)atomic_fetch_add(&run->world.entropy.state, 0x1234567u); /* another process has other random bytes */
     sim_run_open(run, least);
     SIM_CHECK(run->epoch > epoch || !wrote, "after a crash the epoch is %u as before", (unsigned)epoch);
@@ -227,6 +236,7 @@ void sim_run_crash(sim_run *run, bool power, bpt_random *random)
 static void begin(sim_run *run, const sim_plan *plan)
 {
     run->plan = plan;
+    run->looks.state = plan->seed;
     bpt_world_fault(&run->world);
     run->world.options.allocator = sim_allocator();
     run->world.options.segment_size = BP_SEGMENT_MIN + 4096; /* more than is looked at whole (io/world.h) */
@@ -269,8 +279,10 @@ static void perform(sim_run *run, size_t index)
     op->operation->perform(run, &random);
     run->watching = true;
     sim_run_learn(run);
-    sim_readers_look(run, true);
-    if (!run->faulty) {
+    if (bpt_random_chance(&run->looks, 30)) {
+        sim_readers_look(run, true);
+    }
+    if (!run->spoiled) { /* what a sync forgot counts as unsynced for ever */
         check_order_of_syncs(run);
     }
     run->watching = false;

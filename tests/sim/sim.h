@@ -48,7 +48,7 @@ typedef struct sim_op {
 typedef struct sim_plan {
     uint64_t seed;
     uint64_t drop; /* a bit for each operation that is left out: what shrinking does */
-    bool calm;     /* no crash points: the operations alone */
+    bool lazy;     /* no append asks to be durable by itself */
     bp_durability durability;
     bp_layout layout;
     unsigned subsets; /* random subsets of what was not synced, at each step */
@@ -160,9 +160,12 @@ struct sim_run {
     unsigned groups;
     bool cuts_in; /* another caller appends while this one syncs */
     bool faulty;  /* a step was made to fail: operations may say so */
-    bool
-        spoiled; /* one was, in this run: a sync that forgot a name takes the consumers' directory with it, and they begin anew */
+    bool forgets; /* the next sync fails and forgets what it covered */
+    /* A step was made to fail in this run: a sync that forgot a name takes the consumers' directory with it, and they begin
+     * anew. */
+    bool spoiled;
     bool watching; /* inside of the watcher */
+    bpt_random looks;
     uint32_t epoch;
     uint64_t opened;         /* events when the store was opened */
     sim_snapshot *snapshots; /* of this operation */

@@ -1,0 +1,155 @@
+/*
+ * test_planted.c: is a mistake found? Each of src/base/plant.h is put into the library, one at a time, and the simulation, or the
+ * test that is named, must fail; without one they must not. BATPAK_PLANT=name tries that one alone.
+ *
+ * ctest: labels=slow timeout=900
+ */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/plant.h"
+#include "sim/planted.h"
+#include "sim/sim.h"
+
+/* A test program that has the mistake, or the simulation (NULL). */
+typedef struct planted {
+    bpi_plant plant;
+    const char *name;
+    const char *program;
+} planted;
+
+static const planted all[] = {
+    {BPI_PLANT_SYNC_LEFT_OUT, "sync left out", NULL},
+    {BPI_PLANT_SYNC_RETRIED, "sync retried", NULL},
+    {BPI_PLANT_ACKNOWLEDGED_EARLY, "acknowledged early", NULL},
+    {BPI_PLANT_DURABLE_TOO_FAR, "durable too far", NULL},
+    {BPI_PLANT_RECEIPT_BOASTS, "receipt boasts", NULL},
+    {BPI_PLANT_BATCH_SPLIT, "batch split", NULL},
+    {BPI_PLANT_TORN_NOT_KEPT, "torn not kept", NULL},
+    {BPI_PLANT_TORN_UNSYNCED, "torn unsynced", NULL},
+    {BPI_PLANT_CUT_NOT_ZEROED, "cut not zeroed", NULL},
+    {BPI_PLANT_LIVE_IGNORED, "live ignored", "log_recovery"},
+    {BPI_PLANT_FRONTIERS_IGNORED, "frontiers ignored", "log_recovery"},
+    {BPI_PLANT_EPOCH_STAYS, "epoch stays", NULL},
+    {BPI_PLANT_CUT_NOT_TOLD, "cut not told", NULL},
+    {BPI_PLANT_TAIL_UNSYNCED, "tail unsynced", NULL},
+    {BPI_PLANT_TAIL_NOT_REWRITTEN, "tail not rewritten", NULL},
+    {BPI_PLANT_SEQUENCE_REUSED, "sequence reused", NULL},
+    {BPI_PLANT_HLC_FORGOTTEN, "hlc forgotten", NULL},
+    {BPI_PLANT_SEGMENT_UNSYNCED, "segment unsynced", NULL},
+    {BPI_PLANT_SEGMENT_NAME_UNSYNCED, "segment name unsynced", NULL},
+    {BPI_PLANT_LIST_NAME_UNSYNCED, "list name unsynced", NULL},
+    {BPI_PLANT_LIST_UNSYNCED, "list unsynced", NULL},
+    {BPI_PLANT_SLOT_UNSYNCED, "slot unsynced", NULL},
+    {BPI_PLANT_MANIFEST_IN_PLACE, "manifest in place", NULL},
+    {BPI_PLANT_LIST_REMOVED_EARLY, "list removed early", NULL},
+    {BPI_PLANT_FRONTIER_TOO_HIGH, "frontier too high", NULL},
+    {BPI_PLANT_ROTATED_EARLY, "rotated early", "log_recovery"},
+    {BPI_PLANT_SEALED_UNSYNCED, "sealed unsynced", NULL},
+    {BPI_PLANT_NO_MARK, "no mark", "log_recovery"},
+    {BPI_PLANT_CLOSE_UNSYNCED, "close unsynced", NULL},
+    {BPI_PLANT_PUBLISHED_EARLY, "published early", NULL},
+    {BPI_PLANT_CHAIN_CUT, "chain cut", NULL},
+    {BPI_PLANT_EXPECTATION_UNJUDGED, "expectation unjudged", NULL},
+    {BPI_PLANT_OLD_ID_FORGOTTEN, "old id forgotten", NULL},
+    {BPI_PLANT_RETRY_UNWAITED, "retry unwaited", NULL},
+    {BPI_PLANT_RETRY_NOT_COMPARED, "retry not compared", NULL},
+    {BPI_PLANT_GUARD_SEES_DURABLE, "guard sees durable", NULL},
+    {BPI_PLANT_READER_AHEAD, "reader ahead", NULL},
+    {BPI_PLANT_LINK_IGNORED, "link ignored", "log_recovery"},
+    {BPI_PLANT_SALT_IGNORED, "salt ignored", "log_recovery"},
+    {BPI_PLANT_POSITION_UNSYNCED, "position unsynced", NULL},
+};
+
+enum { PLANTS = sizeof all / sizeof *all };
+
+/* The simulation, silently; true: it found something, said in `failure`. */
+static bool simulation_finds(uint64_t points, double seconds, sim_report *total)
+{
+    sim_hunt hunt = {.seed = 1, .points = points, .seconds = seconds, .jobs = 1, .quiet = true};
+    return !sim_hunt_run(&hunt, total);
+}
+
+/* The program of that name, with that mistake; true: it fails. */
+static bool program_finds(const char *program, bpi_plant plant)
+{
+    char path[1024];
+    char number[16];
+    const char *build = getenv("BATPAK_BUILD");
+    (void)snprintf(path, sizeof path, "%.900s/planted/%s", build == NULL ? "build/release" : build, program);
+    (void)snprintf(number, sizeof number, "%d", (int)plant);
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)setenv(SIM_PLANT_VARIABLE, number, 1);
+        if (freopen("/dev/null", "w", stderr) != NULL && freopen("/dev/null", "w", stdout) != NULL) {
+            (void)execl(path, path, (char *)NULL);
+        }
+        _exit(127);
+    }
+    int status = 0;
+    (void)waitpid(pid, &status, 0);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 127);
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static bool is_found(const planted *one)
+{
+    double start = bpt_seconds();
+    sim_report total;
+    if (one->program != NULL) {
+        bool found = program_finds(one->program, one->plant);
+        print_message("%-24s %s %s, %.1f s\n", one->name, found ? "fails" : "PASSES", one->program,
+                      bpt_seconds() - start);
+        return found;
+    }
+    bpi_plant_active = one->plant;
+    bool found = simulation_finds(150000, 120, &total);
+    bpi_plant_active = BPI_PLANT_NONE;
+    print_message("%-24s %s: %.100s; seed %llu, %llu crash points, %.1f s\n", one->name, found ? "found" : "NOT FOUND",
+                  found ? total.failure : "", (unsigned long long)total.seed, (unsigned long long)total.points,
+                  bpt_seconds() - start);
+    return found;
+}
+
+static void every_planted_mistake_is_found(void **state)
+{
+    const char *only = getenv("BATPAK_PLANT");
+    unsigned missed = 0;
+    (void)state;
+    for (size_t index = 0; index < PLANTS; index++) {
+        if (only == NULL || strcmp(only, all[index].name) == 0) {
+            missed += !is_found(&all[index]);
+        }
+    }
+    assert_int_equal(missed, 0);
+}
+
+static void all_mistakes_are_in_the_table(void **state)
+{
+    (void)state;
+    assert_int_equal(PLANTS + 1, BPI_PLANT_COUNT);
+    for (size_t index = 0; index < PLANTS; index++) {
+        assert_int_equal(all[index].plant, index + 1);
+    }
+}
+
+static void without_one_nothing_is_found(void **state)
+{
+    sim_report total;
+    (void)state;
+    bool found = simulation_finds(8000, 30, &total);
+    print_message("%llu crash points without a mistake: %s\n", (unsigned long long)total.points, total.failure);
+    assert_false(found);
+    assert_false(program_finds("log_recovery", BPI_PLANT_NONE));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_mistakes_are_in_the_table),
+        cmocka_unit_test(without_one_nothing_is_found),
+        cmocka_unit_test(every_planted_mistake_is_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

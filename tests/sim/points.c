@@ -369,18 +369,39 @@ static void go_on(point *at, bpt_world *world, bp_store *store, uint64_t count)
     (void)bp_close(store, NULL);
 }
 
-static void crash_world(point at, bpi_fault *fault, bool power);
+/* Points that wait to be judged, the youngest first: those of one crash, and of the crashes in its recovery. */
+typedef struct waiting {
+    point points[NESTED_AT_ONCE * SIM_DEPTH_MAX + 1];
+    bpi_fault *faults[NESTED_AT_ONCE * SIM_DEPTH_MAX + 1];
+    size_t count;
+    bpi_fault *before; /* the first one's, kept for all */
+} waiting;
 
-/* Opens a world after a crash, which is taken over, and judges it; crashes within that. */
-static void judge(point *at, bpi_fault *fault)
+/* Cuts the power, or kills; the world is taken over. */
+static void crash_world(waiting *tree, point at, bpi_fault *fault, bool power)
+{
+    static const bpt_keep keeps[] = {BPT_KEEP_NONE, BPT_KEEP_ALL, BPT_KEEP_RANDOM, BPT_KEEP_RANDOM};
+    if (power) {
+        bpt_choice choice = {.keep = keeps[bpt_random_below(&at.random, 4)], .random = {bpt_random_next(&at.random)}};
+        (void)bpi_fault_power_cut(fault, bpt_choose, &choice);
+        at.cut = true;
+    } else {
+        bpi_fault_process_kill(fault);
+    }
+    tree->points[tree->count] = at;
+    tree->faults[tree->count++] = fault;
+}
+
+/* Opens a world after a crash, which is taken over, and judges it; crashes within that are put to the waiting. */
+static void judge_one(waiting *tree, point *at, bpi_fault *fault)
 {
     bpt_world world;
     sampler taken = {.source = fault, .random = {bpt_random_next(&at->random)}};
     take_world(at->run, fault, &world, &at->random);
-    bool settled = at->before == NULL && at->cut && at->depth == 0 && bpt_random_chance(&at->random, 25);
-    bpi_fault *before = settled ? bpi_fault_clone(fault) : NULL;
+    bool settled = at->cut && at->depth == 0 && bpt_random_chance(&at->random, 25);
     if (settled) {
-        at->before = before;
+        tree->before = bpi_fault_clone(fault);
+        at->before = tree->before;
     }
     if (bpt_random_chance(&at->random, 12)) {
         spoil_index(&world, &at->random);
@@ -404,26 +425,22 @@ static void judge(point *at, bpi_fault *fault)
             point next = *at;
             next.depth++;
             next.random.state = bpt_random_next(&at->random);
-            crash_world(next, taken.kept[index], bpt_random_chance(&at->random, 70));
+            crash_world(tree, next, taken.kept[index], bpt_random_chance(&at->random, 70));
         }
-    }
-    if (before != NULL) {
-        bpi_fault_free(before);
     }
 }
 
-/* Cuts the power, or kills, and judges; the world is taken over. */
-static void crash_world(point at, bpi_fault *fault, bool power)
+static void judge(const point *at, bpi_fault *fault)
 {
-    static const bpt_keep keeps[] = {BPT_KEEP_NONE, BPT_KEEP_ALL, BPT_KEEP_RANDOM, BPT_KEEP_RANDOM};
-    if (power) {
-        bpt_choice choice = {.keep = keeps[bpt_random_below(&at.random, 4)], .random = {bpt_random_next(&at.random)}};
-        (void)bpi_fault_power_cut(fault, bpt_choose, &choice);
-        at.cut = true;
-    } else {
-        bpi_fault_process_kill(fault);
+    waiting tree = {.points = {*at}, .faults = {fault}, .count = 1};
+    while (tree.count != 0) {
+        tree.count--;
+        point next = tree.points[tree.count];
+        judge_one(&tree, &next, tree.faults[tree.count]);
     }
-    judge(&at, fault);
+    if (tree.before != NULL) {
+        bpi_fault_free(tree.before);
+    }
 }
 
 /* ---- all crash points of an operation ---- */

@@ -46,6 +46,8 @@ static const bpt_function bpt_functions[] = {
     {"bp_commit_query", "policy", NULL},
     {"bp_commit_time_us", NULL, "looks at the commit at hand"},
     {"bp_committed_free", NULL, "gives back, or ends what waits"},
+    {"bp_compact", "compacting", NULL},
+    {"bp_compact_options_default", NULL, "fills in a struct"},
     {"bp_compensation_custom", NULL, "answers from its arguments"},
     {"bp_compensation_notify", NULL, "answers from its arguments"},
     {"bp_compensation_release", NULL, "answers from its arguments"},

@@ -267,7 +267,7 @@ static void what_is_said_is_done_with_every_damage(void **state)
         }
         print_message("%u files: nothing %u, settle %u, cut %u, make %u, refuse %u\n", list.count, verdicts[0],
                       verdicts[1], verdicts[2], verdicts[3], verdicts[4]);
-        assert_true(verdicts[BP_RECOVERY_REFUSE] > 50);
+        assert_true(verdicts[BP_RECOVERY_REFUSE] > 8);
         assert_true(verdicts[killed != 0 ? BP_RECOVERY_SETTLE : BP_RECOVERY_NOTHING] > 10);
         bpt_world_end(&store);
     }

@@ -35,8 +35,27 @@ static void crash_points(void **state)
     assert_true(good);
 }
 
+/* What a failure prints is of use only if it comes again. */
+static void a_seed_replays_to_the_same_trace(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        sim_hunt once = {.seed = seed, .points = 1, .seconds = 50, .jobs = 1, .quiet = true};
+        sim_report first;
+        sim_report second;
+        assert_true(sim_hunt_run(&once, &first));
+        assert_true(sim_hunt_run(&once, &second));
+        assert_int_equal(first.runs, 1);
+        assert_true(first.trace == second.trace && first.points == second.points);
+        once.seed = seed + 1;
+        assert_true(sim_hunt_run(&once, &second));
+        assert_true(first.trace != second.trace);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(crash_points)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(crash_points),
+                                       cmocka_unit_test(a_seed_replays_to_the_same_trace)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,8 +61,10 @@ typedef struct bp_compact_report {
 } bp_compact_report;
 
 /*
- * Promise: reads, appends, followers and readers in other processes go on; each sees every event that is kept, in the same order,
- * and none twice. A crash at any moment leaves each segment old or new, whole. When this returns BP_OK the space is given
+ * Promise: reads, appends and followers of this process go on; each sees every event that is kept, in the same order, and none
+ * twice. A reader in another process goes on with what it had when it was opened: it still shows what was dropped since, until it is opened
+ * anew. One that had not come to the end of a segment when that was rewritten is told BP_ERR_DIVERGED, and is to be opened anew.
+ * A crash at any moment leaves each segment old or new, whole. When this returns BP_OK the space is given
  * back to the file system, but for files that a reader in another process still maps, or that have other names (hard links,
  * snapshots).
  *

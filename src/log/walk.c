@@ -423,7 +423,8 @@ bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
     }
     for (size_t i = 0; i < catalog->count; i++) {
-        if (catalog->entries[i].ordinal != ordinal || catalog->entries[i].state == BPI_SEGMENT_RETIRED) {
+        if (catalog->entries[i].ordinal != ordinal || catalog->entries[i].state == BPI_SEGMENT_RETIRED ||
+            (walk->open && catalog->entries[i].salt != walk->scanner.salt)) { /* rewritten: another file */
             continue;
         }
         if (walk->index < walk->tail_count) {

@@ -214,6 +214,13 @@ static void note_durable(bp_store *store, uint64_t lsn)
     }
 }
 
+/* What is sealed is mapped now, as far as that can be: a compaction in the writer's process may remove the files, and what is mapped
+ * stays. What cannot be mapped is tried again when it is read. */
+static void keep_sealed(bp_store *store)
+{
+    (void)bpi_index_keep(store->index, 0, bpi_index_published(store->index), NULL);
+}
+
 static bp_status refresh_locked(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
@@ -321,6 +328,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         bpi_indexing_begin(store);
         status = first_look(store, error);
         store->loading = false;
+        keep_sealed(store);
         bpi_index_one_book(store->index, false);
     }
     if (status == BP_OK) {

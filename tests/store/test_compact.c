@@ -187,7 +187,8 @@ static void a_second_compaction_goes_on_from_the_first(void **state)
     uint64_t sealed = f.count;
     fill(&f, EVENTS - 10);
     bp_compact_report report = compact(f.store, NULL, true);
-    CHECK(report.written < report.rewritten && report.events_gone == sealed - (sealed + 2) / 3 && report.events_dropped == 0,
+    CHECK(report.written < report.rewritten && report.events_gone == sealed - (sealed + 2) / 3 &&
+              report.events_dropped == 0,
           "%d of %d, %d gone of %d, %d dropped", (int)report.written, (int)report.rewritten, (int)report.events_gone,
           (int)sealed, (int)report.events_dropped);
     check(&f, f.store, not_third, sealed);
@@ -304,6 +305,47 @@ static void rules_are_met_together(void **state)
     end(&f);
 }
 
+static void a_reader_that_was_open_goes_on(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    uint64_t sealed = f.count;
+    bp_store *reader = bpt_reader(&f.world);
+    fill(&f, sealed + 3);
+    uint64_t counted = 0;
+    bp_error error = {0};
+    CHECK_OK(bp_count(reader, NULL, &counted, &error), &error); /* it stands in the open segment now */
+    (void)compact(f.store, odd, true);
+    check(&f, reader, NULL, 0); /* what it had mapped */
+    fill(&f, sealed + 6);
+    check(&f, reader, NULL, 0);
+    bpt_close(reader);
+    reader = bpt_reader(&f.world);
+    check(&f, reader, odd, sealed);
+    bpt_close(reader);
+    end(&f);
+}
+
+static void a_reader_whose_segment_was_rewritten_is_told(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    fill(&f, EVENTS - 90);
+    bp_store *reader = bpt_reader(&f.world);
+    bp_error error = {0};
+    uint64_t counted = 0;
+    fill(&f, EVENTS - 50);
+    CHECK_OK(bp_seal(f.store, &error), &error);
+    (void)compact(f.store, odd, true);
+    fill(&f, EVENTS - 40);
+    CHECK_STATUS(BP_ERR_DIVERGED, bp_count(reader, NULL, &counted, &error), &error);
+    CHECK_SAYS(&error, "open it anew");
+    bpt_close(reader);
+    end(&f);
+}
+
 static void hostile_options_are_refused(void **state)
 {
     (void)state;
@@ -417,6 +459,8 @@ int main(void)
         cmocka_unit_test(heads_ids_and_positions_outlive_their_events),
         cmocka_unit_test(a_chain_stops_with_a_reason),
         cmocka_unit_test(rules_are_met_together),
+        cmocka_unit_test(a_reader_that_was_open_goes_on),
+        cmocka_unit_test(a_reader_whose_segment_was_rewritten_is_told),
         cmocka_unit_test(hostile_options_are_refused),
         cmocka_unit_test(a_source_that_is_not_whole_stops_the_compaction),
         cmocka_unit_test(a_crash_at_any_step_leaves_old_or_new),

@@ -49,6 +49,14 @@ static int print_fault(void *context, const bp_fault *fault)
     return out_closed() ? 1 : 0;
 }
 
+/* No fault: what is derived is made anew. So it is said, not answered. */
+static int say_index_fault(void *context, const bp_fault *fault)
+{
+    progress_end(context);
+    say("%s, page %llu: %s", fault->file, (unsigned long long)fault->offset / 4096, fault->what);
+    return 0;
+}
+
 static void print_report(const bp_verify_report *report, bool whole, double seconds)
 {
     struct text *text = out();
@@ -132,6 +140,7 @@ static int run(size_t count, char **arguments)
     bp_verify_options_init(&verify);
     verify.threads = given.threads;
     verify.fault = print_fault;
+    verify.index_fault = say_index_fault;
     verify.fault_context = &progress;
     verify.progress = progress_callback;
     verify.progress_context = &progress;

@@ -32,6 +32,7 @@ typedef struct bp_verify_options {
     void *fault_context;
     bp_progress_fn progress;
     void *progress_context;
+    bp_fault_fn index_fault; /* told, with fault_context, of index files that are wrong and on which page; NULL: counted */
 } bp_verify_options;
 
 BP_API void bp_verify_options_default(bp_verify_options *options, size_t size);
@@ -51,7 +52,9 @@ typedef struct bp_verify_report {
     uint64_t dropped; /* events that retention took away: their place in chain and order proven, not what they said */
     uint64_t unsettled_bytes; /* bytes behind the end that nothing vouches for; recovery would cut them */
     uint64_t index_files;
-    uint64_t index_files_wrong; /* not of these segments, or with a damaged page: no fault, they are made anew */
+    /* Not of these segments, with a damaged page, or saying what the log does not: no fault, they are made anew. What they say is
+     * only held against a log without a fault. */
+    uint64_t index_files_wrong;
     bp_hash root;               /* Merkle root over all event hashes in sequence order */
 } bp_verify_report;
 

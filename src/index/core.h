@@ -114,6 +114,8 @@ typedef struct bpi_numbers {
     uint32_t scope;
     bool system;
 } bpi_numbers;
+/* What is stored of a row. */
+void bpi_fields_of(bpi_fields *fields, uint64_t sequence, uint64_t key, const bpi_numbers *numbers, const bpi_row *row);
 void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numbers, const bpi_row *row);
 
 /* Reads the record of a sequence, which one of the blocks has; batch fields are not set. */

@@ -179,25 +179,72 @@ static bpi_entity *add_known(bpi_index *index, bp_text name, uint32_t number, co
     return added;
 }
 
+/* Its file is not believed any more: the log says otherwise. False: there is no file to blame. */
+static bool retire(const bpi_block *block)
+{
+    bool first = block->image != NULL && block->image->pages != NULL && !bpi_block_broken(block);
+    if (first) {
+        bpi_disbelieve(block->image->pages);
+    }
+    return first;
+}
+
+/* The record of a head is of another entity, or another clock: blames the file that told of the head, then the one that told of
+ * the name's number. */
+static bool retire_liar(const bpi_blocks *blocks, uint64_t last, uint32_t number)
+{
+    bool retired = retire(blocks->block[bpi_blocks_find(blocks, last)]);
+    for (size_t i = 0; i < blocks->count && !retired; i++) {
+        const bpi_image *image = blocks->block[i]->image;
+        if (image != NULL && number - image->header.first_entity < image->header.entities) {
+            retired = retire(blocks->block[i]);
+        }
+    }
+    return retired;
+}
+
+/* The head that sealed blocks tell of, held against its record when `confirm` is set. What they tell wrongly is asked again of what
+ * takes their place, which is made from the log. */
+static bp_status known_head(bpi_index *index, bp_text name, uint32_t *number, bool confirm, bpi_head *head_out,
+                            bp_error *error)
+{
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    for (;;) {
+        bp_event event = {.sequence = BP_NONE};
+        bp_status status = bpi_blocks_find_head(blocks, blocks->count, *number, head_out, error);
+        if (status == BP_OK && confirm) {
+            status = bpi_index_event(index, head_out->last, &event, error);
+        }
+        if (status != BP_OK || !confirm) {
+            return status;
+        }
+        head_out->hash = event.event_hash;
+        if (bp_text_equal(event.entity, name) && event.clock + 1 == head_out->events) {
+            return BP_OK;
+        }
+        if (!retire_liar(blocks, head_out->last, *number)) {
+            return bpi_error_set(error, BP_ERR_CORRUPT, "the index names an event of another entity as its newest");
+        }
+        status = bpi_blocks_find_name(blocks, blocks->count, name, true, number, error);
+        if (status != BP_OK) {
+            return status; /* BP_ERR_NOT_FOUND: no event has it after all */
+        }
+    }
+}
+
 /* Found in a sealed block: from now on it is in memory. */
 static bp_status adopt_entity(bpi_index *index, bp_text name, uint32_t number, bool confirm, bpi_entity **entity_out,
                               bp_error *error)
 {
-    const bpi_blocks *blocks = bpi_index_mine(index);
     bpi_head head = {.last = BP_NONE};
-    bp_status status = bpi_blocks_find_head(blocks, blocks->count, number, &head, error);
-    if (status == BP_OK && confirm) {
-        bp_event event = {.sequence = BP_NONE};
-        status = bpi_index_event(index, head.last, &event, error);
-        if (status == BP_OK && (!bp_text_equal(event.entity, name) || event.clock + 1 != head.events)) {
-            status = bpi_error_set(error, BP_ERR_CORRUPT, "the index names an event of another entity as its newest");
-        }
-        head.hash = event.event_hash;
-    }
-    if (status != BP_OK) {
+    bp_status status = known_head(index, name, &number, confirm, &head, error);
+    if (status == BP_ERR_NOT_FOUND) {
+        *entity_out = bpi_names_add(&bpi_index_hot(index)->entities, name, BPI_NO_NUMBER);
+    } else if (status == BP_OK) {
+        *entity_out = add_known(index, name, number, &head, true);
+    } else {
         return status;
     }
-    *entity_out = add_known(index, name, number, &head, true);
     return *entity_out != NULL ? BP_OK : no_memory(error);
 }
 
@@ -374,41 +421,49 @@ bool bpi_index_reserve(bpi_index *index, size_t rows)
 
 /* ---- rows ---- */
 
-/* Puts the row into the chains of its causes; returns what its field keeps of them. */
-static uint32_t add_causes(bpi_block *block, uint32_t number, const bpi_row *row)
+/* What the row's field keeps of its causes. */
+static uint32_t cause_field(uint64_t key, const bpi_row *row)
 {
-    uint32_t key = 0;
+    uint32_t cause = 0;
     uint32_t marks = 0;
     for (size_t i = 0; i < row->cause_count; i++) {
-        key = bpi_cause_key(bpi_fingerprint(&row->causes[i], block->key));
-        marks |= bpi_cause_marks(key);
-        bpi_causes_add(&block->causes, key, number);
+        cause = bpi_cause_key(bpi_fingerprint(&row->causes[i], key));
+        marks |= bpi_cause_marks(cause);
     }
-    return row->cause_count == 1 ? key : marks;
+    return row->cause_count == 1 ? cause : marks;
 }
 
-void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numbers, const bpi_row *row)
+void bpi_fields_of(bpi_fields *fields, uint64_t sequence, uint64_t key, const bpi_numbers *numbers, const bpi_row *row)
 {
-    uint32_t id = bpi_fingerprint(&row->id, block->key);
     bool correlated = !bp_id_equal(&row->correlation, &row->id);
-    bpi_fields fields = {
+    *fields = (bpi_fields){
         .hlc = row->hlc,
         .time_us = row->time_us,
-        .distance = row->previous == BP_NONE ? 0 : block->first + number - row->previous,
+        .distance = row->previous == BP_NONE ? 0 : sequence - row->previous,
         .clock = row->clock < BPI_CLOCK_BIG ? (uint32_t)row->clock : BPI_CLOCK_BIG,
         .offset = row->offset,
         .entity = numbers->entity,
         .scope = numbers->scope,
-        .correlation = correlated ? bpi_fingerprint(&row->correlation, block->key) : id,
-        .cause = row->cause_count == 0 ? 0 : add_causes(block, number, row),
+        .correlation = bpi_fingerprint(correlated ? &row->correlation : &row->id, key),
+        .cause = row->cause_count == 0 ? 0 : cause_field(key, row),
         .kind = row->dropped ? BPI_KIND_FOLDED : row->kind,
         .bits = (uint8_t)((row->dropped ? BPI_ROW_FOLDED : 0) | (row->first_of_commit ? BPI_ROW_FIRST : 0) |
                           (row->lane != 0 ? BPI_ROW_LANE : 0) | (row->cause_count > 1 ? BPI_ROW_MANY_CAUSES : 0) |
                           (correlated ? BPI_ROW_CORRELATED : 0) | (numbers->system ? BPI_ROW_SYSTEM : 0)),
     };
+}
+
+void bpi_block_append(bpi_block *block, uint32_t number, const bpi_numbers *numbers, const bpi_row *row)
+{
+    bpi_fields fields;
+    bpi_fields_of(&fields, block->first + number, block->key, numbers, row);
+    for (size_t i = 0; i < row->cause_count; i++) {
+        bpi_causes_add(&block->causes, bpi_cause_key(bpi_fingerprint(&row->causes[i], block->key)), number);
+    }
+    bool correlated = (fields.bits & BPI_ROW_CORRELATED) != 0;
     bpi_rows_put(block->rows, number, &fields);
     bpi_rows_widen(block->rows, number, row->time_us);
-    bpi_table_put(&block->ids, id, number);
+    bpi_table_put(&block->ids, correlated ? bpi_fingerprint(&row->id, block->key) : fields.correlation, number);
     bpi_id_range_add(&block->id_range, &row->id);
     if (BPI_UNLIKELY(row->dropped)) {
         atomic_fetch_add_explicit(&block->folded, 1, memory_order_relaxed);

@@ -35,6 +35,7 @@ typedef struct verifying {
     const bp_verify_options *options;
     bp_verify_report *report;
     bpi_proof *proof;
+    bpi_index_proof *index;
     bpi_chain chain;
     bpi_scanner scanner; /* of the segment at hand */
     uint64_t segment_events;
@@ -91,7 +92,8 @@ static bp_status prove_record(void *argument, const bp_event *event, bp_error *e
     v->report->events++;
     v->report->stubs += event->payload_absent && !event->dropped;
     v->report->dropped += event->dropped;
-    return bpi_proof_add(v->proof, event, error);
+    bp_status status = bpi_index_proof_add(v->index, event, error);
+    return status == BP_OK ? bpi_proof_add(v->proof, event, error) : status;
 }
 
 /* Behind a fault: on with the next frame that can be believed. BP_END: there is none in this segment. */
@@ -326,7 +328,7 @@ static bp_status prove_all(verifying *v, bp_error *error)
     v->report->entities = bpi_proof_entities(v->proof);
     bpi_proof_root(v->proof, &v->report->root);
     if (status == BP_OK && !v->stopped) {
-        bpi_verify_index(&v->home, &v->catalog, v->report);
+        bpi_index_proof_end(v->index, v->report->faults == 0);
     }
     return status;
 }
@@ -353,6 +355,9 @@ static bp_status open_for_proof(verifying *v, bp_error *error)
     if (status == BP_OK) {
         status = bpi_proof_new(v->home.allocator, v->home.random, events, disproved, v, &v->proof, error);
     }
+    if (status == BP_OK) {
+        status = bpi_index_proof_begin(&v->home, &v->catalog, v->options, v->report, &v->index, error);
+    }
     return status;
 }
 
@@ -368,6 +373,7 @@ bp_status bpi_verify_home(const bpi_home *home, const bp_verify_options *options
         status = prove_all(&v, error);
     }
     bpi_proof_free(v.proof);
+    bpi_index_proof_free(v.index);
     bpi_catalog_free(&v.home, &v.catalog);
     if (status == BP_OK && report->faults != 0) {
         bpi_error_set(error, BP_ERR_CORRUPT, "the store is damaged: %llu faults", (unsigned long long)report->faults);
@@ -389,7 +395,8 @@ bp_status bp_verify(const char *path, const bp_verify_options *options, bp_verif
     if (path == NULL) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_verify needs a path");
     }
-    bp_status status = bpi_options_take(options, sizeof taken, &taken, sizeof taken, "bp_verify_options", error);
+    bp_status status = bpi_options_take(options, BPI_SIZE_WITH(bp_verify_options, progress_context), &taken,
+                                        sizeof taken, "bp_verify_options", error);
     if (status != BP_OK) {
         return status;
     }

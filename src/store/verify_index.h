@@ -1,14 +1,27 @@
 /*
- * verify_index.h: are the index files what the log asks for, as far as they say themselves?
+ * verify_index.h: the index files of a store, held against its log: each row, each posting, each name follows from it, and
+ * nothing is missing. They are derived, so that one that is wrong is no damage; but it would answer wrongly where its
+ * checksums are right.
  */
 #ifndef BPI_STORE_VERIFY_INDEX_H
 #define BPI_STORE_VERIFY_INDEX_H
 
+#include <batpak/event.h>
 #include <batpak/verify.h>
 
 #include "log/home.h"
 
-/* Counts index files, and those that a store would leave aside: header, binding, or a page that is not right. */
-void bpi_verify_index(const bpi_home *home, const bpi_catalog *catalog, bp_verify_report *report);
+typedef struct bpi_index_proof bpi_index_proof;
+
+/* Opens all index files and judges each by itself: header, binding, pages. What is wrong is counted in the report, and told
+ * through `options`. home, catalog, options and report are kept. BP_ERR_NO_MEMORY. */
+bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog, const bp_verify_options *options,
+                                bp_verify_report *report, bpi_index_proof **proof_out, bp_error *error);
+/* The next event of the log, in the order of sequences from the first one on. BP_ERR_NO_MEMORY. */
+bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_error *error);
+/* Judges what is left and tells of all files whose content is wrong. `whole`: every event was right, so that what the files
+ * say can be held against them. */
+void bpi_index_proof_end(bpi_index_proof *proof, bool whole);
+void bpi_index_proof_free(bpi_index_proof *proof); /* NULL is allowed */
 
 #endif

@@ -1,0 +1,166 @@
+/*
+ * test_index_truth.c: index files whose checksums are right and whose words are not. Only the log can tell: verify holds all
+ * that they say against it, and an append holds the head that it builds upon against its record.
+ */
+#include "base/checksum.h"
+#include "store/index_fixture.h"
+
+enum { SUMS_OFFSET_AT = 112, SUMS_CRC_AT = 120, SECTIONS_AT = 160 };
+
+static uint64_t number_at(const uint8_t *data, size_t at)
+{
+    uint64_t number = 0;
+    for (size_t i = 8; i > 0; i--) {
+        number = number << 8 | data[at + i - 1];
+    }
+    return number;
+}
+
+/* All checksums as if the file had been written so. */
+static void seal_forgery(uint8_t *data, size_t size)
+{
+    size_t sums = (size_t)number_at(data, SUMS_OFFSET_AT);
+    assert_true(sums <= size);
+    for (size_t page = 1; page < sums / PAGE; page++) {
+        bpt_set32(data + sums + (page - 1) * 4, bpi_crc32c(0, data + page * PAGE, PAGE));
+    }
+    bpt_set32(data + SUMS_CRC_AT, bpi_crc32c(0, data + sums, (sums / PAGE - 1) * 4));
+    bpt_put_crc(data, PAGE, CRC_AT);
+}
+
+typedef struct told_files {
+    char file[128];
+    uint64_t offset;
+    unsigned count;
+} told_files;
+
+static int tell_file(void *context, const bp_fault *fault)
+{
+    told_files *told = context;
+    (void)snprintf(told->file, sizeof told->file, "%s", fault->file);
+    told->offset = fault->offset;
+    told->count++;
+    return 0;
+}
+
+/* Flips a bit of a section and mends all checksums: verify names the file. Of the filter a bit is cleared. */
+static void forge_and_verify(fixture *f, size_t n, unsigned section, bpt_random *random)
+{
+    const index_file *file = &f->files[n];
+    size_t offset = (size_t)number_at(file->data, SECTIONS_AT + section * 16);
+    size_t size = (size_t)number_at(file->data, SECTIONS_AT + section * 16 + 8);
+    bpt_world world;
+    bp_verify_options options;
+    bp_verify_report report;
+    bp_error error = {0};
+    told_files told = {.count = 0};
+    if (section == 3) {
+        size = (file->data[64] | (size_t)file->data[65] << 8) / 8; /* the bits of the rows that there are */
+    }
+    if (size == 0) {
+        return;
+    }
+    uint8_t *data = malloc(file->size);
+    assert_non_null(data);
+    memcpy(data, file->data, file->size);
+    size_t at = offset + (size_t)bpt_random_below(random, size);
+    if (section == 6) {
+        while (data[at] == 0) {
+            at = offset + (at - offset + 1) % size;
+        }
+        data[at] = (uint8_t)(data[at] & (data[at] - 1));
+    } else {
+        data[at] ^= (uint8_t)(1u << bpt_random_below(random, 8));
+    }
+    seal_forgery(data, file->size);
+    bpt_note("%s, section %u, byte %zu", file->name, section, at);
+    copy_of(f, &world);
+    bpt_file_write(&world, file->name, data, file->size);
+    bp_verify_options_init(&options);
+    options.io = world.io;
+    options.index_fault = tell_file;
+    options.fault_context = &told;
+    CHECK_OK(bp_verify(world.path, &options, &report, &error), &error);
+    assert_int_equal(report.faults, 0);
+    CHECK(report.index_files_wrong == 1, "%s, section %u, byte %zu is not told of", file->name, section, at);
+    assert_int_equal(told.count, 1);
+    assert_string_equal(told.file, file->name);
+    assert_true(told.offset % PAGE == 0 && told.offset < file->size);
+    bpt_world_end(&world);
+    free(data);
+}
+
+static void what_files_say_is_held_against_the_log(void **state)
+{
+    /* rows, firsts, ids, filter, the lists, correlations, causes, names: all but what a wrong bit of makes nothing wrong */
+    static const unsigned sections[] = {0, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 24};
+    uint64_t seed = bpt_seed(43);
+    fixture f;
+    bpt_random random = {seed};
+    (void)state;
+    make(&f, BP_LAYOUT_AOS, seed, SEALED);
+    for (size_t n = 0; n < f.count; n++) {
+        for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+            forge_and_verify(&f, n, sections[i], &random);
+        }
+    }
+    bpt_note("%s", "");
+    unmake(&f);
+}
+
+static uint32_t word_at(const uint8_t *data, size_t at)
+{
+    return (uint32_t)number_at(data, at);
+}
+
+/* A file with right checksums that names an event of another entity as the newest: the log has the last word when the entity is
+ * appended to. */
+static void a_head_that_is_wrong_retires_its_file(void **state)
+{
+    fixture f;
+    bpt_world world;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(44), SEALED);
+    index_file *file = &f.files[f.count - 1];
+    uint64_t first = number_at(file->data, 56);
+    size_t rows = (size_t)number_at(file->data, SECTIONS_AT + 7 * 16);
+    size_t keys = (size_t)number_at(file->data, SECTIONS_AT + 8 * 16);
+    size_t count = (size_t)number_at(file->data, SECTIONS_AT + 8 * 16 + 8) / 8 - 1;
+    const bpt_event *entity = NULL;
+    for (size_t i = 0; i + 1 < count && entity == NULL; i++) {
+        uint32_t end = word_at(file->data, keys + (i + 1) * 8 + 4);
+        size_t at = (size_t)first + word_at(file->data, rows + ((size_t)end - 1) * 4);
+        const bpt_event *last = &f.work->model.events[at];
+        bool newest = !last->system;
+        for (size_t s = at + 1; s < f.work->model.count && newest; s++) {
+            newest = !(f.work->model.events[s].entity.size == last->entity.size &&
+                       memcmp(f.work->model.events[s].entity.data, last->entity.data, last->entity.size) == 0);
+        }
+        if (newest) {
+            entity = last;
+            bpt_set32(file->data + rows + ((size_t)end - 1) * 4, word_at(file->data, rows + (size_t)end * 4));
+        }
+    }
+    assert_non_null(entity);
+    seal_forgery(file->data, file->size);
+    copy_of(&f, &world);
+    bpt_file_write(&world, file->name, file->data, file->size);
+    char name[BP_NAME_MAX + 1];
+    (void)snprintf(name, sizeof name, "%.*s", (int)entity->entity.size, entity->entity.data);
+    bp_store *store = bpt_open(&world);
+    bp_receipt receipt = bpt_put(store, name, "and on");
+    assert_int_equal(receipt.clock, entity->clock + 1);
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+    unmake(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_files_say_is_held_against_the_log),
+        cmocka_unit_test(a_head_that_is_wrong_retires_its_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -55,6 +55,7 @@ static void *tender_main(void *argument)
     while (!tender->stop) {
         catch_up(store);
         if (!tender->stop) {
+            bpi_keeper_arm(&store->log); /* names of what is sealed now can go when it sees nothing to do */
             (void)pthread_cond_wait(&tender->changed, &tender->lock);
         }
     }

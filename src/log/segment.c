@@ -34,7 +34,10 @@ bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener
     if (code != 0) {
         (void)pthread_mutex_destroy(&opener->lock);
         bpi_release(home->allocator, opener, sizeof *opener);
-        return bpi_error_system(error, code, "cannot open the log of the store");
+        bp_status status = code == ENOENT ? bpi_error_set(error, BP_ERR_CORRUPT, "the log of the store is missing")
+                                          : bpi_error_system(error, code, "cannot open the log of the store");
+        bpi_error_file(error, "%s/log", home->path);
+        return status;
     }
     opener->home.io = home->io;
     opener->home.allocator = home->allocator;

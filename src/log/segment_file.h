@@ -14,7 +14,7 @@ enum { BPI_SEGMENT_FIRST_SIZE = 8192 }; /* what a new file holds: its header and
 bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
                            size_t map_size, bool writable, bpi_segment **segment_out, bp_error *error);
 
-/* With a descriptor of its own for log/. */
+/* With a descriptor of its own for log/. BP_ERR_CORRUPT: there is none. BP_ERR_NO_MEMORY, BP_ERR_IO. */
 bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener **opener_out, bp_error *error);
 bpi_opener *bpi_opener_hold(bpi_opener *opener);
 void bpi_opener_drop(bpi_opener *opener); /* NULL is allowed */

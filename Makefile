@@ -1,8 +1,9 @@
 # The usual ways in. CMake does the work: see CMakePresets.json for the builds behind these.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench coverage campaign install format lint clean
+.PHONY: help setup demo test bench coverage fuzz campaign install format lint clean
 
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 6171
 # What a user gets needs no test packages, and no newer compiler's warning may stop it.
 PLAIN := -DBATPAK_TESTS=OFF -DBATPAK_BENCH=OFF -DBATPAK_WERROR=OFF
 
@@ -40,12 +41,18 @@ coverage: ## what of src/ the tests run, by file (fails below 97 % of the lines,
 	@ctest --preset coverage -j "$$(nproc)" -LE '^(tools|install|python)$$' --output-on-failure
 	@tools/coverage.py build/coverage --least 97 90
 
-campaign: ## the long crash and fault runs (hours)
+fuzz: ## every fuzz target for FUZZ_SECONDS (24 hours in all)
+	@tools/setup.sh test
+	@tools/fuzz.sh seeds
+	@tools/fuzz.sh run $(FUZZ_SECONDS)
+
+campaign: ## the long crash and fault runs, and a day of fuzzing
 	@tools/setup.sh test
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 	@BATPAK_CAMPAIGN=1 ctest --preset release -L '^campaign$$'
 	@build/release/batpak-bench --campaign # a hundred million events, 25 GB of disk
+	@tools/fuzz.sh run $(FUZZ_SECONDS)
 
 install: ## build and install below PREFIX (default /usr/local)
 	@tools/setup.sh demo

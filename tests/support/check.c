@@ -55,8 +55,34 @@ void bpt_check_says(const bp_error *error, const char *part, const char *file, i
     }
 }
 
+static const uint8_t *feed;
+static size_t feed_left;
+
+void bpt_random_feed(const uint8_t *bytes, size_t size)
+{
+    feed = bytes;
+    feed_left = bytes == NULL ? 0 : size;
+}
+
+size_t bpt_random_fed(void)
+{
+    return feed_left;
+}
+
+static uint64_t take_fed(size_t bytes)
+{
+    uint64_t number = 0;
+    for (; bytes > 0 && feed_left > 0; bytes--, feed_left--) {
+        number = number << 8 | *feed++;
+    }
+    return number;
+}
+
 uint64_t bpt_random_next(bpt_random *random)
 {
+    if (feed_left > 0) {
+        return take_fed(1);
+    }
     uint64_t z = (random->state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -65,6 +91,9 @@ uint64_t bpt_random_next(bpt_random *random)
 
 uint64_t bpt_random_below(bpt_random *random, uint64_t bound)
 {
+    if (feed_left > 0) {
+        return take_fed(bound <= 256 ? 1 : bound <= 65536 ? 2 : 8) % bound;
+    }
     return bpt_random_next(random) % bound;
 }
 

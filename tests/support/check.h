@@ -45,6 +45,12 @@ typedef struct bpt_random {
 uint64_t bpt_random_next(bpt_random *random);
 uint64_t bpt_random_below(bpt_random *random, uint64_t bound); /* bound > 0 */
 bool bpt_random_chance(bpt_random *random, unsigned percent);
+/*
+ * From here on all random numbers come from these bytes, few where few will do, so that a fuzzer steers what a random test
+ * does; when they are used up, from the states again. NULL ends it. bpt_random_fed: how many bytes are left.
+ */
+void bpt_random_feed(const uint8_t *bytes, size_t size);
+size_t bpt_random_fed(void);
 
 /* BATPAK_SEED, else `fallback`; printed. A fixed fallback keeps CI repeatable; the campaign takes a new one each time. */
 uint64_t bpt_seed(uint64_t fallback);

@@ -1,0 +1,92 @@
+#!/bin/bash
+# fuzz.sh seeds                     write what each corpus began from into build/fuzz/seeds/<target>
+# fuzz.sh run SECONDS [TARGET...]   run libFuzzer on each target for so long, one after the other (default: all)
+# fuzz.sh shrink [TARGET...]        take what was found into tests/fuzz/corpus/<target>, minimised and bounded
+#
+# New inputs are gathered in build/fuzz/found/<target>, crashes in build/fuzz/crashes/<target>-*; logs beside them.
+# BATPAK_FUZZ_KIB bounds one target's corpus in the repository (default 40 KiB; the smallest inputs are kept).
+set -eu
+cd "$(dirname "$0")/.."
+build=build/fuzz
+what=${1:-}
+shift || true
+
+configure() {
+    cmake --preset fuzz >/dev/null
+    cmake --build --preset fuzz >/dev/null
+}
+
+targets() { # [TARGET...]
+    if [ $# -gt 0 ]; then printf '%s\n' "$@"; return; fi
+    for source in tests/fuzz/fuzz_*.c; do
+        name=$(basename "$source" .c)
+        echo "${name#fuzz_}"
+    done
+}
+
+options() { # TARGET
+    local dictionary=tests/fuzz/dictionaries/$1.dict
+    echo -max_len=65536 -timeout=25 -rss_limit_mb=2560 -malloc_limit_mb=512 -verbosity=1 -print_final_stats=1
+    if [ -f "$dictionary" ]; then echo "-dict=$dictionary"; fi
+}
+
+run() { # SECONDS TARGET
+    local found=$build/found/$2 seeds=$build/seeds/$2
+    mkdir -p "$found" "$build/crashes" "$build/logs" "tests/fuzz/corpus/$2" "$seeds"
+    # shellcheck disable=SC2046
+    CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$2" $(options "$2") -max_total_time="$1" \
+        -artifact_prefix="$build/crashes/$2-" "$found" "tests/fuzz/corpus/$2" "$seeds" \
+        >"$build/logs/$2.log" 2>&1 && code=0 || code=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/logs/$2.log")
+    printf '%-10s %12s runs in %s s, %s\n' "$2" "${runs:-?}" "$1" \
+        "$([ "$code" -eq 0 ] && echo clean || echo "CRASH, see $build/logs/$2.log")"
+    return "$code"
+}
+
+shrink() { # TARGET
+    local corpus=tests/fuzz/corpus/$1 small=$build/small/$1 kib=${BATPAK_FUZZ_KIB:-40} used=0 size
+    rm -rf "$small"
+    mkdir -p "$small" "$corpus" "$build/found/$1" "$build/seeds/$1"
+    # shellcheck disable=SC2046
+    CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$1" $(options "$1") -merge=1 "$small" "$build/seeds/$1" "$corpus" \
+        "$build/found/$1" >"$build/logs/$1.merge.log" 2>&1
+    find "$corpus" -type f ! -name 'crash-*' -delete # regressions stay
+    for file in $(find "$small" -type f -printf '%s %p\n' | sort -n | cut -d' ' -f2); do
+        size=$(stat -c %s "$file")
+        if [ $((used + size)) -gt $((kib * 1024)) ]; then break; fi
+        used=$((used + size))
+        cp "$file" "$corpus/$(b2sum -l 64 "$file" | cut -d' ' -f1)"
+    done
+    echo "$1: $(find "$corpus" -type f | wc -l) inputs, $((used / 1024)) KiB"
+}
+
+case $what in
+seeds)
+    cmake --preset release >/dev/null
+    for target in $(targets "$@"); do
+        cmake --build --preset release --target "fuzz_$target" >/dev/null
+        mkdir -p "$build/seeds/$target"
+        "build/release/fuzz/fuzz_$target" --seeds "$build/seeds/$target"
+    done
+    ;;
+run)
+    seconds=${1:?seconds}
+    shift
+    configure
+    failed=0
+    for target in $(targets "$@"); do
+        run "$seconds" "$target" || failed=1
+    done
+    exit "$failed"
+    ;;
+shrink)
+    configure
+    for target in $(targets "$@"); do
+        shrink "$target"
+    done
+    ;;
+*)
+    sed -n '2,8s/^# //p' "$0" >&2
+    exit 2
+    ;;
+esac

@@ -170,7 +170,7 @@ bp_status bpi_list_get(const uint8_t *bytes, size_t size, const bpi_manifest *ma
     if (bpi_crc32c(0, bytes, size) != manifest->list_crc) {
         return list_fault(error, manifest, 0, "its checksum is not what the manifest says");
     }
-    if (bpi_get32(bytes + 8) > BP_FORMAT_VERSION) {
+    if (bpi_get32(bytes + 8) != BP_FORMAT_VERSION) {
         return bpi_error_set(error, BP_ERR_VERSION,
                              "the segment list has format version %u, this library reads version %u",
                              (unsigned)bpi_get32(bytes + 8), (unsigned)BP_FORMAT_VERSION);

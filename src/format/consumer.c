@@ -24,6 +24,7 @@ enum {
     AT_SIZE = 96,
     AT_PARKED = 100,
     AT_NAME_SIZE = 104,
+    AT_ZERO = 106,
     AT_REGION_SIZE = 108
 };
 
@@ -132,7 +133,8 @@ const char *bpi_consumer_get(const uint8_t *bytes, size_t size, bpi_consumer_fil
         region_size > BPI_CONSUMER_REGION_MAX || region_size > left - file_out->name.size) {
         return "its name or region is cut off";
     }
-    if ((file_out->flags & ~(uint32_t)BPI_CONSUMER_PUBLISHED) != 0 || file_out->partition >= file_out->partitions) {
+    if (bpi_get16(bytes + AT_ZERO) != 0 || (file_out->flags & ~(uint32_t)BPI_CONSUMER_PUBLISHED) != 0 ||
+        file_out->partition >= file_out->partitions) {
         return "its flags or its partition are none";
     }
     left -= file_out->name.size + region_size;

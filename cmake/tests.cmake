@@ -177,6 +177,9 @@ foreach(check layers sizes)
     batpak_add_test(tools/${check}-self-test ${script} ${Python3_EXECUTABLE} -B ${script} --self-test)
 endforeach()
 
+set(script ${CMAKE_SOURCE_DIR}/tests/model/check.sh)
+batpak_add_test(model/commit ${script} bash ${script})
+
 set(script ${CMAKE_SOURCE_DIR}/tests/install/install.sh)
 batpak_add_test(install/install ${script} bash ${script})
 

@@ -26,7 +26,7 @@ targets() { # [TARGET...]
 
 options() { # TARGET
     local dictionary=tests/fuzz/dictionaries/$1.dict
-    echo -max_len=65536 -timeout=25 -rss_limit_mb=2560 -malloc_limit_mb=512 -verbosity=1 -print_final_stats=1
+    echo -max_len=65536 -timeout=120 -rss_limit_mb=2560 -malloc_limit_mb=512 -verbosity=1 -print_final_stats=1
     if [ -f "$dictionary" ]; then echo "-dict=$dictionary"; fi
 }
 

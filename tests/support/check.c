@@ -80,9 +80,11 @@ static uint64_t take_fed(size_t bytes)
 
 uint64_t bpt_random_next(bpt_random *random)
 {
-    if (feed_left > 0) {
-        return take_fed(1);
-    }
+    return feed_left > 0 ? take_fed(1) : bpt_random_unfed(random);
+}
+
+uint64_t bpt_random_unfed(bpt_random *random)
+{
     uint64_t z = (random->state += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;

@@ -51,6 +51,8 @@ bool bpt_random_chance(bpt_random *random, unsigned percent);
  */
 void bpt_random_feed(const uint8_t *bytes, size_t size);
 size_t bpt_random_fed(void);
+/* Never from them: what must differ each time. */
+uint64_t bpt_random_unfed(bpt_random *random);
 
 /* BATPAK_SEED, else `fallback`; printed. A fixed fallback keeps CI repeatable; the campaign takes a new one each time. */
 uint64_t bpt_seed(uint64_t fallback);

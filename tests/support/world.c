@@ -43,7 +43,7 @@ static int entropy_fill(void *context, void *buffer, size_t size)
     uint8_t *bytes = buffer;
     for (size_t done = 0; done < size;) {
         bpt_random random = {atomic_fetch_add(&entropy->state, 0x9e3779b97f4a7c15u)};
-        uint64_t word = bpt_random_next(&random);
+        uint64_t word = bpt_random_unfed(&random);
         size_t part = size - done < sizeof word ? size - done : sizeof word;
         memcpy(bytes + done, &word, part);
         done += part;

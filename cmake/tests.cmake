@@ -154,6 +154,22 @@ foreach(source IN LISTS batpak_tests)
     list(APPEND batpak_programs ${folder}/${name}=${target})
 endforeach()
 
+# The upper layers once more, their locks and atomic accesses replaced by a scheduler's: tests/schedule/replace.h. Where
+# these come first, no object of the library's own with the same functions is linked.
+file(GLOB batpak_scheduled CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/log/*.c ${CMAKE_SOURCE_DIR}/src/index/*.c
+    ${CMAKE_SOURCE_DIR}/src/store/*.c ${CMAKE_SOURCE_DIR}/src/follow/*.c)
+add_library(batpak_scheduled_objects OBJECT ${batpak_scheduled})
+target_include_directories(batpak_scheduled_objects PRIVATE
+    ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L)
+target_compile_options(batpak_scheduled_objects PRIVATE -include ${CMAKE_SOURCE_DIR}/tests/schedule/replace.h)
+add_executable(test_schedule_schedules ${CMAKE_SOURCE_DIR}/tests/schedule/schedules.c
+    ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c $<TARGET_OBJECTS:batpak_scheduled_objects>)
+set_target_properties(test_schedule_schedules PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(test_schedule_schedules PRIVATE ${batpak_test_library})
+batpak_add_test(schedule/schedules ${CMAKE_SOURCE_DIR}/tests/schedule/schedules.c
+    $<TARGET_FILE:test_schedule_schedules>)
+
 if(TARGET batpak)
     file(GLOB batpak_shell_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.sh ${CMAKE_SOURCE_DIR}/tests/real/*.sh)
     foreach(source IN LISTS batpak_shell_tests)

@@ -7,7 +7,7 @@ if [ -d "$SRC/blake3/c" ]; then
 fi
 cmake -S "$SRC/batpak" -B "$WORK/build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DBATPAK_FUZZ=ON \
     -DBATPAK_FUZZ_ENGINE="$LIB_FUZZING_ENGINE" -DBATPAK_DEBUG=ON -DBATPAK_CLI=OFF -DBATPAK_TESTS=OFF \
-    -DBATPAK_LMDB=OFF -DBATPAK_SQLITE=OFF "${blake3[@]}"
+    -DBATPAK_LMDB=OFF -DBATPAK_SQLITE=OFF -DBATPAK_LIBSODIUM=OFF "${blake3[@]}"
 cmake --build "$WORK/build"
 
 mkdir -p "$OUT/lib"

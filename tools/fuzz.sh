@@ -11,7 +11,8 @@ build=build/fuzz
 what=${1:-}
 shift || true
 
-configure() {
+configure() { # BATPAK_CONFIGURED: it is built
+    [ -z "${BATPAK_CONFIGURED:-}" ] || return 0
     cmake --preset fuzz >/dev/null
     cmake --build --preset fuzz >/dev/null
 }

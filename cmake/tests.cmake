@@ -159,6 +159,7 @@ endforeach()
 file(GLOB batpak_scheduled CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/log/*.c ${CMAKE_SOURCE_DIR}/src/index/*.c
     ${CMAKE_SOURCE_DIR}/src/store/*.c ${CMAKE_SOURCE_DIR}/src/follow/*.c)
 add_library(batpak_scheduled_objects OBJECT ${batpak_scheduled})
+set_target_properties(batpak_scheduled_objects PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
 target_include_directories(batpak_scheduled_objects PRIVATE
     ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
 target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L)

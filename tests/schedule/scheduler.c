@@ -243,7 +243,7 @@ void bps_word_wake(const void *word, uint32_t bits)
 
 int bps_mutex_init(pthread_mutex_t *mutex)
 {
-    memset(mutex, 0, sizeof *mutex);
+    memset(mutex, 0, sizeof(pthread_mutex_t));
     return 0;
 }
 
@@ -289,7 +289,7 @@ int bps_mutex_unlock(pthread_mutex_t *mutex)
 
 int bps_rwlock_init(pthread_rwlock_t *rwlock)
 {
-    memset(rwlock, 0, sizeof *rwlock);
+    memset(rwlock, 0, sizeof(pthread_rwlock_t));
     return 0;
 }
 
@@ -336,7 +336,7 @@ int bps_rwlock_unlock(pthread_rwlock_t *rwlock)
 
 int bps_cond_init(pthread_cond_t *condition)
 {
-    memset(condition, 0, sizeof *condition);
+    memset(condition, 0, sizeof(pthread_cond_t));
     return 0;
 }
 
@@ -396,7 +396,7 @@ static void *begin_thread(void *argument)
     return NULL;
 }
 
-int bps_thread_start(pthread_t *system, void *(*start)(void *argument), void *argument)
+int bps_thread_start(pthread_t *thread_out, void *(*start)(void *argument), void *argument)
 {
     if (!running || count == THREADS) {
         return EAGAIN;
@@ -408,23 +408,23 @@ int bps_thread_start(pthread_t *system, void *(*start)(void *argument), void *ar
     made->argument = argument;
     int code = pthread_create(&made->system, NULL, begin_thread, made);
     if (code == 0) {
-        *system = made->system;
+        *thread_out = made->system;
         count++;
         bps_point();
     }
     return code;
 }
 
-int bps_thread_join(pthread_t system)
+int bps_thread_join(pthread_t joined)
 {
     for (int i = 0; i < count; i++) {
-        if (i != 0 && pthread_equal(threads[i].system, system)) {
+        if (i != 0 && pthread_equal(threads[i].system, joined)) {
             while (threads[i].state != DONE) {
                 (void)wait_for(WAITS_THREAD, &threads[i], 0, false);
             }
         }
     }
-    return pthread_join(system, NULL);
+    return pthread_join(joined, NULL);
 }
 
 /* ---- runs ---- */

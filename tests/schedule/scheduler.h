@@ -35,7 +35,7 @@ typedef struct bps_plan {
 } bps_plan;
 
 /* Everything from here to bps_end is one run; the caller is its first thread. */
-void bps_begin(const bps_plan *plan);
+void bps_begin(const bps_plan *chosen);
 /* All threads it started have been joined. True: exhaustive, and there is another run. */
 bool bps_end(void);
 /* Forget the tree of runs: the next exhaustive run is the first. */
@@ -48,7 +48,7 @@ uint64_t bps_timeouts(void); /* waits of the run that ran out of time */
 bool bps_bug_is(bps_bug bug);
 
 /* What the run does from here on is not scheduled: checks, openings that are not the matter. */
-void bps_pause(bool paused);
+void bps_pause(bool stop);
 
 void bps_point(void);
 int bps_yield(void);
@@ -71,7 +71,7 @@ int bps_cond_init(pthread_cond_t *condition);
 int bps_cond_destroy(pthread_cond_t *condition);
 int bps_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, bool timed);
 int bps_cond_wake(pthread_cond_t *condition, bool all);
-int bps_thread_start(pthread_t *thread, void *(*start)(void *argument), void *argument);
-int bps_thread_join(pthread_t thread);
+int bps_thread_start(pthread_t *thread_out, void *(*start)(void *argument), void *argument);
+int bps_thread_join(pthread_t joined);
 
 #endif

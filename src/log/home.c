@@ -24,8 +24,8 @@ static bp_status refuse_incomplete(const bpi_home *home, bp_error *error)
     if (code != 0 && code != ELOOP && code != EISDIR && code != EINVAL) {
         return bpi_error_system(error, code, "cannot look into %s", home->path);
     }
-    bpi_error_set(error, BP_ERR_CORRUPT, "%s is an unfinished copy: the snapshot or restore that made it was broken off",
-                  home->path);
+    bpi_error_set(error, BP_ERR_CORRUPT,
+                  "%s is an unfinished copy: the snapshot or restore that made it was broken off", home->path);
     bpi_error_file(error, "%s/%s", home->path, BPI_NOTE_MARKER);
     bpi_error_hint(error, "remove that directory and take the copy anew");
     return BP_ERR_CORRUPT;

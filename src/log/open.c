@@ -24,7 +24,8 @@ static bp_status no_store(const bpi_home *home, bp_error *error)
 
 static int foreign_entry(void *argument, const char *name, bool is_directory, uint64_t size)
 {
-    static const char *const ours[] = {"LOCK", "log", "live", "MANIFEST.new", "index", "cache", "consumers", "keys", BPI_NOTE_FOLDER};
+    static const char *const ours[] = {"LOCK",  "log",       "live", "MANIFEST.new", "index",
+                                       "cache", "consumers", "keys", BPI_NOTE_FOLDER};
     char *foreign = argument;
     (void)is_directory;
     (void)size;

@@ -441,35 +441,6 @@ static bp_status verify_status(bpt_world *world, bp_error *error)
     return bp_verify(world->path, &options, NULL, error);
 }
 
-static void copy_outside_folders(void *argument, const char *name, const uint8_t *data, size_t size)
-{
-    if (strchr(name, '/') == NULL) {
-        bpt_file_write(argument, name, data, size);
-    }
-}
-
-static void a_missing_log_folder_is_damage_to_all(void **state)
-{
-    bpt_world world;
-    bpt_world bare;
-    bp_error error = {0};
-    bp_dir *dir = NULL;
-    bp_store *store = NULL;
-    (void)state;
-    make_rotated(&world);
-    bpt_world_memory(&bare);
-    assert_int_equal(bare.io->dir_open(bare.io->context, "store", true, &dir), 0);
-    bare.io->dir_close(bare.io->context, dir);
-    bpt_file_each(&world, copy_outside_folders, &bare);
-    CHECK_STATUS(BP_ERR_CORRUPT, bp_open(bare.path, &bare.options, &store, &error), &error);
-    CHECK_SAYS(&error, "log");
-    CHECK_STATUS(BP_ERR_CORRUPT, bp_open_reader(bare.path, &bare.options, &store, &error), &error);
-    CHECK_SAYS(&error, "log");
-    CHECK_STATUS(BP_ERR_CORRUPT, verify_status(&bare, &error), &error);
-    bpt_world_end(&bare);
-    bpt_world_end(&world);
-}
-
 static void drop_index_file(void *argument, const char *name, const uint8_t *data, size_t size)
 {
     (void)data;
@@ -707,7 +678,6 @@ int main(void)
         cmocka_unit_test(damage_in_what_a_frontier_covers_is_damage_after_a_power_cut),
         cmocka_unit_test(an_idle_keeper_marks_what_was_synced),
         cmocka_unit_test(a_missing_segment_is_damage_whichever_it_is),
-        cmocka_unit_test(a_missing_log_folder_is_damage_to_all),
         cmocka_unit_test(any_flip_in_a_sealed_segment_is_damage),
         cmocka_unit_test(an_unlisted_segment_without_frames_is_removed),
         cmocka_unit_test(an_unlisted_segment_with_a_frame_is_damage),

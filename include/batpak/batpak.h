@@ -20,6 +20,7 @@
  *   bind.h     gates inside the commit                policy.h   ready-made gates, policy files
  *   keys.h     encrypting for a subject, forgetting one
  *   snapshot.h copies of a store, and stores out of them
+ *   erase.h    payloads taken out of the log
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -42,6 +43,7 @@
 #include <batpak/cursor.h>
 #include <batpak/cache.h>
 #include <batpak/bind.h>
+#include <batpak/erase.h>
 #include <batpak/event.h>
 #include <batpak/gate.h>
 #include <batpak/guard.h>

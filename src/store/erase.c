@@ -1,0 +1,359 @@
+/*
+ * erase.c: payloads become stubs.
+ *
+ * Holds: the events that are meant are those below one sequence, found before the record is written; an event is meant or
+ * not by what stays of it (id, names, times), or by the subject that goes with the payload, so that a second look at the
+ * rest after a crash means the same ones.
+ */
+#include <batpak/erase.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "store/erase_files.h"
+#include "store/erasure.h"
+#include "store/read.h"
+#include "store/rewrite.h"
+
+enum { REGION_TEXT = 16384 };
+
+typedef struct erasing {
+    bp_store *store;
+    bp_erase_options options;
+    bp_erase_report *report;
+    bp_id *ids;      /* sorted */
+    uint64_t until;  /* events below this sequence are meant */
+    uint64_t found;  /* meant, and still with a payload */
+    uint64_t before; /* meant, and stubs */
+    uint32_t first;  /* ordinals of the segments that hold them */
+    uint32_t last;
+} erasing;
+
+void bp_erase_options_default(bp_erase_options *options, size_t size)
+{
+    bp_erase_options defaults = {.size = size};
+    if (options != NULL && size >= sizeof(size_t)) {
+        memset(options, 0, size);
+        memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+    }
+}
+
+/* ---- what is meant ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    return bp_id_compare(a, b);
+}
+
+static bool is_meant(const erasing *e, const bp_event *event)
+{
+    bp_text subject;
+    if (event->sequence >= e->until || event->dropped || bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))) {
+        return false;
+    }
+    if (e->ids != NULL) {
+        return bsearch(&event->id, e->ids, e->options.id_count, sizeof *e->ids, compare_ids) != NULL;
+    }
+    if (e->options.region != NULL) {
+        return bp_region_matches(e->options.region, event);
+    }
+    return bpi_event_subject(event, &subject) && bp_text_equal(subject, bp_text_of(e->options.subject));
+}
+
+static bp_status decide(void *argument, const bp_event *event, unsigned *fate_out, bp_error *error)
+{
+    const erasing *e = argument;
+    (void)error;
+    *fate_out = !event->payload_absent && is_meant(e, event) ? BPI_FATE_STUB : BPI_FATE_KEEP;
+    return BP_OK;
+}
+
+static void note(erasing *e, const bp_event *event)
+{
+    if (event->payload_absent) {
+        e->before++;
+        return;
+    }
+    uint32_t ordinal = bpi_lsn_ordinal(event->position);
+    e->first = e->found == 0 || ordinal < e->first ? ordinal : e->first;
+    e->last = ordinal > e->last ? ordinal : e->last;
+    e->found++;
+}
+
+/* Each id must lead to an event that can be erased. */
+static bp_status find_ids(erasing *e, bpi_view *view, bp_error *error)
+{
+    for (size_t i = 0; i < e->options.id_count; i++) {
+        bp_event event;
+        uint64_t sequence = 0;
+        char text[BP_ID_TEXT_SIZE];
+        bp_id_print(&e->ids[i], text);
+        bp_status status = bpi_view_find_id(view, &e->ids[i], &sequence, error);
+        if (status == BP_OK) {
+            status = bpi_view_event(view, sequence, &event, error);
+        }
+        if (status == BP_ERR_NOT_FOUND) {
+            bpi_error_set(error, BP_ERR_NOT_FOUND, "no event with id %s; nothing was erased", text);
+            bpi_error_hint(error, "leave it out, or look at it with batpak get");
+        } else if (status == BP_OK && bp_text_equal(event.entity, bp_text_of(BP_SYSTEM_ENTITY))) {
+            status = bpi_error_set(error, BP_ERR_KIND, "event %s is the library's own and cannot be erased", text);
+        }
+        if (status != BP_OK) {
+            return status;
+        }
+        note(e, &event);
+    }
+    return BP_OK;
+}
+
+/* What lies in the region; for a subject everything is looked at. */
+static bp_status find_in_region(erasing *e, bpi_view *view, bp_error *error)
+{
+    bp_region all = bp_region_all();
+    bp_query_options query;
+    bpi_scan *scan = NULL;
+    bp_event event;
+    uint64_t sequence = 0;
+    bp_query_options_init(&query);
+    bp_status status = bpi_scan_begin(view, e->options.region != NULL ? e->options.region : &all, &query, &scan, error);
+    while (status == BP_OK) {
+        status = bpi_scan_next(scan, &sequence, &event, error);
+        if (status == BP_OK && is_meant(e, &event)) {
+            note(e, &event);
+        }
+    }
+    bpi_scan_end(scan);
+    return status == BP_END ? BP_OK : status;
+}
+
+static bp_status find(erasing *e, bp_error *error)
+{
+    bpi_view *view = bpi_view_pin(e->store->index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    e->found = 0;
+    e->before = 0;
+    e->until = e->until == 0 ? bpi_view_end(view) : e->until;
+    bp_status status = e->ids != NULL ? find_ids(e, view, error) : find_in_region(e, view, error);
+    bpi_view_drop(view);
+    return status;
+}
+
+/* ---- the record ---- */
+
+static bool put_ids(const erasing *e, bpi_buffer *what)
+{
+    bool good = bpi_json_put_raw(what, ",\"ids\":[");
+    for (size_t i = 0; good && i < e->options.id_count; i++) {
+        char text[BP_ID_TEXT_SIZE];
+        bp_id_print(&e->ids[i], text);
+        good = (i == 0 || bpi_json_put_raw(what, ",")) && bpi_json_put_string(what, bp_text_of(text));
+    }
+    return good && bpi_json_put_raw(what, "]");
+}
+
+/* Names no subject, which is one of the things that go. */
+static bool put_what(const erasing *e, bpi_buffer *what)
+{
+    bool good = bpi_json_put_raw(what, "{") && bpi_json_put_field(what, "what", bp_text_of("payload"));
+    if (e->ids != NULL) {
+        good = good && put_ids(e, what);
+    } else if (e->options.region != NULL) {
+        char text[REGION_TEXT];
+        (void)bp_region_format(e->options.region, text, sizeof text);
+        good = good && bpi_json_put_field(what, "region", bp_text_of(text));
+    } else {
+        good = good && bpi_json_put_raw(what, ",\"subject\":true");
+    }
+    return good && bpi_json_put_number(what, "below", e->until) &&
+           bpi_json_put_number(what, "events", e->report->found);
+}
+
+static bp_status put_on_record(erasing *e, bp_error *error)
+{
+    bpi_buffer what;
+    bpi_buffer_init(&what, e->store->allocator);
+    bp_status status =
+        put_what(e, &what)
+            ? bpi_erasure_append(e->store, &what, e->options.reason, e->options.by, &e->report->sequence, error)
+            : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to put an erasure on record");
+    bpi_buffer_fini(&what);
+    return status;
+}
+
+/* ---- doing it ---- */
+
+static bp_status seal_if_needed(const erasing *e, bp_error *error)
+{
+    bpi_log *log = &e->store->log;
+    (void)pthread_mutex_lock(&log->lock);
+    bool open = e->last >= log->active->segment->ordinal;
+    for (size_t i = 0; i < log->finished_count; i++) {
+        open = open || e->last >= log->finished[i]->segment->ordinal;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    return open ? bp_seal(e->store, error) : BP_OK;
+}
+
+static bp_status rewrite(erasing *e, bp_error *error)
+{
+    bpi_rewritten done = {0};
+    bpi_rewriting how = {.decide = decide,
+                         .argument = e,
+                         .min_segments = 2,
+                         .first = e->first,
+                         .last = e->last,
+                         .progress = e->options.progress,
+                         .progress_argument = e->options.progress_context};
+    bp_status status = bpi_store_rewrite(e->store, &how, &done, error);
+    e->report->erased += done.stubbed;
+    e->report->segments += done.targets;
+    e->report->bytes += done.bytes_before > done.bytes_after ? done.bytes_before - done.bytes_after : 0;
+    return status;
+}
+
+static bp_status empty_caches(erasing *e, bp_error *error)
+{
+    bp_status status = BP_OK;
+    for (size_t i = 0; status == BP_OK && i < e->options.cache_count; i++) {
+        uint64_t unused = 0;
+        bp_error own = {0};
+        const bp_cache *cache = e->options.caches[i];
+        status = cache->delete_prefix(cache->context, "", 0, &unused, &own);
+        status = bpi_error_callback(&own, status, "the cache");
+        if (status != BP_OK && error != NULL) {
+            *error = own;
+            bpi_error_wrap(error, status, "the events are erased, but a cache may hold states made from them");
+        }
+        e->report->caches += status == BP_OK;
+    }
+    return status;
+}
+
+/* A compaction may have given segments other ordinals between the look and the rewriting: then everything is looked at. */
+static bp_status erase_found(erasing *e, bp_error *error)
+{
+    bp_status status = seal_if_needed(e, error);
+    if (status == BP_OK) {
+        status = put_on_record(e, error);
+    }
+    if (status == BP_OK) {
+        status = rewrite(e, error);
+    }
+    if (status == BP_OK) {
+        status = find(e, error);
+    }
+    if (status == BP_OK && e->found != 0) {
+        e->first = 0;
+        e->last = UINT32_MAX;
+        status = rewrite(e, error);
+    }
+    return status;
+}
+
+static bp_status erase(erasing *e, bp_error *error)
+{
+    bp_status status = find(e, error);
+    e->report->found = e->found;
+    e->report->before = e->before;
+    if (status != BP_OK || e->options.plan_only) {
+        return status;
+    }
+    if (e->found != 0) {
+        status = erase_found(e, error);
+    }
+    /* Also when asked again: this is what a crash may have left. */
+    if (status == BP_OK && e->report->found + e->report->before != 0) {
+        status = bpi_erase_files(&e->store->log, &e->report->torn, &e->report->caches, error);
+    }
+    return status == BP_OK ? empty_caches(e, error) : status;
+}
+
+/* ---- arguments ---- */
+
+static bp_status check_options(const bp_erase_options *options, bp_error *error)
+{
+    bool by_id = options->id_count != 0;
+    if ((int)by_id + (int)(options->region != NULL) + (int)(options->subject != NULL) != 1) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "an erasure is of ids, of a region or of a subject: one of them");
+    }
+    if ((by_id && options->ids == NULL) || (options->cache_count != 0 && options->caches == NULL)) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_erase_options: %s is NULL", by_id ? "ids" : "caches");
+    }
+    if (options->id_count > BP_ERASE_IDS_MAX) {
+        bpi_error_set(error, BP_ERR_TOO_LARGE, "%zu ids are over the limit of %u", options->id_count, BP_ERASE_IDS_MAX);
+        bpi_error_hint(error, "erase them in parts, or by a region");
+        return BP_ERR_TOO_LARGE;
+    }
+    if (options->subject != NULL) {
+        bp_status status = bpi_name_check(bp_text_of(options->subject), "subject", BP_SUBJECT_MAX, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    return options->plan_only ? BP_OK : bpi_erasure_check(options->reason, options->by, error);
+}
+
+static bp_status take_ids(erasing *e, bp_error *error)
+{
+    size_t count = e->options.id_count;
+    if (count == 0) {
+        return BP_OK;
+    }
+    e->ids = bpi_allocate_array(e->store->allocator, count, sizeof *e->ids);
+    if (e->ids == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the ids");
+    }
+    memcpy(e->ids, e->options.ids, count * sizeof *e->ids);
+    qsort(e->ids, count, sizeof *e->ids, compare_ids);
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++) {
+        if (!bp_id_equal(&e->ids[i], &e->ids[kept - 1])) {
+            e->ids[kept++] = e->ids[i];
+        }
+    }
+    e->options.id_count = kept;
+    return BP_OK;
+}
+
+bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_report *report_out, bp_error *error)
+{
+    bp_erase_report report = {.sequence = BP_NONE};
+    erasing e = {.store = store, .report = &report};
+    bp_region region;
+    size_t given = 0;
+    bp_status status = bpi_store_check_writer(store, error);
+    if (status == BP_OK) {
+        bp_erase_options_init(&e.options);
+        status = bpi_options_take(options, sizeof e.options, &e.options, sizeof e.options, "bp_erase_options", error);
+    }
+    if (status == BP_OK) {
+        status = check_options(&e.options, error);
+    }
+    if (status == BP_OK && e.options.region != NULL) {
+        status = bpi_region_take(e.options.region, &region, error);
+        bp_region_set_system(&region, false);
+        e.options.region = &region;
+    }
+    given = e.options.id_count;
+    if (status == BP_OK) {
+        status = take_ids(&e, error);
+    }
+    if (status == BP_OK) {
+        status = erase(&e, error);
+        bpi_store_flow(store, "erase", report.erased);
+    }
+    if (e.ids != NULL) {
+        bpi_release(store->allocator, e.ids, given * sizeof *e.ids);
+    }
+    if (report_out != NULL) {
+        *report_out = report;
+    }
+    return status;
+}

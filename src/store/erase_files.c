@@ -1,0 +1,84 @@
+/*
+ * erase_files.c: removing files. Names are gathered first: a directory is not changed while it is listed.
+ */
+#include "store/erase_files.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { NAME_MAX_SIZE = 256, DEPTH_MAX = 2 };
+
+typedef struct names {
+    bpi_buffer text; /* names, each with its NUL, a byte in front: 1 a directory */
+    const char *end; /* only those that end so; NULL: all */
+    bool failed;
+} names;
+
+static int gather(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    names *found = argument;
+    size_t length = strlen(name);
+    size_t tail = found->end == NULL ? 0 : strlen(found->end);
+    char kind = is_directory ? 1 : 0;
+    (void)size;
+    if (length < NAME_MAX_SIZE && length > tail &&
+        (found->end == NULL || (!is_directory && strcmp(name + length - tail, found->end) == 0))) {
+        found->failed = !bpi_buffer_append(&found->text, &kind, 1) ||
+                        !bpi_buffer_append(&found->text, name, length + 1) || found->failed;
+    }
+    return 0;
+}
+
+/* Removes the files of a directory whose names end so, and those of the directories in it. 0 or an errno. */
+static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, unsigned depth, uint64_t *count)
+{
+    const bp_io *io = home->io;
+    names found = {.end = end};
+    bool changed = false;
+    bpi_buffer_init(&found.text, home->allocator);
+    int code = io->dir_list(io->context, dir, gather, &found);
+    code = code == 0 && found.failed ? ENOMEM : code;
+    for (size_t at = 0; code == 0 && at < found.text.size;) {
+        const char *name = (const char *)found.text.data + at + 1;
+        if (found.text.data[at] == 0) {
+            code = io->dir_remove(io->context, dir, name);
+            *count += code == 0;
+            changed = true;
+            code = code == ENOENT ? 0 : code;
+        } else if (depth < DEPTH_MAX) {
+            bp_dir *below = NULL;
+            code = io->dir_open_at(io->context, dir, name, false, &below);
+            if (code == 0) {
+                code = remove_files(home, below, NULL, depth + 1, count);
+                io->dir_close(io->context, below);
+            }
+        }
+        at += strlen(name) + 2;
+    }
+    if (code == 0 && changed) {
+        code = io->dir_sync(io->context, dir);
+    }
+    bpi_buffer_fini(&found.text);
+    return code;
+}
+
+bp_status bpi_erase_files(bpi_log *log, uint64_t *torn, uint64_t *caches, bp_error *error)
+{
+    const bpi_home *home = &log->home;
+    bp_dir *cache = NULL;
+    int code = remove_files(home, home->log, ".torn", DEPTH_MAX, torn);
+    if (code != 0) {
+        return bpi_error_system(error, code, "the events are erased, but a .torn file may still hold their bytes");
+    }
+    code = home->io->dir_open_at(home->io->context, home->root, "cache", false, &cache);
+    if (code == 0) {
+        code = remove_files(home, cache, NULL, 0, caches);
+        home->io->dir_close(home->io->context, cache);
+    }
+    return code == 0 || code == ENOENT
+               ? BP_OK
+               : bpi_error_system(error, code, "the events are erased, but cache/ may hold states made from them");
+}

@@ -29,5 +29,6 @@ extern const struct verb verb_policy;
 extern const struct verb verb_why;
 extern const struct verb verb_snapshot;
 extern const struct verb verb_restore;
+extern const struct verb verb_erase;
 
 #endif

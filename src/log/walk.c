@@ -266,6 +266,22 @@ static bool skip_retired(bpi_log_walk *walk)
     return walk->index < walk->catalog->count;
 }
 
+/* The segment at hand was rewritten meanwhile: the old file, which is still open, is read to its end. */
+static bool is_replaced(const bpi_log_walk *walk, const bpi_segment_entry *entry)
+{
+    return walk->scanner.salt != entry->salt;
+}
+
+static bp_status end_replaced(bpi_log_walk *walk, const bpi_segment_entry *entry, bp_error *error)
+{
+    if (walk->chain.next_sequence != entry->first_sequence + entry->count || walk->chain.last_hlc != entry->last_hlc) {
+        return segment_fault(entry, walk->scanner.offset, "the segment before its rewriting does not end as listed",
+                             error);
+    }
+    walk->chain.link = entry->link;
+    return next_segment(walk) ? BP_OK : BP_END;
+}
+
 /* One frame, or the step into the next segment. BP_END: p is reached. */
 static bp_status step(bpi_log_walk *walk, bp_error *error)
 {
@@ -275,6 +291,9 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
     if (status == BP_OK) {
         bool finished = frame.type == BP_FRAME_PAD;
         note_tail(walk, finished);
+        if (finished && is_replaced(walk, entry)) {
+            return end_replaced(walk, entry, error);
+        }
         if (finished && entry->state == BPI_SEGMENT_SEALED && walk->scanner.offset != entry->length) {
             return segment_fault(entry, walk->scanner.offset, "frames behind the end of a segment", error);
         }
@@ -290,6 +309,9 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
     note_tail(walk, false);
     if (entry->state == BPI_SEGMENT_OPEN) {
         return BP_END;
+    }
+    if (is_replaced(walk, entry)) {
+        return end_replaced(walk, entry, error);
     }
     status = end_sealed(walk, entry, error);
     if (status == BP_OK && !next_segment(walk)) {
@@ -372,7 +394,7 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
         /* Going on later: the file may have grown, and what was read ahead may have been zeros then. */
         const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
         walk->scanner.window.size = 0;
-        if (entry->state == BPI_SEGMENT_OPEN) {
+        if (entry->state == BPI_SEGMENT_OPEN || is_replaced(walk, entry)) {
             int code = walk->home->io->file_size(walk->home->io->context, walk->file, &walk->scanner.limit);
             if (code != 0) {
                 return bpi_error_system(error, code, "cannot read the size of %s", walk->scanner.name);

@@ -1,0 +1,179 @@
+/*
+ * verb_erase.c: takes payloads out of the log, for good.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "progress.h"
+#include "session.h"
+#include "verbs.h"
+
+static struct {
+    struct option_list ids;
+    const char *region;
+    const char *subject;
+    const char *reason;
+    const char *by;
+    bool dry_run;
+    bool json;
+} given;
+
+static const struct option options[] = {
+    {"id", 0, OPTION_LIST, &given.ids, "ID", "this event, also by sequence; may be repeated", NULL},
+    {"region", 0, OPTION_TEXT, &given.region, "REGION", "what lies in it now, such as 'entity=person:7:*'", NULL},
+    {"subject", 0, OPTION_TEXT, &given.subject, "NAME",
+     "what is encrypted for this subject, its key and its\nname included", NULL},
+    {"reason", 0, OPTION_TEXT, &given.reason, "TEXT", "why, for the record that stays; name nobody in it", NULL},
+    {"by", 0, OPTION_TEXT, &given.by, "WHO", "who decided it", NULL},
+    {"dry-run", 'n', OPTION_FLAG, &given.dry_run, NULL, "count, and do nothing", NULL},
+    {"json", 0, OPTION_FLAG, &given.json, NULL, "JSON instead of words", NULL},
+    {.name = NULL},
+};
+
+static bool show_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)what;
+    progress_show(context, done, total);
+    return true;
+}
+
+static void print_report(const bp_erase_report *report, const bp_key_report *key)
+{
+    struct text *text = out();
+
+    if (given.json) {
+        text_add_char(text, '{');
+        put_u64(text, "found", report->found);
+        put_u64(text, "before", report->before);
+        put_u64(text, "erased", report->erased);
+        put_u64(text, "segments", report->segments);
+        put_u64(text, "bytes", report->bytes);
+        put_u64(text, "torn", report->torn);
+        put_u64(text, "caches", report->caches);
+        put_bool(text, "key_destroyed", key->destroyed);
+        if (report->sequence != BP_NONE) {
+            put_u64(text, "record", report->sequence);
+        }
+        text_add_string(text, "}\n");
+        return;
+    }
+    text_add_format(text, "%s %llu events, %llu were erased before\n", given.dry_run ? "would erase" : "erased",
+                    (unsigned long long)(given.dry_run ? report->found : report->erased),
+                    (unsigned long long)report->before);
+    if (given.dry_run) {
+        return;
+    }
+    text_add_format(text, "%llu segments rewritten, %llu .torn files and %llu cached files removed%s\n",
+                    (unsigned long long)report->segments, (unsigned long long)report->torn,
+                    (unsigned long long)report->caches, key->destroyed ? ", the subject's key destroyed" : "");
+    if (report->sequence != BP_NONE) {
+        text_add_format(text, "on record as event %llu\n", (unsigned long long)report->sequence);
+        say("snapshots, backups, hard links to old segments, and caches and read models elsewhere may still hold the "
+            "bytes");
+    }
+}
+
+/* The subject's key goes first: from then on what a crash may leave behind is unreadable. */
+static int destroy_key(bp_store *store, bp_key_report *report)
+{
+    bp_key_options why;
+    bp_error error = {0};
+
+    bp_key_options_init(&why);
+    why.reason = given.reason;
+    why.by = given.by;
+    return bp_key_destroy(store, given.subject, &why, report, &error) == BP_OK ? 0 : fail(&error);
+}
+
+static int erase(bp_store *store, bp_erase_options *erase_options)
+{
+    struct progress progress;
+    bp_erase_report report;
+    bp_key_report key = {0};
+    bp_error error = {0};
+    bp_status status;
+
+    if (given.subject != NULL && !given.dry_run && destroy_key(store, &key) != 0) {
+        return 4;
+    }
+    progress_begin(&progress, "rewritten", "bytes");
+    erase_options->progress = show_progress;
+    erase_options->progress_context = &progress;
+    status = bp_erase(store, erase_options, &report, &error);
+    progress_end(&progress);
+    if (status != BP_OK) {
+        return fail(&error);
+    }
+    print_report(&report, &key);
+    return 0;
+}
+
+static int find_and_erase(bp_store *store)
+{
+    bp_erase_options what;
+    bp_region region;
+    bp_region_text *owner = NULL;
+    bp_error error = {0};
+    bp_id *ids = memory_resize(NULL, (given.ids.count + 1) * sizeof *ids);
+    int code = 0;
+
+    bp_erase_options_init(&what);
+    what.ids = ids;
+    what.id_count = given.ids.count;
+    what.subject = given.subject;
+    what.reason = given.reason;
+    what.by = given.by;
+    what.plan_only = given.dry_run;
+    for (size_t i = 0; i < given.ids.count && code == 0; i++) {
+        code = id_find(store, given.ids.items[i], &ids[i]);
+    }
+    if (code == 0 && given.region != NULL) {
+        what.region = &region;
+        code = bp_region_parse(store, given.region, &region, &owner, &error) == BP_OK ? 0 : fail(&error);
+    }
+    if (code == 0) {
+        code = erase(store, &what);
+    }
+    bp_region_text_free(owner);
+    free(ids);
+    return code;
+}
+
+static int run(size_t count, char **arguments)
+{
+    bp_store *store = NULL;
+    int code;
+
+    (void)count;
+    if ((given.ids.count > 0) + (given.region != NULL) + (given.subject != NULL) != 1) {
+        return fail_usage("wants one of --id, --region and --subject");
+    }
+    if (!given.dry_run && (given.reason == NULL || given.by == NULL)) {
+        return fail_usage("wants --reason and --by: they stay in the log as a proof");
+    }
+    code = open_writer(arguments[0], BP_DURABILITY_DEFAULT, 0, &store);
+    if (code != 0) {
+        return code;
+    }
+    code = find_and_erase(store);
+    free(given.ids.items);
+    return close_store(store, code);
+}
+
+const struct verb verb_erase = {
+    .name = "erase",
+    .summary = "take payloads out of the log, for good",
+    .arguments = "DIR (--id ID... | --region REGION | --subject NAME) --reason TEXT --by WHO",
+    .about = "The payloads are gone from every file of the store; stubs stay, so that everything still verifies.\n"
+             "Entity, scope, kind, times and causes stay. Stopped in the middle, the same command goes on.",
+    .examples =
+        "batpak erase ./s --id 0192f0c1-2345-7abc-8def-0123456789ab --reason 'request 12' --by 'privacy office'\n"
+        "batpak erase ./s --region 'entity=person:7:*' --dry-run\n"
+        "batpak erase ./s --subject customer-4711 --reason 'request 13' --by 'privacy office'",
+    .exits = "0  erased, or erased before\n1  no such store or event\n2  the command line is wrong\n"
+             "3  the store is damaged\n4  the system refused, or another process writes the store",
+    .groups = {options},
+    .least = 1,
+    .most = 1,
+    .run = run,
+};

@@ -1,0 +1,51 @@
+#!/bin/bash
+# batpak erase: by id, region and subject; grep finds nothing; stubs are shown as such; what is refused.
+. "$(dirname "$0")/lib.bash"
+
+secret="the text that must be gone for ever"
+run 0 init ./s
+run 0 append ./s -e person:7 -s eu --raw -p "$secret"
+run 0 append ./s -e person:8 -s eu --raw -p "stays"
+run 0 append ./s -e person:7:notes -s eu --raw -p "$secret, again"
+grep -rq "$secret" ./s || fail "the secret is not there to begin with"
+
+run 2 erase ./s --id 0
+says "wants --reason and --by"
+run 2 erase ./s --reason x --by y
+says "wants one of --id, --region and --subject"
+run 1 erase ./s --id 00000000-0000-7000-8000-000000000001 --reason x --by y
+says "nothing was erased"
+
+run 0 erase ./s --region 'entity=person:7:*' --dry-run
+grep -q "would erase 2 events" out || fail "it says $(cat out)"
+grep -rq "$secret" ./s || fail "a dry run erased"
+run 0 erase ./s --region 'entity=person:7:*' --reason 'request 12' --by 'privacy office' --json
+is 'o[0]["found"], o[0]["erased"], o[0]["record"]' '(2, 2, 3)'
+! grep -rq "$secret" ./s || fail "the secret is still in $(grep -rl "$secret" ./s)"
+run 0 verify ./s
+run 0 query ./s
+grep -q "(erased)" out || fail "stubs are not shown as such: $(cat out)"
+grep -q "stays" out || fail "what was to stay is gone"
+run 0 erase ./s --region 'entity=person:7:*' --reason 'request 12' --by 'privacy office'
+grep -q "erased 0 events, 2 were erased before" out || fail "it says $(cat out)"
+run 0 erase ./s --id 1 --reason 'request 13' --by 'privacy office'
+grep -q "on record as event 4" out || fail "it says $(cat out)"
+
+# A rebuilt store has the stubs.
+"$BATPAK" export ./s --all >all.jsonl
+run 0 init ./c
+run 0 import ./c --exact all.jsonl
+run 0 verify ./c
+
+if "$BATPAK" append ./s -e order:1 -s eu --raw -p "$secret" --subject customer-4711 >out 2>err; then
+    ! grep -rq "$secret" ./s || fail "an encrypted payload lies there in clear"
+    "$BATPAK" query ./s >out
+    grep -q "$secret" out || fail "the encrypted payload is not shown: $(cat out)"
+    run 0 erase ./s --subject customer-4711 --reason 'request 14' --by 'privacy office'
+    grep -q "the subject's key destroyed" out || fail "it says $(cat out)"
+    ! grep -rq customer-4711 ./s || fail "the subject's name is in $(grep -rl customer-4711 ./s)"
+    run 0 verify ./s
+else
+    grep -q "built without libsodium" err || fail "it says $(cat err)"
+fi
+echo "erased"

@@ -50,6 +50,7 @@ static void print_report(const bp_erase_report *report, const bp_key_report *key
         put_u64(text, "bytes", report->bytes);
         put_u64(text, "torn", report->torn);
         put_u64(text, "caches", report->caches);
+        put_u64(text, "linked", report->linked);
         put_bool(text, "key_destroyed", key->destroyed);
         if (report->sequence != BP_NONE) {
             put_u64(text, "record", report->sequence);
@@ -68,6 +69,10 @@ static void print_report(const bp_erase_report *report, const bp_key_report *key
                     (unsigned long long)report->caches, key->destroyed ? ", the subject's key destroyed" : "");
     if (report->sequence != BP_NONE) {
         text_add_format(text, "on record as event %llu\n", (unsigned long long)report->sequence);
+        if (report->linked > 0) {
+            say("%llu old segments have other names (hard links, as snapshots make them), which keep the bytes",
+                (unsigned long long)report->linked);
+        }
         say("snapshots, backups, hard links to old segments, and caches and read models elsewhere may still hold the "
             "bytes");
     }

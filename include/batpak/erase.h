@@ -55,6 +55,7 @@ typedef struct bp_erase_report {
     uint64_t bytes;    /* that the log is shorter; a stub is no shorter than a small payload */
     uint64_t torn;     /* .torn files removed: what recovery had cut may hold the same bytes */
     uint64_t caches;   /* files of cache/ removed, and caches of the options emptied */
+    uint64_t linked;   /* old segments with other names (hard links, as snapshots make them), which keep the bytes */
     uint64_t sequence; /* of the erasure record; BP_NONE: nothing was to be erased */
 } bp_erase_report;
 

@@ -26,12 +26,14 @@ typedef struct erasing {
     bp_store *store;
     bp_erase_options options;
     bp_erase_report *report;
-    bp_id *ids;      /* sorted */
-    uint64_t until;  /* events below this sequence are meant */
-    uint64_t found;  /* meant, and still with a payload */
-    uint64_t before; /* meant, and stubs */
-    uint32_t first;  /* ordinals of the segments that hold them */
+    bp_id *ids;          /* sorted */
+    uint64_t until;      /* events below this sequence are meant */
+    uint64_t found;      /* meant, and still with a payload */
+    uint64_t before;     /* meant, and stubs */
+    bpi_buffer ordinals; /* of the segments that hold them; some twice */
+    uint32_t first;      /* ordinals of the segments that hold them */
     uint32_t last;
+    uint32_t newest; /* noted last */
 } erasing;
 
 void bp_erase_options_default(bp_erase_options *options, size_t size)
@@ -73,16 +75,22 @@ static bp_status decide(void *argument, const bp_event *event, unsigned *fate_ou
     return BP_OK;
 }
 
-static void note(erasing *e, const bp_event *event)
+static bp_status note(erasing *e, const bp_event *event, bp_error *error)
 {
     if (event->payload_absent) {
         e->before++;
-        return;
+        return BP_OK;
     }
     uint32_t ordinal = bpi_lsn_ordinal(event->position);
+    bool new = e->found == 0 || ordinal != e->newest;
+    if (new && !bpi_buffer_append(&e->ordinals, &ordinal, sizeof ordinal)) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to erase; nothing was done");
+    }
+    e->newest = ordinal;
     e->first = e->found == 0 || ordinal < e->first ? ordinal : e->first;
     e->last = ordinal > e->last ? ordinal : e->last;
     e->found++;
+    return BP_OK;
 }
 
 /* Each id must lead to an event that can be erased. */
@@ -103,10 +111,12 @@ static bp_status find_ids(erasing *e, bpi_view *view, bp_error *error)
         } else if (status == BP_OK && bp_text_equal(event.entity, bp_text_of(BP_SYSTEM_ENTITY))) {
             status = bpi_error_set(error, BP_ERR_KIND, "event %s is the library's own and cannot be erased", text);
         }
+        if (status == BP_OK) {
+            status = note(e, &event, error);
+        }
         if (status != BP_OK) {
             return status;
         }
-        note(e, &event);
     }
     return BP_OK;
 }
@@ -124,7 +134,7 @@ static bp_status find_in_region(erasing *e, bpi_view *view, bp_error *error)
     while (status == BP_OK) {
         status = bpi_scan_next(scan, &sequence, &event, error);
         if (status == BP_OK && is_meant(e, &event)) {
-            note(e, &event);
+            status = note(e, &event, error);
         }
     }
     bpi_scan_end(scan);
@@ -139,6 +149,7 @@ static bp_status find(erasing *e, bp_error *error)
     }
     e->found = 0;
     e->before = 0;
+    e->ordinals.size = 0;
     e->until = e->until == 0 ? bpi_view_end(view) : e->until;
     bp_status status = e->ids != NULL ? find_ids(e, view, error) : find_in_region(e, view, error);
     bpi_view_drop(view);
@@ -244,6 +255,10 @@ static bp_status erase_found(erasing *e, bp_error *error)
         status = put_on_record(e, error);
     }
     if (status == BP_OK) {
+        status = bpi_erase_count_links(&e->store->log, (const uint32_t *)(const void *)e->ordinals.data,
+                                       e->ordinals.size / sizeof(uint32_t), &e->report->linked, error);
+    }
+    if (status == BP_OK) {
         status = rewrite(e, error);
     }
     if (status == BP_OK) {
@@ -342,6 +357,9 @@ bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_re
         e.options.region = &region;
     }
     given = e.options.id_count;
+    if (store != NULL) {
+        bpi_buffer_init(&e.ordinals, store->allocator);
+    }
     if (status == BP_OK) {
         status = take_ids(&e, error);
     }
@@ -349,6 +367,7 @@ bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_re
         status = erase(&e, error);
         bpi_store_flow(store, "erase", report.erased);
     }
+    bpi_buffer_fini(&e.ordinals);
     if (e.ids != NULL) {
         bpi_release(store->allocator, e.ids, given * sizeof *e.ids);
     }

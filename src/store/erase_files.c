@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "log/rewrite.h"
 
 enum { NAME_MAX_SIZE = 256, DEPTH_MAX = 2 };
 
@@ -63,6 +64,40 @@ static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, unsi
     }
     bpi_buffer_fini(&found.text);
     return code;
+}
+
+static bool has_links(const bpi_home *home, const bpi_segment_entry *entry)
+{
+    const bp_io *io = home->io;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_file *file = NULL;
+    uint64_t names = 0;
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    if (io->file_links == NULL || io->file_open(io->context, home->log, name, BP_OPEN_READ, &file) != 0) {
+        return false;
+    }
+    bool many = io->file_links(io->context, file, &names) == 0 && names > 1;
+    io->file_close(io->context, file);
+    return many;
+}
+
+bp_status bpi_erase_count_links(bpi_log *log, const uint32_t *ordinals, size_t count, uint64_t *linked_out,
+                                bp_error *error)
+{
+    bpi_segment_entry *entries = NULL;
+    size_t entry_count = 0;
+    bp_status status = bpi_log_sealed(log, &entries, &entry_count, error);
+    for (size_t i = 0; status == BP_OK && i < entry_count; i++) {
+        bool meant = false;
+        for (size_t n = 0; n < count && !meant; n++) {
+            meant = ordinals[n] == entries[i].ordinal;
+        }
+        *linked_out += meant && has_links(&log->home, &entries[i]);
+    }
+    if (status == BP_OK) {
+        bpi_release(log->home.allocator, entries, (entry_count + 1) * sizeof *entries);
+    }
+    return status;
 }
 
 bp_status bpi_erase_files(bpi_log *log, uint64_t *torn, uint64_t *caches, bp_error *error)

@@ -48,4 +48,13 @@ if "$BATPAK" append ./s -e order:1 -s eu --raw -p "$secret" --subject customer-4
 else
     grep -q "built without libsodium" err || fail "it says $(cat err)"
 fi
+# What has another name is named.
+run 0 init ./h
+run 0 append ./h -e person:7 -s eu --raw -p "$secret"
+run 0 seal ./h
+ln ./h/log/0000000000-1.seg kept.seg
+run 0 erase ./h --id 0 --reason 'request 15' --by 'privacy office'
+says "1 old segments have other names"
+! grep -rq "$secret" ./h || fail "the secret is still there"
+grep -q "$secret" kept.seg || fail "the hard link lost it"
 echo "erased"

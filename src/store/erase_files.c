@@ -71,12 +71,12 @@ static bool has_links(const bpi_home *home, const bpi_segment_entry *entry)
     const bp_io *io = home->io;
     char name[BP_SEGMENT_NAME_SIZE];
     bp_file *file = NULL;
-    uint64_t names = 0;
+    uint64_t links = 0;
     bp_segment_name(entry->ordinal, entry->generation, name);
     if (io->file_links == NULL || io->file_open(io->context, home->log, name, BP_OPEN_READ, &file) != 0) {
         return false;
     }
-    bool many = io->file_links(io->context, file, &names) == 0 && names > 1;
+    bool many = io->file_links(io->context, file, &links) == 0 && links > 1;
     io->file_close(io->context, file);
     return many;
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/optional.h"
 #include "log/rewrite.h"
 
 enum { NAME_MAX_SIZE = 256, DEPTH_MAX = 2 };
@@ -73,10 +74,10 @@ static bool has_links(const bpi_home *home, const bpi_segment_entry *entry)
     bp_file *file = NULL;
     uint64_t links = 0;
     bp_segment_name(entry->ordinal, entry->generation, name);
-    if (io->file_links == NULL || io->file_open(io->context, home->log, name, BP_OPEN_READ, &file) != 0) {
+    if (io->file_open(io->context, home->log, name, BP_OPEN_READ, &file) != 0) {
         return false;
     }
-    bool many = io->file_links(io->context, file, &links) == 0 && links > 1;
+    bool many = bpi_io_links(io, file, &links) == 0 && links > 1;
     io->file_close(io->context, file);
     return many;
 }

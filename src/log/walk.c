@@ -275,8 +275,8 @@ static bool is_replaced(const bpi_log_walk *walk, const bpi_segment_entry *entry
 static bp_status end_replaced(bpi_log_walk *walk, const bpi_segment_entry *entry, bp_error *error)
 {
     if (walk->chain.next_sequence != entry->first_sequence + entry->count || walk->chain.last_hlc != entry->last_hlc) {
-        return segment_fault(entry, walk->scanner.offset, "the segment before its rewriting does not end as listed",
-                             error);
+        return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
+                             (unsigned)entry->ordinal);
     }
     walk->chain.link = entry->link;
     return next_segment(walk) ? BP_OK : BP_END;
@@ -437,6 +437,13 @@ uint64_t bpi_log_walk_position(const bpi_log_walk *walk)
     return 0;
 }
 
+/* Rewritten under the walk, by itself: the file at hand, which is still open, leads to the same end (end_replaced). */
+static bool can_end(const bpi_log_walk *walk, const bpi_segment_entry *entry)
+{
+    return entry->state == BPI_SEGMENT_SEALED && walk->index < walk->tail_count &&
+           walk->tails[walk->index].first_sequence == entry->first_sequence;
+}
+
 bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error *error)
 {
     uint32_t ordinal = bpi_lsn_ordinal(bpi_log_walk_position(walk));
@@ -446,7 +453,7 @@ bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error
     }
     for (size_t i = 0; i < catalog->count; i++) {
         if (catalog->entries[i].ordinal != ordinal || catalog->entries[i].state == BPI_SEGMENT_RETIRED ||
-            (walk->open && catalog->entries[i].salt != walk->scanner.salt)) { /* rewritten: another file */
+            (walk->open && catalog->entries[i].salt != walk->scanner.salt && !can_end(walk, &catalog->entries[i]))) {
             continue;
         }
         if (walk->index < walk->tail_count) {

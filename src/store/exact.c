@@ -14,7 +14,7 @@
 static bp_status refuse(const bp_event *event, size_t index, bp_status status, const char *what, bp_error *error)
 {
     bpi_error_set(error, status, "event %llu cannot be taken over: %s", (unsigned long long)event->sequence, what);
-    bpi_error_entity(error, event->entity);
+    bpi_error_entity(error, event->entity.data != NULL ? event->entity : (bp_text){"", 0});
     if (error != NULL) {
         error->has_sequence = true;
         error->sequence = event->sequence;

@@ -157,6 +157,46 @@ static bp_status act_asked(bpt_exhaust *x)
     return bpt_exhaust_acked(x, status, 1);
 }
 
+static bp_verdict deny(const void *state, const void *context, bp_denial *denial)
+{
+    const bp_event *event = bp_commit_event(context);
+    (void)state;
+    (void)bp_denial_say(denial, "NO", "never \"%.*s\"\n", (int)event->entity.size, event->entity.data);
+    bp_denial_add(denial, "clock", "%llu", (unsigned long long)event->clock);
+    bp_denial_add(denial, "why", "%s", "it is a test");
+    return BP_VERDICT_DENY;
+}
+
+static void prepare_denying(bpt_exhaust *x)
+{
+    bp_gate gate = {"never", "", deny, NULL, NULL};
+    bp_bind_options options;
+    bp_binding *binding = NULL;
+    bp_bind_options_init(&options);
+    options.record_denials = true;
+    bp_region region = bp_region_by_scope("eu");
+    prepare_set(x);
+    CHECK_OK(bp_gate_set_push(x->thing[0], &gate, &x->error), &x->error);
+    CHECK_OK(bp_gate_bind(x->store, &region, x->thing[0], &options, &binding, &x->error), &x->error);
+}
+
+/* The refusal is the answer, whether its record can be written or not; then it is counted. */
+static bp_status act_denied(bpt_exhaust *x)
+{
+    uint64_t before = bp_store_frontiers(x->store).published;
+    bp_status status = bp_append(x->store, bp_at("order:7", "eu"), 0xf001, bp_raw("z", 1), NULL, NULL, &x->error);
+    (void)bpt_exhaust_acked(x, BP_OK, bp_store_frontiers(x->store).published - before);
+    CHECK(status != BP_OK, "the gate did not judge");
+    if (status != BP_ERR_DENIED) {
+        return status;
+    }
+    bp_denial_counts counts = bp_gate_denial_counts(x->store);
+    CHECK(counts.denied == 1 && counts.recorded + counts.unrecorded == 1, "%llu denied, %llu on record, %llu not",
+          (unsigned long long)counts.denied, (unsigned long long)counts.recorded,
+          (unsigned long long)counts.unrecorded);
+    return BP_OK;
+}
+
 /* ---- policies ---- */
 
 static const char policy_text[] = "record gates\n"
@@ -374,6 +414,8 @@ static const bpt_exhaust_row rows[] = {
     {"bp_commit_find", DURABLE, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
     {"bp_commit_head", 0, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
     {"bp_commit_query", 0, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
+    {"bp_append", 0, 1, 0, prepare_denying, act_denied, finish_set},
+    {"bp_append", DURABLE, 1, 0, prepare_denying, act_denied, finish_set},
     {"bp_policy_parse", DURABLE, 1, 0, NULL, act_policy_parse, finish_policy},
     {"bp_policy_bind", 0, 0, 0, prepare_policy, act_policy_bind, finish_policy},
     {"bp_policy_append", DURABLE, 3, CANNOT_JUDGE, prepare_policy, act_policy_append, finish_policy},

@@ -258,6 +258,52 @@ static void a_name_that_is_given_twice_is_refused(void **state)
     bpt_world_end(&to);
 }
 
+/* Whatever an event says of itself that no event can: refused with its place, and nothing is written. */
+static void what_no_event_can_be_is_refused(void **state)
+{
+    static const uint8_t one[1] = {0};
+    static const char long_name[BP_NAME_MAX + 1] = "a name";
+    bpt_world from;
+    bpt_world to;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_memory(&from);
+    bpt_world_memory(&to);
+    bp_store *source = bpt_open(&from);
+    bpt_put(source, "order:1", "text");
+    exported all = export_all(source);
+    bp_store *store = bpt_open(&to);
+    for (unsigned what = 0; what < 13; what++) {
+        bp_event event = *all.events[0];
+        const bp_event good = event;
+        event.entity.data = what == 0 ? NULL : what == 2 ? long_name : event.entity.data;
+        event.entity.size = what == 1 ? 0 : what == 2 ? BP_NAME_MAX + 1 : event.entity.size;
+        event.scope.data = what == 3 ? NULL : what == 5 ? long_name : event.scope.data;
+        event.scope.size = what == 4 ? 0 : what == 5 ? BP_NAME_MAX + 1 : event.scope.size;
+        event.cause_count = what == 6 ? BP_CAUSES_MAX + 1 : what == 7 ? 1 : event.cause_count;
+        event.causes = what == 7 ? NULL : event.causes;
+        event.payload_size = what == 8 ? (size_t)BP_PAYLOAD_MAX + 1 : event.payload_size;
+        event.payload = what == 9 ? NULL : event.payload;
+        event.extensions = what == 12 ? NULL : one;
+        event.public_extensions_size = what == 10 ? 1u << 20 : what == 12 ? 1 : event.public_extensions_size;
+        event.private_extensions_size = what == 11 ? 1u << 20 : event.private_extensions_size;
+        bpt_note("mistake %u", what);
+        CHECK_STATUS(BP_ERR_ARGUMENT, bp_append_exact(store, &event, 1, &error), &error);
+        assert_true(error.has_sequence && error.sequence == good.sequence && error.has_index && error.index == 0);
+        assert_int_equal(bp_store_frontiers(store).published, 0);
+    }
+    bpt_note("%s", "");
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_append_exact(store, NULL, 1, &error), &error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_append_exact(store, all.events[0], 0, &error), &error);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_append_exact(store, all.events[0], BP_BATCH_MAX + 1, &error), &error);
+    import(&all, store);
+    bpt_close(store);
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +312,7 @@ int main(void)
         cmocka_unit_test(it_goes_on_where_the_store_ends_and_nowhere_else),
         cmocka_unit_test(not_behind_an_ordinary_append),
         cmocka_unit_test(a_name_that_is_given_twice_is_refused),
+        cmocka_unit_test(what_no_event_can_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

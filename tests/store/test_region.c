@@ -371,9 +371,63 @@ static void a_region_that_was_not_made_matches_nothing(void **state)
     assert_false(bp_region_matches(&region, &event));
 }
 
+/* Every character of a time at its place, and every number within its bounds. */
+static void every_mistake_in_a_time_is_found(void **state)
+{
+    static const char *const wrong[] = {
+        "time=20x6-01-01",
+        "time=2026/01-01",
+        "time=2026-x1-01",
+        "time=2026-01/01",
+        "time=2026-01-0x",
+        "time=0000-01-01",
+        "time=2026-00-01",
+        "time=2026-13-01",
+        "time=2026-01-00",
+        "time=2026-04-31",
+        "time=2025-02-29",
+        "time=1900-02-29",
+        "time=2026-01-01t00:00:00Z",
+        "time=2026-01-01T00:00:00z",
+        "time=2026-01-01Tx0:00:00Z",
+        "time=2026-01-01T00.00:00Z",
+        "time=2026-01-01T00:x0:00Z",
+        "time=2026-01-01T00:00.00Z",
+        "time=2026-01-01T00:00:x0Z",
+        "time=2026-01-01T24:00:00Z",
+        "time=2026-01-01T00:60:00Z",
+        "time=2026-01-01T00:00:60Z",
+        "time=2026-01-01T00:00:00,5Z",
+        "time=2026-01-01T00:00:00.Z",
+        "time=2026-01-01T00:00:00.1234567Z",
+        "time=2026-01-01T00:00:00.12x4Z",
+        "time=2026-01-01T",
+        "time=-",
+        "time=--5",
+        "time=9223372036854775808",
+        "time=-9223372036854775809",
+        "committed=1767225600000.",
+        "committed=1767225600000.x",
+        "committed=1767225600000.65536",
+        "committed=.5",
+        "committed=281474976710656",
+    };
+    bp_region region;
+    (void)state;
+    for (size_t index = 0; index < sizeof wrong / sizeof *wrong; index++) {
+        bp_error error = {0};
+        bp_region_text *owner = NULL;
+        bp_status status = bp_region_parse(NULL, wrong[index], &region, &owner, &error);
+        if (status != BP_ERR_FORMAT || owner != NULL || error.message[0] == '\0') {
+            fail_msg("%s is answered %s: %s", wrong[index], bp_status_name(status), error.message);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mistake_in_a_time_is_found),
         cmocka_unit_test(every_field_reads_and_prints),
         cmocka_unit_test(names_are_quoted_only_where_they_must_be),
         cmocka_unit_test(times_are_iso_and_as_short_as_they_can_be),

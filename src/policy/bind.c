@@ -64,7 +64,10 @@ static bp_status refuse(const bp_binding *binding, const bpi_gate *gate, bp_comm
     refused->record = binding->options.record_denials;
     refused->per_second = binding->options.denials_per_second;
     scratch->names.size = 0;
-    (void)bpi_buffer_append(&scratch->names, refused, sizeof *refused); /* without memory it is only counted */
+    if (!bpi_buffer_append(&scratch->names, refused, sizeof *refused)) { /* a refusal that no record could tell of */
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to say what gate %s refused; nothing was appended",
+                             gate->name);
+    }
     bpi_denied(&refused->denial, gate->description, error);
     bpi_error_entity(error, view->event.entity);
     if (error != NULL && view->count > 1) {

@@ -161,7 +161,7 @@ static bp_verdict deny(const void *state, const void *context, bp_denial *denial
 {
     const bp_event *event = bp_commit_event(context);
     (void)state;
-    (void)bp_denial_say(denial, "NO", "never \"%.*s\"\n", (int)event->entity.size, event->entity.data);
+    (void)bp_denial_say(denial, "NO", "never \"%.*s\"\t", (int)event->entity.size, event->entity.data);
     bp_denial_add(denial, "clock", "%llu", (unsigned long long)event->clock);
     bp_denial_add(denial, "why", "%s", "it is a test");
     return BP_VERDICT_DENY;
@@ -414,8 +414,8 @@ static const bpt_exhaust_row rows[] = {
     {"bp_commit_find", DURABLE, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
     {"bp_commit_head", 0, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
     {"bp_commit_query", 0, 1, CANNOT_JUDGE, prepare_asking, act_asked, finish_set},
-    {"bp_append", 0, 1, 0, prepare_denying, act_denied, finish_set},
-    {"bp_append", DURABLE, 1, 0, prepare_denying, act_denied, finish_set},
+    {"bp_append", BPT_EXHAUST_TELLS, 1, 0, prepare_denying, act_denied, finish_set},
+    {"bp_append", DURABLE | BPT_EXHAUST_TELLS, 1, 0, prepare_denying, act_denied, finish_set},
     {"bp_policy_parse", DURABLE, 1, 0, NULL, act_policy_parse, finish_policy},
     {"bp_policy_bind", 0, 0, 0, prepare_policy, act_policy_bind, finish_policy},
     {"bp_policy_append", DURABLE, 3, CANNOT_JUDGE, prepare_policy, act_policy_append, finish_policy},

@@ -492,6 +492,7 @@ static void aftermath(bpt_exhaust *x, const bpt_exhaust_row *row, bp_status stat
     bool alive = x->store != NULL && (row->flags & BPT_EXHAUST_CLOSES) == 0;
     bool open_end = status == BP_ERR_IO || status == BP_ERR_NO_SPACE || status == BP_ERR_FAILED;
     if (alive) {
+        open_end = open_end || bp_store_frontiers(x->store).failed; /* a record that it would have made */
         check_handle(x, row);
     }
     if (row->finish != NULL) {
@@ -504,7 +505,7 @@ static void aftermath(bpt_exhaust *x, const bpt_exhaust_row *row, bp_status stat
               failed ? "failed" : "works", bp_status_name(closed), x->error.message);
     }
     if ((row->flags & BPT_EXHAUST_NO_IO) == 0) {
-        check_reopened(x, row, open_end);
+        check_reopened(x, row, open_end || (row->flags & BPT_EXHAUST_TELLS) != 0);
     }
 }
 

@@ -30,6 +30,7 @@ enum {
     BPT_EXHAUST_EMPTY = 8,    /* a world without a store */
     BPT_EXHAUST_CLOSES = 16,  /* the call closes the store */
     BPT_EXHAUST_DURABLE = 32, /* appends are durable by default; else buffered */
+    BPT_EXHAUST_TELLS = 128,  /* closing puts on record what the call could not */
     BPT_EXHAUST_AGAIN = 64    /* the call may be made again: what it appends is then there once */
 };
 

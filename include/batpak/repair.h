@@ -109,6 +109,8 @@ typedef struct bp_repair_report {
  *   BP_ERR_CORRUPT     the id of the old store cannot be told from any file; or the new store did not verify (it is left at
  *                      target_dir.repairing)
  *   BP_ERR_VERSION     the old store is of a newer format, which is no damage
+ *   BP_ERR_UNSUPPORTED the old store was compacted: it has FOLD frames, which stand for dropped events; a new store cannot hold them
+ *                      yet
  *   BP_ERR_TOO_LARGE   lost_max
  *   BP_ERR_ARGUMENT, BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_NO_MEMORY: nothing is at target_dir; what was made so far is left at
  *                      target_dir.repairing

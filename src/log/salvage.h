@@ -35,7 +35,8 @@ typedef struct bpi_salvage_result {
     uint64_t unsettled; /* bytes behind the end that nothing vouches for: an opening would cut them */
 } bpi_salvage_result;
 
-/* live NULL: none believed. BP_ERR_VERSION: a frame that needs a newer version. BP_ERR_IO: a file cannot be read. */
+/* live NULL: none believed. BP_ERR_VERSION: a frame that needs a newer version. BP_ERR_UNSUPPORTED: a FOLD
+ * frame. BP_ERR_IO: a file cannot be read. */
 bp_status bpi_salvage_run(const bpi_sources *sources, const bpi_live_word *live, const bpi_salvage_calls *calls,
                           bpi_salvage_result *result_out, bp_error *error);
 

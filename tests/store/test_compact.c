@@ -434,6 +434,73 @@ static bool crash_at(fixture *f, uint64_t step, bpt_keep keep, uint64_t which)
     return crashed;
 }
 
+static bp_repair_report repair(fixture *f, const char *target, bp_status expected, bp_error *error)
+{
+    bp_repair_options options;
+    bp_repair_report report;
+    bp_repair_options_init(&options);
+    options.io = f->world.io;
+    options.clock = f->world.options.clock;
+    options.random = f->world.options.random;
+    options.dry_run = target == NULL;
+    CHECK_STATUS(expected, bp_repair(f->world.path, target, &options, &report, error), error);
+    return report;
+}
+
+static void remove_lists(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    if (strncmp(name, "SEGMENTS", 8) == 0) {
+        bpt_file_remove(argument, name);
+    }
+}
+
+static void a_repair_refuses_what_it_cannot_take_over(void **state)
+{
+    (void)state;
+    fixture f;
+    bp_inspection found;
+    bp_error error = {0};
+    begin(&f);
+    (void)compact(f.store, odd, true);
+    bpt_close(f.store);
+    CHECK_OK(bp_inspect_recovery(f.world.path, &f.world.options, NULL, NULL, &found, &error), &error);
+    assert_true(found.verdict == BP_RECOVERY_NOTHING && found.events == f.count);
+    for (unsigned i = 0; i < 3; i++) {
+        (void)repair(&f, i == 1 ? "repaired" : NULL, BP_ERR_UNSUPPORTED, &error);
+        CHECK(strstr(error.message, "FOLD") != NULL && error.file[0] != '\0' && error.has_offset, "%s", error.message);
+        if (i == 1) {
+            bpt_file_each(&f.world, remove_lists, &f.world); /* and when nothing tells that segments were rewritten */
+        }
+    }
+    bpt_world_end(&f.world);
+}
+
+/* Where nothing was dropped, one segment out of many is one like any other. */
+static void a_repair_takes_over_what_was_merged(void **state)
+{
+    (void)state;
+    fixture f;
+    bp_error error = {0};
+    begin(&f);
+    for (unsigned i = 0; i < 4; i++) {
+        fill(&f, f.count + 8);
+        CHECK_OK(bp_seal(f.store, &error), &error);
+    }
+    assert_true(compact(f.store, NULL, true).rewritten > 0);
+    fill(&f, f.count + 8);
+    bpt_close(f.store);
+    for (unsigned i = 0; i < 2; i++) {
+        bp_repair_report report = repair(&f, NULL, BP_OK, &error);
+        CHECK(report.lost == 0 && report.unchanged == f.count && report.events == f.count && report.damages == 0,
+              "%d of %d, %d lost, %d damages", (int)report.unchanged, (int)f.count, (int)report.lost,
+              (int)report.damages);
+        bpt_file_each(&f.world, remove_lists, &f.world);
+    }
+    bpt_world_end(&f.world);
+}
+
 static void a_crash_at_any_step_leaves_old_or_new(void **state)
 {
     (void)state;
@@ -463,6 +530,8 @@ int main(void)
         cmocka_unit_test(a_reader_whose_segment_was_rewritten_is_told),
         cmocka_unit_test(hostile_options_are_refused),
         cmocka_unit_test(a_source_that_is_not_whole_stops_the_compaction),
+        cmocka_unit_test(a_repair_refuses_what_it_cannot_take_over),
+        cmocka_unit_test(a_repair_takes_over_what_was_merged),
         cmocka_unit_test(a_crash_at_any_step_leaves_old_or_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -400,6 +400,39 @@ static void a_restored_store_is_its_own(void **state)
     bpt_world_end(&world);
 }
 
+static void a_compacted_store_comes_back_compacted(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_compact_options compact;
+    const bp_event *event = NULL;
+    bpt_world_memory(&world);
+    bp_restore_options options = restoring(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 150, 0);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bp_compact_options_init(&compact);
+    compact.keep_last = 3;
+    CHECK_OK(bp_compact(store, &compact, NULL, &error), &error);
+    fill(store, 20, 150);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    CHECK_OK(bp_restore(beside(&world, "snap"), beside(&world, "back"), &options, NULL, &error), &error);
+    bp_store *back = open_at(&world, beside(&world, "back"), false);
+    for (uint64_t sequence = 0; sequence < 170; sequence++) {
+        bp_status is = bp_get_sequence(back, sequence, &event, &error);
+        CHECK(is == (sequence < 150 - 7 * 3 ? BP_ERR_DROPPED : BP_OK), "%d of %d", (int)is, (int)sequence);
+        bp_event_release(is == BP_OK ? event : NULL);
+    }
+    fill(back, 10, 170);
+    CHECK_OK(bp_compact(back, NULL, NULL, &error), &error);
+    bpt_close(back);
+    bp_verify_report proof = proven(&world, beside(&world, "back"));
+    assert_true(proof.events == 180 && proof.dropped == 129);
+    assert_int_equal(proven(&world, beside(&world, "snap")).dropped, 129);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void a_damaged_snapshot_is_found_before_anything_is_made(void **state)
 {
     (void)state;
@@ -653,6 +686,7 @@ int main(void)
         cmocka_unit_test(sharing_is_as_asked_and_as_can_be),
         cmocka_unit_test(an_incremental_one_takes_what_is_there),
         cmocka_unit_test(a_restored_store_is_its_own),
+        cmocka_unit_test(a_compacted_store_comes_back_compacted),
         cmocka_unit_test(a_damaged_snapshot_is_found_before_anything_is_made),
         cmocka_unit_test(a_damaged_store_gives_no_snapshot),
         cmocka_unit_test(a_store_that_is_written_is_not_restored),

@@ -357,12 +357,14 @@ bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_re
         e.options.region = &region;
     }
     given = e.options.id_count;
-    if (store != NULL) {
-        bpi_buffer_init(&e.ordinals, store->allocator);
+    if (status != BP_OK) {
+        if (report_out != NULL) {
+            *report_out = report;
+        }
+        return status;
     }
-    if (status == BP_OK) {
-        status = take_ids(&e, error);
-    }
+    bpi_buffer_init(&e.ordinals, store->allocator);
+    status = take_ids(&e, error);
     if (status == BP_OK) {
         status = erase(&e, error);
         bpi_store_flow(store, "erase", report.erased);

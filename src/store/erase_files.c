@@ -11,7 +11,7 @@
 #include "io/optional.h"
 #include "log/rewrite.h"
 
-enum { NAME_MAX_SIZE = 256, DEPTH_MAX = 2 };
+enum { NAME_MAX_SIZE = 256 };
 
 typedef struct names {
     bpi_buffer text; /* names, each with its NUL, a byte in front: 1 a directory */
@@ -34,34 +34,63 @@ static int gather(void *argument, const char *name, bool is_directory, uint64_t 
     return 0;
 }
 
-/* Removes the files of a directory whose names end so, and those of the directories in it. 0 or an errno. */
-static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, unsigned depth, uint64_t *count)
+static int gather_all(const bpi_home *home, bp_dir *dir, const char *end, names *found)
+{
+    *found = (names){.end = end};
+    bpi_buffer_init(&found->text, home->allocator);
+    int code = home->io->dir_list(home->io->context, dir, gather, found);
+    return code == 0 && found->failed ? ENOMEM : code;
+}
+
+/* The name behind the one at `at`, of directories or of files. NULL: none. */
+static const char *next_name(const names *found, size_t *at, bool directories)
+{
+    while (*at < found->text.size) {
+        const char *name = (const char *)found->text.data + *at + 1;
+        bool is_directory = found->text.data[*at] != 0;
+        *at += strlen(name) + 2;
+        if (is_directory == directories) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+/* Removes the files of a directory whose names end so. 0 or an errno. */
+static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, uint64_t *count)
 {
     const bp_io *io = home->io;
-    names found = {.end = end};
+    names found;
+    size_t at = 0;
     bool changed = false;
-    bpi_buffer_init(&found.text, home->allocator);
-    int code = io->dir_list(io->context, dir, gather, &found);
-    code = code == 0 && found.failed ? ENOMEM : code;
-    for (size_t at = 0; code == 0 && at < found.text.size;) {
-        const char *name = (const char *)found.text.data + at + 1;
-        if (found.text.data[at] == 0) {
-            code = io->dir_remove(io->context, dir, name);
-            *count += code == 0;
-            changed = true;
-            code = code == ENOENT ? 0 : code;
-        } else if (depth < DEPTH_MAX) {
-            bp_dir *below = NULL;
-            code = io->dir_open_at(io->context, dir, name, false, &below);
-            if (code == 0) {
-                code = remove_files(home, below, NULL, depth + 1, count);
-                io->dir_close(io->context, below);
-            }
-        }
-        at += strlen(name) + 2;
+    int code = gather_all(home, dir, end, &found);
+    for (const char *name = NULL; code == 0 && (name = next_name(&found, &at, false)) != NULL;) {
+        code = io->dir_remove(io->context, dir, name);
+        *count += code == 0;
+        changed = true;
+        code = code == ENOENT ? 0 : code;
     }
     if (code == 0 && changed) {
         code = io->dir_sync(io->context, dir);
+    }
+    bpi_buffer_fini(&found.text);
+    return code;
+}
+
+/* The same of the directories in it, each with all its files. */
+static int remove_below(const bpi_home *home, bp_dir *dir, uint64_t *count)
+{
+    const bp_io *io = home->io;
+    names found;
+    size_t at = 0;
+    int code = gather_all(home, dir, NULL, &found);
+    for (const char *name = NULL; code == 0 && (name = next_name(&found, &at, true)) != NULL;) {
+        bp_dir *below = NULL;
+        code = io->dir_open_at(io->context, dir, name, false, &below);
+        if (code == 0) {
+            code = remove_files(home, below, NULL, count);
+            io->dir_close(io->context, below);
+        }
     }
     bpi_buffer_fini(&found.text);
     return code;
@@ -105,13 +134,14 @@ bp_status bpi_erase_files(bpi_log *log, uint64_t *torn, uint64_t *caches, bp_err
 {
     const bpi_home *home = &log->home;
     bp_dir *cache = NULL;
-    int code = remove_files(home, home->log, ".torn", DEPTH_MAX, torn);
+    int code = remove_files(home, home->log, ".torn", torn);
     if (code != 0) {
         return bpi_error_system(error, code, "the events are erased, but a .torn file may still hold their bytes");
     }
     code = home->io->dir_open_at(home->io->context, home->root, "cache", false, &cache);
     if (code == 0) {
-        code = remove_files(home, cache, NULL, 0, caches);
+        code = remove_files(home, cache, NULL, caches);
+        code = code != 0 ? code : remove_below(home, cache, caches);
         home->io->dir_close(home->io->context, cache);
     }
     return code == 0 || code == ENOENT

@@ -26,7 +26,7 @@ bp_status bpi_erasure_check(const char *reason, const char *by, bp_error *error)
 }
 
 bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,
-                             uint64_t *sequence_out, bp_error *error)
+                             uint64_t *sequence_out, bp_error *error) /* NOLINT(readability-non-const-parameter) */
 {
     static const bp_kind_code kinds[] = {BP_KIND_ERASURE};
     if (!bpi_json_put_field(what, "reason", bp_text_of(reason)) || !bpi_json_put_field(what, "by", bp_text_of(by)) ||

@@ -53,7 +53,7 @@ typedef struct bpi_keys {
 
 /* NULL: no memory. `allocator` outlives it. */
 bpi_keys *bpi_keys_new(const bp_allocator *allocator);
-void bpi_keys_free(void *keys);
+void bpi_keys_free(void *argument); /* the keys: a heap's last */
 
 /* The store is open; home's directories are good until bpi_keys_close. wrap: 32 bytes or NULL. */
 void bpi_keys_open(bpi_keys *keys, const bpi_home *home, const bp_id *store_id, bool writer);

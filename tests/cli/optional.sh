@@ -19,7 +19,7 @@ grep -q 'without sqlite3' configure.log || fail "configure found sqlite3: $(cat 
 grep -q '^Requires.private: libisal$' without/batpak.pc || fail "batpak.pc: $(cat without/batpak.pc)"
 grep -q 'without libsodium' configure.log || fail "configure found libsodium: $(cat configure.log)"
 ! grep -q 'BPI_HAVE' without/compile_commands.json || fail "a definition says that something is there"
-objects=$(cd without && ninja -t targets all | sed -n 's|^\(CMakeFiles/batpak_objects.dir/src/\(projection\|base/cipher\).*\.o\):.*|\1|p')
+objects=$(cd without && ninja -t targets all | sed -n 's#^\(CMakeFiles/batpak_objects.dir/src/\(projection\|base/cipher\).*\.o\):.*#\1#p')
 [ -n "$objects" ] || fail "no objects of src/projection"
 # shellcheck disable=SC2086
 ninja -C without $objects >build.log 2>&1 || fail "$(cat build.log)"

@@ -261,7 +261,7 @@ static void a_key_that_comes_back_opens_nothing(void **state)
     for (size_t i = 0; i < 16; i++) {
         (void)snprintf(name + 5 + 2 * i, sizeof name - 5 - 2 * i, "%02x", hash.bytes[i]);
     }
-    strcat(name, ".key");
+    (void)snprintf(name + 37, sizeof name - 37, ".key");
     uint8_t *kept = bpt_file_read(&world, name, &size);
     assert_non_null(kept);
     forget(store, "alice");

@@ -95,6 +95,9 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
                          .system = bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))};
     SIM_CHECK(ledger->count == 0 || event->hlc > ledger->events[ledger->count - 1].hlc,
               "the HLC of event %llu does not increase", (unsigned long long)event->sequence);
+    SIM_CHECK(!known->system || event->kind == BP_KIND_NAME || event->kind == BP_KIND_DENIAL,
+              "event %llu is one of the system's, of kind %x, and nothing here makes such",
+              (unsigned long long)event->sequence, (unsigned)event->kind);
     if (!known->system) {
         SIM_CHECK(*item < count, "event %llu was not asked for", (unsigned long long)event->sequence);
         const sim_item *asked = &items[(*item)++];

@@ -369,10 +369,8 @@ static void op_seal(sim_run *run, bpt_random *random)
 static void op_reopen(sim_run *run, bpt_random *random)
 {
     bp_error error = {0};
-    bp_store *store = run->store;
     sim_watcher_close(run);
-    run->store = NULL;
-    bool closed = done(run, bp_close(store, &error), &error);
+    bool closed = done(run, sim_run_close(run, &error), &error);
     if (closed) {
         run->ledger.acked = run->ledger.count;
         run->ledger.durable = run->ledger.count;

@@ -117,11 +117,12 @@ void sim_watcher_check(const sim_run *run, bp_store *store, uint64_t count)
 
 /* ---- between the steps ---- */
 
-/* While the store syncs off its lock: another caller. */
+/* While the store syncs off its lock: another caller. Not one that would wait for that sync: it stands below us on the
+ * stack, and an append to a failed store recovers when the sync has ended. */
 static void cut_in(sim_run *run)
 {
     bpi_log *log = &run->store->log;
-    if (!log->syncing || log->maintaining || run->item_count == SIM_ITEMS_MAX ||
+    if (!log->syncing || log->maintaining || atomic_load(&log->failed) || run->item_count == SIM_ITEMS_MAX ||
         pthread_mutex_trylock(&log->lock) != 0) {
         return;
     }
@@ -187,6 +188,37 @@ void sim_run_learn(sim_run *run)
               (unsigned long long)ledger->count);
     ledger->durable = durable > ledger->durable ? durable : ledger->durable;
     run->item_count = 0;
+}
+
+/* What a closing wrote by itself: at most how many denials went unrecorded, when some did. The store is closed, so a
+ * reader tells. */
+static void learn_closing(sim_run *run, uint64_t unrecorded)
+{
+    bp_error error = {0};
+    bp_store *reader = NULL;
+    sim_ledger *ledger = &run->ledger;
+    uint64_t before = ledger->count;
+    bool watching = run->watching;
+    run->watching = true;
+    bp_status status = bp_open_reader(run->world.path, &run->world.options, &reader, &error);
+    SIM_CHECK(status == BP_OK, "P8: no reader after the closing: %s", error.message);
+    sim_ledger_learn(ledger, reader, NULL, 0);
+    (void)bp_close(reader, NULL);
+    run->watching = watching;
+    uint64_t more = ledger->count - before;
+    SIM_CHECK(more <= (unrecorded != 0) && (more == 0 || ledger->events[before].kind == BP_KIND_DENIAL),
+              "closing wrote %llu events, and %llu denials were not recorded", (unsigned long long)more,
+              (unsigned long long)unrecorded);
+}
+
+bp_status sim_run_close(sim_run *run, bp_error *error)
+{
+    bp_store *store = run->store;
+    uint64_t unrecorded = bp_gate_denial_counts(store).unrecorded;
+    run->store = NULL;
+    bp_status status = bp_close(store, error);
+    learn_closing(run, unrecorded);
+    return status;
 }
 
 void sim_run_open(sim_run *run, uint64_t least)
@@ -306,8 +338,8 @@ static void end(sim_run *run)
     sim_where("seed %llu, closing", (unsigned long long)run->plan->seed);
     sim_watcher_close(run);
     sim_readers_close(run);
-    bp_status status = bp_close(run->store, &error);
-    run->store = NULL;
+    bp_status status = sim_run_close(run, &error);
+    run->bounds.most = run->ledger.count;
     SIM_CHECK(status == BP_OK || run->faulty, "closing says %s: %s", bp_status_name(status), error.message);
     sim_judge_all(run);
     bp_verify_options_init(&options);

@@ -201,6 +201,8 @@ _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1
 void sim_run_plan(const sim_plan *plan);
 /* Opens the run's store anew, after a close or a crash; `least` events must be there. */
 void sim_run_open(sim_run *run, uint64_t least);
+/* Closes the run's store, and learns what the closing wrote. */
+bp_status sim_run_close(sim_run *run, bp_error *error);
 /* The process ends here, by a kill or by a power cut; the next one begins. */
 void sim_run_crash(sim_run *run, bool power, bpt_random *random);
 /* What every operation ends with: learns what is there. */

@@ -123,5 +123,5 @@ bp_status heads_previous(const struct heads *heads, bp_store *store, const bp_ev
         *hash_out = previous->event_hash;
         bp_event_release(previous);
     }
-    return status;
+    return status == BP_ERR_NOT_FOUND ? BP_ERR_DROPPED : status; /* clocks are dense: it was there */
 }

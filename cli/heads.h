@@ -28,7 +28,7 @@ void heads_free(struct heads *heads);
 
 /*
  * The hash of the event before this one in its entity's chain: from the heads (NULL: there are none), else from the store. BP_END at the first
- * of an entity.
+ * of an entity. BP_ERR_DROPPED: retention took that event away.
  */
 bp_status heads_previous(const struct heads *heads, bp_store *store, const bp_event *event, bp_hash *hash_out,
                          bp_error *error);

@@ -105,7 +105,7 @@ bp_status put_event(struct text *text, bp_store *store, const struct heads *head
     bp_hash previous;
     bp_status status = heads_previous(heads, store, event, &previous, error);
 
-    if (status != BP_OK && status != BP_END) {
+    if (status != BP_OK && status != BP_END && status != BP_ERR_DROPPED) {
         return status;
     }
     (void)text_reserve(text, event->payload_size + MEMBERS_MAX);
@@ -133,7 +133,7 @@ bp_status put_event(struct text *text, bp_store *store, const struct heads *head
     put_salt(text, event);
     if (status == BP_OK) {
         put_hash(text, "prev_hash", &previous);
-    } else {
+    } else if (status == BP_END) {
         put_key(text, "prev_hash");
         text_add_string(text, "null");
     }

@@ -51,6 +51,10 @@ static int export_events(bp_store *store, const bp_region *region)
         }
     }
     progress_end(&progress);
+    if (given.all && status == BP_END && count < published) {
+        say("%llu events were dropped by retention and are not in it; import --exact wants all",
+            (unsigned long long)(published - count));
+    }
     show_end(&show);
     bp_iterator_close(iterator);
     return status == BP_OK || status == BP_END ? 0 : fail(&error);

@@ -120,7 +120,7 @@ static bp_status show_one(bp_store *store, const bp_event *event, bp_error *erro
     bp_hash previous;
     bp_status status = heads_previous(&no_heads, store, event, &previous, error);
 
-    if (status != BP_OK && status != BP_END) {
+    if (status != BP_OK && status != BP_END && status != BP_ERR_DROPPED) {
         return status;
     }
     show_identity(store, event);

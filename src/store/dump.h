@@ -129,8 +129,9 @@ bp_status bpi_dump_torn(bpi_dump *dump, uint32_t ordinal, uint64_t offset);
 typedef struct bpi_dump_log {
     uint64_t salt; /* 0: any */
     uint32_t ordinal;
-    uint64_t base; /* where in the segment the file begins: 0 but for torn bytes, */
-    bool torn;     /*   of which nothing is expected */
+    uint64_t base;  /* where in the segment the file begins: 0 but for torn bytes, */
+    bool torn;      /*   of which nothing is expected */
+    bool rewritten; /* the file is a later generation: it may hold FOLD frames and commits in several frames */
     uint32_t seed;
     bool seed_known;
     uint64_t frames;

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "format/fold.h"
 #include "format/frame.h"
 #include "format/record.h"
 
@@ -22,7 +23,8 @@ typedef struct frame_context {
     uint64_t size;    /* of the frame that is there; no more than its header when the length is none */
     bool known;       /* a type of this version */
     bool empty;       /* one without body */
-    uint64_t records; /* found in the body of DATA */
+    bool entries;     /* FOLD, where it may be */
+    uint64_t records; /* found in the body of DATA or FOLD */
     uint32_t body_crc;
     bool body_read; /* all of the body is there, and was walked through */
 } frame_context;
@@ -50,7 +52,7 @@ static bool judge_records(bpi_dump *dump, void *context, const bpi_dump_row *row
     if (bpi_dump_bad(dump, f->empty && count != 0, "must be 0")) {
         return true;
     }
-    if (f->frame.type != BP_FRAME_DATA) {
+    if (f->frame.type != BP_FRAME_DATA && !f->entries) {
         return false;
     }
     if (bpi_dump_bad(dump, count == 0 || count > BP_BATCH_MAX, "out of range")) {
@@ -84,7 +86,9 @@ static bool judge_flags(bpi_dump *dump, void *context, const bpi_dump_row *row, 
     const frame_context *f = context;
     (void)row;
     (void)field;
-    return bpi_dump_bad(dump, f->known && f->frame.flags != BPI_FRAME_MUST_UNDERSTAND, "must be 128");
+    bool may_continue = f->log->rewritten && f->frame.type == BP_FRAME_DATA;
+    unsigned flags = f->frame.flags & ~(may_continue ? (unsigned)BPI_FRAME_CONTINUES : 0);
+    return bpi_dump_bad(dump, f->known && flags != BPI_FRAME_MUST_UNDERSTAND, "must be 128");
 }
 
 static bool judge_epoch(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
@@ -133,7 +137,7 @@ static bool judge_body_crc(bpi_dump *dump, void *context, const bpi_dump_row *ro
     if (f->empty) {
         return bpi_dump_bad(dump, f->frame.body_crc != 0, "must be 0");
     }
-    bool judged = f->frame.type == BP_FRAME_DATA || (f->frame.flags & BPI_FRAME_MUST_UNDERSTAND) == 0;
+    bool judged = f->frame.type == BP_FRAME_DATA || f->entries || (f->frame.flags & BPI_FRAME_MUST_UNDERSTAND) == 0;
     if (!judged || !f->body_read) {
         bpi_dump_say(dump, " (not judged)");
         return false;
@@ -173,7 +177,8 @@ static const bpi_dump_row header_rows[] = {
 static bp_status walk_records(bpi_dump *dump, frame_context *f, uint64_t offset)
 {
     uint64_t at = BPI_FRAME_HEADER;
-    while (f->records < f->frame.record_count && f->size - at >= BPI_RECORD_FIXED) {
+    uint64_t least = f->entries ? BPI_FOLD_MIN : BPI_RECORD_FIXED;
+    while (f->records < f->frame.record_count && f->size - at >= least) {
         const uint8_t *bytes = NULL;
         size_t available = 0;
         bp_status status = bpi_dump_read(dump, offset + at, BPI_RECORD_LENGTH + 4, &bytes, &available);
@@ -181,7 +186,9 @@ static bp_status walk_records(bpi_dump *dump, frame_context *f, uint64_t offset)
             return status;
         }
         uint64_t length = bpi_get32(bytes + BPI_RECORD_LENGTH);
-        if (!bpi_dump_record_length_fits(length) || length > f->size - at) {
+        bool fits =
+            f->entries ? length >= BPI_FOLD_MIN && length % BPI_RECORD_ALIGN == 0 : bpi_dump_record_length_fits(length);
+        if (!fits || length > f->size - at) {
             return BP_OK;
         }
         f->body_crc = bpi_crc32c(f->body_crc, bytes + BPI_RECORD_CRC, 4);
@@ -210,8 +217,9 @@ static bp_status take_header(bpi_dump *dump, frame_context *f, uint64_t offset, 
     f->size = believed && !f->log->torn ? length : BPI_FRAME_HEADER;
     f->size = f->size < f->left ? f->size : f->left;
     f->empty = f->frame.type == BP_FRAME_PAD || f->frame.type == BP_FRAME_MARK || f->frame.type == BP_FRAME_CLOSE;
-    f->known = f->empty || f->frame.type == BP_FRAME_DATA;
-    if (f->frame.type == BP_FRAME_DATA) {
+    f->entries = f->frame.type == BP_FRAME_FOLD && f->log->rewritten;
+    f->known = f->empty || f->frame.type == BP_FRAME_DATA || f->entries;
+    if (f->frame.type == BP_FRAME_DATA || f->entries) {
         return walk_records(dump, f, offset);
     }
     f->body_read = f->size == length;
@@ -260,7 +268,8 @@ static void step_over(bpi_dump_log *log, const frame_context *f)
     log->padded = !log->torn && (log->padded || f->frame.type == BP_FRAME_PAD);
     log->link = f->frame.header_crc;
     log->epoch = f->frame.epoch;
-    log->next_sequence = f->frame.first_sequence + (f->frame.type == BP_FRAME_DATA ? f->frame.record_count : 0);
+    log->next_sequence =
+        f->frame.first_sequence + (f->frame.type == BP_FRAME_DATA || f->entries ? f->frame.record_count : 0);
 }
 
 bp_status bpi_dump_frame(bpi_dump *dump, bpi_dump_log *log, uint64_t offset, uint64_t *next_out)

@@ -45,7 +45,8 @@ static bool judge_ro_compat(bpi_dump *dump, void *context, const bpi_dump_row *r
 static bool judge_incompat(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
 {
     (void)context;
-    return bpi_dump_bad(dump, bpi_dump_number(row, field) != 0, "needs a newer batpak");
+    return bpi_dump_bad(dump, (bpi_dump_number(row, field) & ~(uint64_t)BPI_INCOMPAT_FOLD) != 0,
+                        "needs a newer batpak");
 }
 
 static bool judge_epoch(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
@@ -73,7 +74,7 @@ static bool judge_layout(bpi_dump *dump, void *context, const bpi_dump_row *row,
     return bpi_dump_bad(dump, bpi_dump_number(row, field) >= BPI_LAYOUTS, "out of range");
 }
 
-static const bpi_dump_name incompat_bits[] = {{1, "FOLD"}, {2, "APPLIED"}, {0, NULL}};
+static const bpi_dump_name incompat_bits[] = {{BPI_INCOMPAT_FOLD, "FOLD"}, {2, "APPLIED"}, {0, NULL}};
 static const bpi_dump_name flag_bits[] = {{BPI_MANIFEST_CLEAN, "clean"}, {0, NULL}};
 static const bpi_dump_name layouts[] = {{0, "AOS"}, {1, "AOSOA8"}, {2, "AOSOA16"}, {3, "AOSOA64"},
                                         {4, "SOA"}, {5, "SOAOS"},  {0, NULL}};

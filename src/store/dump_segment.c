@@ -204,7 +204,7 @@ static bp_status dump_frames(bpi_dump *dump, bpi_dump_log *log, uint64_t at)
 
 bp_status bpi_dump_segment(bpi_dump *dump, uint32_t ordinal, uint32_t generation)
 {
-    bpi_dump_log log = {.ordinal = ordinal};
+    bpi_dump_log log = {.ordinal = ordinal, .rewritten = generation > 1};
     bp_status status = dump_header(dump, &log, generation);
     return status == BP_OK ? dump_frames(dump, &log, BPI_SEGMENT_HEADER) : status;
 }

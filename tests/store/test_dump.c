@@ -79,7 +79,7 @@ static void manifest_marks_each_field_out_of_range(void **state)
         uint8_t value;
     } changes[] = {{BPI_SLOT_VERSION, "version", 2},
                    {BPI_SLOT_GENERATION, "generation", 6},
-                   {BPI_SLOT_INCOMPAT, "incompat", 1},
+                   {BPI_SLOT_INCOMPAT, "incompat", 2},
                    {BPI_SLOT_EPOCH, "epoch", 0},
                    {BPI_SLOT_FLAGS, "flags", 4},
                    {BPI_SLOT_LIST_SIZE, "list size", 191},

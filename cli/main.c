@@ -12,7 +12,7 @@ static const struct verb *const verbs[] = {
     &verb_query,  &verb_stream,   &verb_tail,      &verb_walk,   &verb_kinds,
     &verb_verify, &verb_stats,    &verb_dump,      &verb_seal,   &verb_inspect_recovery,
     &verb_repair, &verb_reindex,  &verb_consumers, &verb_bench,  &verb_policy,
-    &verb_why,    &verb_snapshot, &verb_restore,   &verb_erase,
+    &verb_why,    &verb_snapshot, &verb_restore,   &verb_erase,  &verb_compact,
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

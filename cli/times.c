@@ -168,6 +168,24 @@ bool time_parse(const char *text, size_t size, int64_t *time_us_out)
     return at == size;
 }
 
+bool duration_parse(const char *text, size_t size, int64_t *span_us_out)
+{
+    static const char units[] = "smhdw";
+    static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
+    uint64_t number;
+    const char *unit = size > 1 ? memchr(units, text[size - 1], sizeof units - 1) : NULL;
+
+    if (unit == NULL || !number_parse(text, size - 1, &number)) {
+        return false;
+    }
+    int64_t unit_us = seconds[unit - units] * second_us;
+    if (number == 0 || number > (uint64_t)(INT64_MAX / unit_us)) {
+        return false;
+    }
+    *span_us_out = (int64_t)number * unit_us;
+    return true;
+}
+
 void text_add_time(struct text *text, int64_t time_us)
 {
     int64_t days = time_us / day_us - (time_us % day_us < 0);

@@ -12,6 +12,9 @@
  */
 bool time_parse(const char *text, size_t size, int64_t *time_us_out);
 
+/* 90s, 15m, 12h, 30d, 8w: a span of time, more than none. False for anything else. */
+bool duration_parse(const char *text, size_t size, int64_t *span_us_out);
+
 /* "2026-01-31 12:00:00.123456" in UTC; for JSON readers times are plain microseconds. */
 void text_add_time(struct text *text, int64_t time_us);
 

@@ -30,5 +30,6 @@ extern const struct verb verb_why;
 extern const struct verb verb_snapshot;
 extern const struct verb verb_restore;
 extern const struct verb verb_erase;
+extern const struct verb verb_compact;
 
 #endif

@@ -1,8 +1,10 @@
 /*
  * audit.c: an image held against events.
  *
- * Holds: what is counted and each found, with all entries different, is all there is. So pairs are looked up for each
- * event and counted; lists are proven from the columns, which were compared before.
+ * Holds: what is counted and each found, with all entries different, is all there is. Lists are proven from the columns,
+ * which were compared before. Ids, correlations and causes lie anywhere in their pairs, and to look each up would wait for the
+ * memory each time: so what the rows ask for is summed up, mixed with a random key, and the pairs are then read through
+ * once. Sums that agree are of the same pairs, but for a chance of 2^-64.
  */
 #include "index/audit.h"
 
@@ -21,48 +23,26 @@ static void blame(bpi_audit *audit, const void *at, const char *what)
 
 /* ---- a row ---- */
 
-static bool has_pair(const bpi_pairs *pairs, uint32_t key, uint32_t row)
+static uint64_t mixed(const bpi_audit *audit, uint32_t key, uint32_t row)
 {
-    return bpi_pairs_span(pairs, key, row, row + 1).count == 1;
+    uint64_t x = ((uint64_t)key << 32 | row) + audit->key;
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
 }
 
-static void audit_id(bpi_audit *audit, const bp_event *event, uint32_t row)
+static void audit_causes(bpi_audit *audit, const bpi_row *as, uint32_t row)
 {
-    const bpi_image *image = audit->image;
-    uint32_t at = 0;
-    uint32_t end = 0;
-    bpi_wanted wanted;
-    bpi_wanted_init(&wanted, &event->id, bpi_fingerprint(&event->id, image->header.key));
-    if (!bpi_id_range_has(&image->header.ids, &wanted)) {
-        blame(audit, NULL, "the range of ids leaves one out");
-    }
-    if (!bpi_image_may_have(image, &wanted)) {
-        blame(audit, image->filter, "the filter of ids leaves one out");
-    }
-    bpi_hashed_bucket(&image->ids, wanted.fingerprint, &at, &end);
-    for (; at < end; at++) {
-        bpi_pair pair = bpi_pair_at(&image->ids.pairs, at);
-        if (pair.key == wanted.fingerprint && pair.row == row) {
-            return;
-        }
-    }
-    blame(audit, image->ids.pairs.pairs, "an id is missing");
-}
-
-static void audit_causes(bpi_audit *audit, const bp_event *event, uint32_t row)
-{
-    const bpi_image *image = audit->image;
-    for (size_t i = 0; i < event->cause_count; i++) {
-        uint32_t key = bpi_cause_key(bpi_fingerprint(&event->causes[i], image->header.key));
+    uint64_t key = audit->image->header.key;
+    for (size_t i = 0; i < as->cause_count; i++) {
+        uint32_t cause = bpi_cause_key(bpi_fingerprint(&as->causes[i], key));
         bool again = false;
         for (size_t j = 0; j < i && !again; j++) {
-            again = bpi_cause_key(bpi_fingerprint(&event->causes[j], image->header.key)) == key;
+            again = bpi_cause_key(bpi_fingerprint(&as->causes[j], key)) == cause;
         }
         if (!again) {
             audit->causes++;
-            if (!has_pair(&image->causes, key, row)) {
-                blame(audit, image->causes.pairs, "a cause is missing");
-            }
+            audit->cause_sum += mixed(audit, cause, row);
         }
     }
 }
@@ -82,23 +62,12 @@ static void audit_name(bpi_audit *audit, const bpi_name_table *table, bp_text na
 
 static void audit_fields(bpi_audit *audit, const bpi_audited *next, uint32_t row)
 {
-    const bp_event *event = next->event;
+    const bpi_row *as = &next->row;
     const bpi_image *image = audit->image;
     bpi_fields want;
     bpi_fields have;
-    bpi_row as = {.id = event->id,
-                  .correlation = event->correlation,
-                  .causes = event->causes,
-                  .cause_count = event->cause_count,
-                  .clock = event->clock,
-                  .hlc = event->hlc,
-                  .time_us = event->time_us,
-                  .previous = next->previous,
-                  .offset = (uint32_t)event->position,
-                  .lane = event->lane,
-                  .kind = event->kind,
-                  .first_of_commit = event->batch == event->sequence};
-    bpi_fields_of(&want, event->sequence, image->header.key, &next->numbers, &as);
+    bpi_wanted wanted;
+    bpi_fields_of(&want, next->sequence, image->header.key, &next->numbers, as);
     bpi_rows_get(image->rows, row, &have);
     if (have.hlc != want.hlc || have.time_us != want.time_us || have.distance != want.distance ||
         have.clock != want.clock || have.offset != want.offset || have.entity != want.entity ||
@@ -107,17 +76,22 @@ static void audit_fields(bpi_audit *audit, const bpi_audited *next, uint32_t row
         blame(audit, bpi_rows_at(image->rows, row, BPI_ROW_OFFSET, 4), "a row is not what the log says");
     }
     const _Atomic uint64_t *word = bpi_rows_firsts(image->rows, row);
-    if ((atomic_load_explicit(word, memory_order_relaxed) >> (row & 63) & 1) != (uint64_t)as.first_of_commit) {
+    if ((atomic_load_explicit(word, memory_order_relaxed) >> (row & 63) & 1) != (uint64_t)as->first_of_commit) {
         blame(audit, (const void *)word, "the beginnings of commits are not what the log says");
     }
-    if (!bpi_rows_overlap(image->rows, row, event->time_us, event->time_us)) {
+    if (!bpi_rows_overlap(image->rows, row, as->time_us, as->time_us)) {
         blame(audit, &image->rows->zones[row >> BPI_CHUNK_SHIFT], "the times of a run of rows leave one out");
     }
+    uint32_t id = want.correlation; /* which is the id's own unless one was given */
     if ((want.bits & BPI_ROW_CORRELATED) != 0) {
+        id = bpi_fingerprint(&as->id, image->header.key);
         audit->correlations++;
-        if (!has_pair(&image->correlations, want.correlation, row)) {
-            blame(audit, image->correlations.pairs, "a correlation is missing");
-        }
+        audit->correlation_sum += mixed(audit, want.correlation, row);
+    }
+    audit->id_sum += mixed(audit, id, row);
+    bpi_wanted_init(&wanted, &as->id, id);
+    if (!bpi_id_range_has(&image->header.ids, &wanted)) {
+        blame(audit, NULL, "the range of ids leaves one out");
     }
 }
 
@@ -133,13 +107,12 @@ void bpi_audit_row(bpi_audit *audit, const bpi_audited *next)
         return;
     }
     audit_fields(audit, next, row);
-    audit_id(audit, next->event, row);
-    audit_causes(audit, next->event, row);
+    audit_causes(audit, &next->row, row);
     if (next->entity_new) {
-        audit_name(audit, &image->entity_names, next->event->entity, next->numbers.entity);
+        audit_name(audit, &image->entity_names, next->entity, next->numbers.entity);
     }
     if (next->scope_new) {
-        audit_name(audit, &image->scope_names, next->event->scope, next->numbers.scope);
+        audit_name(audit, &image->scope_names, next->scope, next->numbers.scope);
     }
     audit->entities += next->entity_new;
     audit->scopes += next->scope_new;
@@ -178,17 +151,60 @@ static void audit_list(bpi_audit *audit, const bpi_list *list, unsigned column, 
     }
 }
 
-static void audit_pairs(bpi_audit *audit, const bpi_pairs *pairs, uint64_t count)
+static void audit_pairs(bpi_audit *audit, const bpi_pairs *pairs, uint64_t count, uint64_t sum, const char *missing)
 {
     if (pairs->count != count) {
-        blame(audit, pairs->pairs, "there are more pairs than the log has");
+        blame(audit, pairs->pairs, "there are not as many pairs as the log has");
+        return;
     }
-    for (uint32_t at = 1; at < pairs->count; at++) {
-        bpi_pair a = bpi_pair_at(pairs, at - 1);
-        bpi_pair b = bpi_pair_at(pairs, at);
-        if (a.key > b.key || (a.key == b.key && a.row >= b.row)) {
+    bpi_pair before = {0};
+    for (uint32_t at = 0; at < pairs->count; at++) {
+        bpi_pair pair = bpi_pair_at(pairs, at);
+        if (at > 0 && (before.key > pair.key || (before.key == pair.key && before.row >= pair.row))) {
             blame(audit, &pairs->pairs[at], "pairs are out of order");
         }
+        sum -= mixed(audit, pair.key, pair.row);
+        before = pair;
+    }
+    if (sum != 0) {
+        blame(audit, pairs->pairs, missing);
+    }
+}
+
+/* Each pair lies in its bucket and the filter knows it; then so it is with each id. The buckets' order is the lines' too. */
+static void audit_ids(bpi_audit *audit)
+{
+    const bpi_image *image = audit->image;
+    const bpi_hashed *ids = &image->ids;
+    const uint64_t *unknown = NULL;
+    uint64_t sum = audit->id_sum;
+    bool good = ids->starts[0] == 0 && ids->starts[ids->buckets] == ids->pairs.count;
+    for (uint32_t bucket = 0; bucket < ids->buckets && good; bucket++) {
+        uint32_t end = ids->starts[bucket + 1];
+        good = ids->starts[bucket] <= end && end <= ids->pairs.count;
+        for (uint32_t at = ids->starts[bucket]; at < end && good; at++) {
+            bpi_pair pair = bpi_pair_at(&ids->pairs, at);
+            const uint64_t *line =
+                image->filter + (size_t)bpi_filter_line(image->filter_lines, pair.key) * BPI_FILTER_WORDS;
+            uint16_t bits[3];
+            bpi_filter_bits(pair.key, bits);
+            if ((line[bits[0] >> 6] >> (bits[0] & 63) & line[bits[1] >> 6] >> (bits[1] & 63) &
+                 line[bits[2] >> 6] >> (bits[2] & 63) & 1) == 0) {
+                unknown = line;
+            }
+            good = bpi_bucket_of(ids->buckets, pair.key) == bucket;
+            sum -= mixed(audit, pair.key, pair.row);
+        }
+        if (!good) {
+            blame(audit, &ids->starts[bucket], "ids do not lie in their buckets");
+        }
+    }
+    if (!good) {
+        blame(audit, ids->starts, "the buckets of ids leave some out");
+    } else if (sum != 0) {
+        blame(audit, ids->pairs.pairs, "an id is missing");
+    } else if (unknown != NULL) {
+        blame(audit, unknown, "the filter of ids leaves one out");
     }
 }
 
@@ -230,8 +246,9 @@ void bpi_audit_end(bpi_audit *audit)
     audit_list(audit, &image->entities, BPI_ROW_ENTITY, false);
     audit_list(audit, &image->scopes, BPI_ROW_SCOPE, false);
     audit_list(audit, &image->kinds, BPI_ROW_KIND, true);
-    audit_pairs(audit, &image->correlations, audit->correlations);
-    audit_pairs(audit, &image->causes, audit->causes);
+    audit_ids(audit);
+    audit_pairs(audit, &image->correlations, audit->correlations, audit->correlation_sum, "a correlation is missing");
+    audit_pairs(audit, &image->causes, audit->causes, audit->cause_sum, "a cause is missing");
     audit_names(audit, &image->entity_names, audit->entities);
     audit_names(audit, &image->scope_names, audit->scopes);
     if (bpi_pages_broken(image->pages)) {

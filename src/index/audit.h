@@ -8,21 +8,27 @@
 
 typedef struct bpi_audit {
     bpi_image *image; /* owned */
+    uint64_t key;     /* of the sums: random, so that no file can be made to fit them */
     uint32_t rows;    /* that were compared */
     uint32_t entities;
     uint32_t scopes;
     uint32_t system;
     uint64_t correlations;
     uint64_t causes;
+    uint64_t id_sum; /* over the pairs that the rows ask for */
+    uint64_t correlation_sum;
+    uint64_t cause_sum;
     const char *fault; /* the first; NULL: none so far */
     size_t offset;     /* of the page where it shows */
 } bpi_audit;
 
-/* What is known of an event beside its row. */
+/* An event and what is known of it. */
 typedef struct bpi_audited {
-    const bp_event *event;
+    bpi_row row;
+    uint64_t sequence;
+    bp_text entity;
+    bp_text scope;
     bpi_numbers numbers;
-    uint64_t previous; /* sequence of the entity's previous event; BP_NONE */
     bool entity_new;   /* the first event of its entity */
     bool scope_new;    /* or scope */
     uint32_t entities; /* given before it */

@@ -105,14 +105,26 @@ static void prefetch(const bpi_name *name)
     BPI_PREFETCH(name->text);
 }
 
-uint32_t bpi_names_expect(const bpi_names *names, bp_text name)
+uint32_t bpi_names_expect_slot(const bpi_names *names, bp_text name)
 {
     uint32_t fingerprint = fingerprint_of(names, name);
+    bpi_table_prefetch(&names->table, fingerprint);
+    return fingerprint;
+}
+
+void bpi_names_expect_item(const bpi_names *names, uint32_t fingerprint)
+{
     bpi_probe probe = bpi_table_probe(&names->table, fingerprint);
     uint32_t number = bpi_probe_next(&probe);
     if (number != BPI_TABLE_END) {
         prefetch(item(names, number));
     }
+}
+
+uint32_t bpi_names_expect(const bpi_names *names, bp_text name)
+{
+    uint32_t fingerprint = fingerprint_of(names, name);
+    bpi_names_expect_item(names, fingerprint);
     return fingerprint;
 }
 

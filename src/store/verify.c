@@ -328,7 +328,7 @@ static bp_status prove_all(verifying *v, bp_error *error)
     v->report->entities = bpi_proof_entities(v->proof);
     bpi_proof_root(v->proof, &v->report->root);
     if (status == BP_OK && !v->stopped) {
-        bpi_index_proof_end(v->index, v->report->faults == 0);
+        status = bpi_index_proof_end(v->index, v->report->faults == 0, error);
     }
     return status;
 }

@@ -15,10 +15,22 @@
 #include "index/audit.h"
 #include "index/folder.h"
 
+enum { BATCH = 32, NAMES_MOST = 2 * BP_NAME_MAX, ROOM = 4 * (NAMES_MOST + BP_CAUSES_MAX * sizeof(bp_id)) };
+
 typedef struct audited_file {
     bpi_audit audit;
     char name[sizeof "index/" + BPI_INDEX_NAME_SIZE];
 } audited_file;
+
+/* An event that waits until the memory has brought what its names lead to. Its names and causes lie in the room. */
+typedef struct waiting {
+    bpi_row row;
+    uint64_t sequence;
+    bp_text entity;
+    bp_text scope;
+    uint32_t entity_mark;
+    uint32_t scope_mark;
+} waiting;
 
 struct bpi_index_proof {
     const bpi_home *home;
@@ -31,6 +43,11 @@ struct bpi_index_proof {
     size_t low;     /* files before it are passed */
     uint64_t next;  /* sequence; others: events were dropped, and what they were cannot be told any more */
     bpi_book *book; /* of all names so far; a head has the sequence of the newest event */
+    uint64_t key;
+    size_t waiting_count;
+    size_t used; /* of the room */
+    waiting waiting[BATCH];
+    _Alignas(bp_id) uint8_t room[ROOM];
 };
 
 static const bpi_segment_entry *entry_of(const bpi_catalog *catalog, uint32_t ordinal)
@@ -114,6 +131,7 @@ static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bp
         fault = fault_of(file->audit.image, found, proof->catalog, &page);
     }
     if (fault == NULL) {
+        file->audit.key = proof->key;
         proof->count++;
         return;
     }
@@ -132,19 +150,21 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
                                 bp_verify_report *report, bpi_index_proof **proof_out, bp_error *error)
 {
     bpi_folder folder;
-    uint64_t key = 0;
     bpi_index_proof *proof = bpi_allocate_zero(home->allocator, sizeof *proof);
     *proof_out = proof;
     if (proof == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
     }
-    *proof = (bpi_index_proof){.home = home, .catalog = catalog, .options = options, .report = report};
-    (void)home->random->fill(home->random->context, &key,
-                             sizeof key); /* without it strangers may choose what collides */
+    proof->home = home;
+    proof->catalog = catalog;
+    proof->options = options;
+    proof->report = report;
+    /* without it strangers may choose what collides */
+    (void)home->random->fill(home->random->context, &proof->key, sizeof proof->key);
     bpi_folder_open(&folder, home, &catalog->manifest.store_id);
     proof->capacity = folder.found_count;
     proof->files = bpi_allocate_zero(home->allocator, (proof->capacity + 1) * sizeof *proof->files);
-    proof->book = bpi_book_new(home->allocator, key);
+    proof->book = bpi_book_new(home->allocator, proof->key);
     bool good = proof->files != NULL && proof->book != NULL;
     for (size_t i = 0; i < folder.found_count && good; i++) {
         take_file(proof, &folder, &folder.found[i]);
@@ -157,11 +177,69 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
 }
 
 /* The item of a name, which gets a number when it is new. NULL: no memory. */
-static bpi_entity *take_name(bpi_names *names, bp_text name, bool *new_out)
+static bpi_entity *take_name(bpi_names *names, bp_text name, uint32_t mark, bool *new_out)
 {
-    bpi_entity *item = bpi_names_find(names, name);
+    bpi_entity *item = bpi_names_find_hashed(names, name, mark);
     *new_out = item == NULL;
     return item != NULL ? item : bpi_names_add(names, name, names->count);
+}
+
+static bool audit_event(bpi_index_proof *proof, waiting *one)
+{
+    bpi_book *book = proof->book;
+    bpi_audited next = {.sequence = one->sequence,
+                        .entity = one->entity,
+                        .scope = one->scope,
+                        .entities = book->entities.count,
+                        .scopes = book->scopes.count};
+    bpi_entity *entity = take_name(&book->entities, one->entity, one->entity_mark, &next.entity_new);
+    bpi_entity *scope = take_name(&book->scopes, one->scope, one->scope_mark, &next.scope_new);
+    if (entity == NULL || scope == NULL) {
+        return false;
+    }
+    one->row.previous = entity->head.last;
+    next.row = one->row;
+    next.numbers = (bpi_numbers){entity->number, scope->number, entity->system};
+    entity->head.last = one->sequence;
+    for (size_t i = proof->low; i < proof->count; i++) {
+        bpi_audit *audit = &proof->files[i].audit;
+        const bpi_index_header *header = &audit->image->header;
+        if (one->sequence < header->first_sequence) {
+            break;
+        }
+        if (one->sequence - header->first_sequence == audit->rows && audit->rows < header->rows) {
+            bpi_audit_row(audit, &next);
+        }
+        if (i == proof->low && one->sequence - header->first_sequence + 1 >= header->rows) {
+            proof->low++;
+        }
+    }
+    return true;
+}
+
+static bp_status flush(bpi_index_proof *proof, bp_error *error)
+{
+    bool good = true;
+    for (size_t i = 0; i < proof->waiting_count; i++) {
+        bpi_names_expect_item(&proof->book->entities, proof->waiting[i].entity_mark);
+        bpi_names_expect_item(&proof->book->scopes, proof->waiting[i].scope_mark);
+    }
+    for (size_t i = 0; i < proof->waiting_count && good; i++) {
+        good = audit_event(proof, &proof->waiting[i]);
+    }
+    proof->waiting_count = 0;
+    proof->used = 0;
+    return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
+}
+
+static void *keep(bpi_index_proof *proof, const void *bytes, size_t size)
+{
+    uint8_t *kept = proof->room + proof->used;
+    if (size > 0) {
+        memcpy(kept, bytes, size);
+    }
+    proof->used += (size + sizeof(bp_id) - 1) / sizeof(bp_id) * sizeof(bp_id);
+    return kept;
 }
 
 bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_error *error)
@@ -169,35 +247,35 @@ bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_
     if (proof->count == proof->low || event->dropped || event->sequence != proof->next) {
         return BP_OK; /* no file goes on so far; or names may have got numbers that nobody knows */
     }
+    bp_status status = BP_OK;
+    if (proof->waiting_count == BATCH || ROOM - proof->used < ROOM / 4) {
+        status = flush(proof, error);
+    }
     proof->next++;
-    bpi_audited next = {.event = event, .entities = proof->book->entities.count, .scopes = proof->book->scopes.count};
-    bpi_entity *entity = take_name(&proof->book->entities, event->entity, &next.entity_new);
-    bpi_entity *scope = take_name(&proof->book->scopes, event->scope, &next.scope_new);
-    if (entity == NULL || scope == NULL) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
-    }
-    next.previous = entity->head.last;
-    next.numbers = (bpi_numbers){entity->number, scope->number, entity->system};
-    entity->head.last = event->sequence;
-    for (size_t i = proof->low; i < proof->count; i++) {
-        bpi_audit *audit = &proof->files[i].audit;
-        const bpi_index_header *header = &audit->image->header;
-        if (event->sequence < header->first_sequence) {
-            break;
-        }
-        if (event->sequence - header->first_sequence == audit->rows && audit->rows < header->rows) {
-            bpi_audit_row(audit, &next);
-        }
-        if (i == proof->low && event->sequence - header->first_sequence + 1 >= header->rows) {
-            proof->low++;
-        }
-    }
-    return BP_OK;
+    waiting *one = &proof->waiting[proof->waiting_count++];
+    one->row = (bpi_row){.id = event->id,
+                         .correlation = event->correlation,
+                         .causes = keep(proof, event->causes, event->cause_count * sizeof(bp_id)),
+                         .cause_count = event->cause_count,
+                         .clock = event->clock,
+                         .hlc = event->hlc,
+                         .time_us = event->time_us,
+                         .offset = (uint32_t)event->position,
+                         .lane = event->lane,
+                         .kind = event->kind,
+                         .first_of_commit = event->batch == event->sequence};
+    one->sequence = event->sequence;
+    one->entity = (bp_text){keep(proof, event->entity.data, event->entity.size), event->entity.size};
+    one->scope = (bp_text){keep(proof, event->scope.data, event->scope.size), event->scope.size};
+    one->entity_mark = bpi_names_expect_slot(&proof->book->entities, one->entity);
+    one->scope_mark = bpi_names_expect_slot(&proof->book->scopes, one->scope);
+    return status;
 }
 
-void bpi_index_proof_end(bpi_index_proof *proof, bool whole)
+bp_status bpi_index_proof_end(bpi_index_proof *proof, bool whole, bp_error *error)
 {
-    for (size_t i = 0; i < proof->count && whole; i++) {
+    bp_status status = flush(proof, error);
+    for (size_t i = 0; i < proof->count && whole && status == BP_OK; i++) {
         audited_file *file = &proof->files[i];
         if (file->audit.rows == file->audit.image->header.rows) {
             bpi_audit_end(&file->audit);
@@ -206,6 +284,7 @@ void bpi_index_proof_end(bpi_index_proof *proof, bool whole)
             tell(proof, file->name, file->audit.offset, file->audit.fault);
         }
     }
+    return status;
 }
 
 void bpi_index_proof_free(bpi_index_proof *proof)

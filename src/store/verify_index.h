@@ -20,8 +20,8 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
 /* The next event of the log, in the order of sequences from the first one on. BP_ERR_NO_MEMORY. */
 bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_error *error);
 /* Judges what is left and tells of all files whose content is wrong. `whole`: every event was right, so that what the files
- * say can be held against them. */
-void bpi_index_proof_end(bpi_index_proof *proof, bool whole);
+ * say can be held against them. BP_ERR_NO_MEMORY. */
+bp_status bpi_index_proof_end(bpi_index_proof *proof, bool whole, bp_error *error);
 void bpi_index_proof_free(bpi_index_proof *proof); /* NULL is allowed */
 
 #endif

@@ -48,6 +48,8 @@ static const bpt_function bpt_functions[] = {
     {"bp_committed_free", NULL, "gives back, or ends what waits"},
     {"bp_compact", "compacting", NULL},
     {"bp_compact_options_default", NULL, "fills in a struct"},
+    {"bp_erase", "compacting", NULL},
+    {"bp_erase_options_default", NULL, "fills in a struct"},
     {"bp_compensation_custom", NULL, "answers from its arguments"},
     {"bp_compensation_notify", NULL, "answers from its arguments"},
     {"bp_compensation_release", NULL, "answers from its arguments"},

@@ -1,5 +1,6 @@
 /*
- * test_compacting.c: a merge of small segments with every failure (support/exhaust.h): whatever fails, every event is there.
+ * test_compacting.c: a merge of small segments and an erasure with every failure (support/exhaust.h): whatever fails, every
+ * event is there.
  *
  * ctest: labels=exhaust wrap=bp_allocator_system timeout=600
  */
@@ -22,8 +23,23 @@ static bp_status act_compact(bpt_exhaust *x)
     return status;
 }
 
+static bp_status act_erase(bpt_exhaust *x)
+{
+    bp_region region = bp_region_stream("stock");
+    bp_erase_options options;
+    bp_erase_report report;
+    bp_erase_options_init(&options);
+    options.region = &region;
+    options.reason = "asked for";
+    options.by = "the test";
+    bp_status status = bp_erase(x->store, &options, &report, &x->error);
+    CHECK(status != BP_OK || report.erased >= 2, "%u events were erased", (unsigned)report.erased);
+    return status;
+}
+
 static const bpt_exhaust_row rows[] = {
     {"bp_compact", 0, 0, 0, prepare_sealed, act_compact, NULL},
+    {"bp_erase", 0, 1, 0, prepare_sealed, act_erase, NULL},
 };
 
 static void every_call_with_every_failure(void **state)

@@ -155,7 +155,9 @@ foreach(source IN LISTS batpak_tests)
 endforeach()
 
 # The upper layers once more, their locks and atomic accesses replaced by a scheduler's: tests/schedule/replace.h. Where
-# these come first, no object of the library's own with the same functions is linked.
+# these come first, no object of the library's own with the same functions is linked. One thread runs at a time, whatever the
+# sanitizers; once is enough.
+if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
 file(GLOB batpak_scheduled CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/log/*.c ${CMAKE_SOURCE_DIR}/src/index/*.c
     ${CMAKE_SOURCE_DIR}/src/store/*.c ${CMAKE_SOURCE_DIR}/src/follow/*.c)
 add_library(batpak_scheduled_objects OBJECT ${batpak_scheduled})
@@ -170,6 +172,7 @@ set_target_properties(test_schedule_schedules PROPERTIES RUNTIME_OUTPUT_DIRECTOR
 target_link_libraries(test_schedule_schedules PRIVATE ${batpak_test_library})
 batpak_add_test(schedule/schedules ${CMAKE_SOURCE_DIR}/tests/schedule/schedules.c
     $<TARGET_FILE:test_schedule_schedules>)
+endif()
 
 if(TARGET batpak)
     file(GLOB batpak_shell_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.sh ${CMAKE_SOURCE_DIR}/tests/real/*.sh)

@@ -324,11 +324,13 @@ bp_status bpi_log_rewrite_swap(bpi_log *log, bpi_rewrite *rewrite, bp_error *err
     return status;
 }
 
-static void remove_file(const bpi_log *log, const bpi_segment_entry *entry)
+/* False: it may still be there, and its entry must stay for the next opening, which removes it. */
+static bool remove_file(const bpi_log *log, const bpi_segment_entry *entry)
 {
     char name[BP_SEGMENT_NAME_SIZE];
     bp_segment_name(entry->ordinal, entry->generation, name);
-    (void)log->home.io->dir_remove(log->home.io->context, log->home.log, name);
+    int code = log->home.io->dir_remove(log->home.io->context, log->home.log, name);
+    return code == 0 || code == ENOENT;
 }
 
 static void forget_entry(bpi_log *log, const bpi_segment_entry *entry)
@@ -341,11 +343,12 @@ static void forget_entry(bpi_log *log, const bpi_segment_entry *entry)
 
 void bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite)
 {
+    bool removed = true;
     for (size_t i = 0; i < rewrite->count; i++) {
-        remove_file(log, &rewrite->sources[i].entry);
+        removed = remove_file(log, &rewrite->sources[i].entry) && removed;
     }
     /* Before a list that does not name them any more: a file that came back with the power would be unlisted. */
-    if (log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
+    if (!removed || log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
         return;
     }
     (void)pthread_mutex_lock(&log->catalog_lock);
@@ -360,9 +363,9 @@ void bpi_log_rewrite_abandon(bpi_log *log, bpi_rewrite *rewrite)
     if (!rewrite->pending || rewrite->swapped) {
         return;
     }
-    remove_file(log, &rewrite->entry);
+    bool removed = remove_file(log, &rewrite->entry);
     rewrite->pending = false;
-    if (log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
+    if (!removed || log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
         return; /* its entry stays, so that the next opening removes what comes back */
     }
     (void)pthread_mutex_lock(&log->catalog_lock);

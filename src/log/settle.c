@@ -369,33 +369,49 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
     return status;
 }
 
-/* Files of retired segments go, and then their entries. A file that is gone already was removed before a crash. */
-static void drop_retired(settling *s)
+/*
+ * Files of retired segments go, and then their entries. A file that is gone already was removed before a crash. One that stays
+ * must stay listed: unlisted, its frames would be damage to the next opening.
+ */
+static bp_status drop_retired(settling *s, bp_error *error)
 {
     bpi_log *log = s->log;
     bpi_catalog *catalog = &log->catalog;
     size_t kept = 0;
+    int code = 0;
+    for (size_t i = 0; i < catalog->count && (code == 0 || code == ENOENT); i++) {
+        if (catalog->entries[i].state == BPI_SEGMENT_RETIRED) {
+            char name[BP_SEGMENT_NAME_SIZE];
+            bp_segment_name(catalog->entries[i].ordinal, catalog->entries[i].generation, name);
+            code = log->home.io->dir_remove(log->home.io->context, log->home.log, name);
+            s->list_changed = true;
+        }
+    }
+    code = code == ENOENT ? 0 : code;
+    if (code == 0 && s->list_changed) {
+        code = log->home.io->dir_sync(log->home.io->context, log->home.log);
+    }
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot remove a segment that another took the place of, in %s/log",
+                                log->home.path);
+    }
     for (size_t i = 0; i < catalog->count; i++) {
         if (catalog->entries[i].state != BPI_SEGMENT_RETIRED) {
             catalog->entries[kept++] = catalog->entries[i];
-            continue;
         }
-        char name[BP_SEGMENT_NAME_SIZE];
-        bp_segment_name(catalog->entries[i].ordinal, catalog->entries[i].generation, name);
-        (void)log->home.io->dir_remove(log->home.io->context, log->home.log, name);
-        s->list_changed = true;
     }
     catalog->count = kept;
-    if (s->list_changed) {
-        (void)log->home.io->dir_sync(log->home.io->context, log->home.log);
-    }
+    return BP_OK;
 }
 
 bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error *error)
 {
     settling s = {.log = log, .options = options, .old_segment_size = log->catalog.manifest.segment_size};
     log->segment_size = options->segment_size != 0 ? options->segment_size : s.old_segment_size;
-    drop_retired(&s);
+    bp_status dropped = drop_retired(&s, error);
+    if (dropped != BP_OK) {
+        return dropped;
+    }
     if (!allocate_segments(&s)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open the log");
     }

@@ -73,6 +73,7 @@ static void print_json(const bp_compact_report *report)
     put_u64(text, "events_dropped", report->events_dropped);
     put_u64(text, "events_kept", report->events_kept);
     put_u64(text, "events_gone", report->events_gone);
+    put_u64(text, "linked", report->linked);
     text_add_string(text, "}\n");
 }
 
@@ -133,7 +134,11 @@ static int compact(bp_store *store, bp_compact_options *how)
     }
     if (report.segments == 0) {
         say("no segment is sealed yet, and only sealed ones are compacted: batpak seal");
-    } else if (report.events_dropped > 0 && !given.dry_run) {
+    } else if (report.linked > 0) {
+        say("%llu of the old segments have other names (hard links, as snapshots make them), which keep the bytes",
+            (unsigned long long)report.linked);
+    }
+    if (report.events_dropped > 0 && !given.dry_run) {
         say("snapshots, hard links to old segments and readers that are open may still hold what was dropped");
     }
     return 0;

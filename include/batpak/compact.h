@@ -58,6 +58,7 @@ typedef struct bp_compact_report {
     uint64_t events_dropped; /* now */
     uint64_t events_kept;    /* in the segments that were looked at; before, when nothing was written */
     uint64_t events_gone;    /* had been dropped before */
+    uint64_t linked;         /* old segments with other names (hard links, as snapshots make them) */
 } bp_compact_report;
 
 /*

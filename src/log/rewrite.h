@@ -42,7 +42,7 @@ typedef struct bpi_survey {
     uint64_t buried;
     uint64_t dropped;
     uint64_t folded; /* had been dropped before */
-    uint32_t links;  /* names that the file has in its filesystem; 1: only ours; 0: not known */
+    uint64_t links;  /* names that the file has in its filesystem; 1: only ours; 0: not known */
 } bpi_survey;
 
 /*
@@ -84,6 +84,9 @@ bp_status bpi_log_rewrite_swap(bpi_log *log, bpi_rewrite *rewrite, bp_error *err
 void bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite);
 /* Takes back what was staged. */
 void bpi_log_rewrite_abandon(bpi_log *log, bpi_rewrite *rewrite);
+
+/* How many names the file has in its filesystem; 0: not known. */
+uint64_t bpi_log_count_links(bpi_log *log, const bpi_segment_entry *entry);
 
 /* A copy of the sealed entries, from the allocator. */
 bp_status bpi_log_sealed(bpi_log *log, bpi_segment_entry **entries_out, size_t *count_out, bp_error *error);

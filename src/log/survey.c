@@ -10,6 +10,7 @@
 #include "format/fold.h"
 #include "format/frame.h"
 #include "format/hashing.h"
+#include "io/optional.h"
 #include "log/restate.h"
 
 enum { LEAVES_AT_ONCE = 256 };
@@ -121,11 +122,27 @@ bp_status bpi_log_scan_sealed(bpi_log *log, const bpi_segment_entry *entry, bpi_
                               : status;
 }
 
+uint64_t bpi_log_count_links(bpi_log *log, const bpi_segment_entry *entry)
+{
+    const bp_io *io = log->home.io;
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_file *file = NULL;
+    uint64_t links = 0;
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    if (io->file_open(io->context, log->home.log, name, BP_OPEN_READ, &file) != 0) {
+        return 0;
+    }
+    links = bpi_io_links(io, file, &links) == 0 ? links : 0;
+    io->file_close(io->context, file);
+    return links;
+}
+
 bp_status bpi_log_survey(bpi_log *log, const bpi_segment_entry *entry, bpi_decide_fn decide, void *argument,
                          bpi_survey *survey_out, bp_error *error)
 {
     memset(survey_out, 0, sizeof *survey_out);
     survey_out->entry = *entry;
+    survey_out->links = bpi_log_count_links(log, entry);
     surveying *s = bpi_allocate_zero(log->home.allocator, sizeof *s);
     if (s == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read a segment");

@@ -116,7 +116,8 @@ static void give_report(const bpi_rewritten *done, bp_compact_report *report_out
                                           .bytes_after = done->bytes_after,
                                           .events_dropped = done->dropped,
                                           .events_kept = done->kept,
-                                          .events_gone = done->folded};
+                                          .events_gone = done->folded,
+                                          .linked = done->linked};
     }
 }
 

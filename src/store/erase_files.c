@@ -96,21 +96,6 @@ static int remove_below(const bpi_home *home, bp_dir *dir, uint64_t *count)
     return code;
 }
 
-static bool has_links(const bpi_home *home, const bpi_segment_entry *entry)
-{
-    const bp_io *io = home->io;
-    char name[BP_SEGMENT_NAME_SIZE];
-    bp_file *file = NULL;
-    uint64_t links = 0;
-    bp_segment_name(entry->ordinal, entry->generation, name);
-    if (io->file_open(io->context, home->log, name, BP_OPEN_READ, &file) != 0) {
-        return false;
-    }
-    bool many = bpi_io_links(io, file, &links) == 0 && links > 1;
-    io->file_close(io->context, file);
-    return many;
-}
-
 bp_status bpi_erase_count_links(bpi_log *log, const uint32_t *ordinals, size_t count, uint64_t *linked_out,
                                 bp_error *error)
 {
@@ -122,7 +107,7 @@ bp_status bpi_erase_count_links(bpi_log *log, const uint32_t *ordinals, size_t c
         for (size_t n = 0; n < count && !meant; n++) {
             meant = ordinals[n] == entries[i].ordinal;
         }
-        *linked_out += meant && has_links(&log->home, &entries[i]);
+        *linked_out += meant && bpi_log_count_links(log, &entries[i]) > 1;
     }
     if (status == BP_OK) {
         bpi_release(log->home.allocator, entries, (entry_count + 1) * sizeof *entries);

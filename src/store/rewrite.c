@@ -109,6 +109,7 @@ static void note(running *run, size_t i, size_t count, uint64_t length_after)
         report->stubbed += survey->stubbed;
         report->buried += survey->buried;
         report->dropped += survey->dropped;
+        report->linked += survey->links > 1;
     }
     report->sources += count;
     report->targets++;

@@ -37,6 +37,7 @@ typedef struct bpi_rewritten {
     uint64_t buried;
     uint64_t dropped;
     uint64_t folded; /* had been dropped before */
+    uint64_t linked; /* of the sources, those that have other names too */
 } bpi_rewritten;
 
 /*

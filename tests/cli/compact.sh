@@ -82,4 +82,15 @@ run 0 snapshot ./s ./snap
 run 0 restore ./snap ./back
 run 0 verify ./back
 says "402 of them were dropped by retention"
+# Old segments that somebody else has too are counted.
+run 0 append ./s -e e:7 -s a
+run 0 seal ./s
+run 0 snapshot ./s ./shared
+run 0 compact ./s --drop entity=e:9 --json
+json_lines
+is 'o[0]["linked"] >= 1, o[0]["linked"] <= o[0]["rewritten"]' '(True, True)'
+says "which keep the bytes"
+run 0 verify ./shared
+run 0 query ./shared entity=e:9 --count
+shows 2
 echo "compacted"

@@ -205,14 +205,14 @@ static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
     }
     if (entry->state == BPI_SEGMENT_OPEN && walk->calls.tail != NULL) {
         status = pass_tail(walk, error);
-        if (status != BP_OK) {
-            return status;
-        }
     }
-    if (walk->calls.segment != NULL) {
-        return walk->calls.segment(walk->calls.argument, entry, walk->chain.next_sequence, error);
+    if (status == BP_OK && walk->calls.segment != NULL) {
+        status = walk->calls.segment(walk->calls.argument, entry, walk->chain.next_sequence, error);
     }
-    return BP_OK;
+    if (status != BP_OK) {
+        close_segment(walk); /* whoever tries again begins it again */
+    }
+    return status;
 }
 
 static void note_tail(bpi_log_walk *walk, bool finished)

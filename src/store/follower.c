@@ -13,6 +13,7 @@
 #include "format/frame.h"
 #include "log/recover.h"
 #include "store/indexing.h"
+#include "store/rejoin.h"
 
 enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
 
@@ -150,17 +151,25 @@ static bool read_word(const bpi_follower *follower, bpi_live_word *word)
            bpi_live_get(live, BPI_LIVE_SIZE, &follower->catalog.manifest.store_id, &follower->home.place, word);
 }
 
-static bp_status reload(bpi_follower *follower, bp_error *error)
+/* Loads the list anew. When the reader cannot go on in it, it stays at the old one. */
+static bp_status reload(bp_store *store, bp_error *error)
 {
+    bpi_follower *follower = &store->follower;
     bpi_catalog fresh;
     bp_status status = load_catalog(&follower->home, &fresh, error);
     if (status != BP_OK) {
         return status;
     }
     bpi_catalog old = follower->catalog;
+    bool cut = bpi_follower_is_cut(follower, &fresh);
     follower->catalog = fresh;
-    atomic_store(&follower->epoch, fresh.manifest.epoch);
-    status = bpi_log_walk_rebase(&follower->walk, &follower->catalog, error);
+    status = cut ? bpi_follower_rejoin(store, error) : bpi_log_walk_rebase(&follower->walk, &follower->catalog, error);
+    if (status == BP_OK) {
+        atomic_store(&follower->epoch, fresh.manifest.epoch);
+    } else {
+        follower->catalog = old;
+        old = fresh;
+    }
     bpi_catalog_free(&follower->home, &old);
     return status;
 }
@@ -181,7 +190,7 @@ static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
     bpi_follower *follower = &store->follower;
     bp_status status = bpi_log_walk_run(&follower->walk, stop, error);
     if (status == BP_END && bpi_log_walk_position(&follower->walk) < stop) {
-        status = reload(follower, error);
+        status = reload(store, error);
         if (status == BP_OK) {
             status = bpi_log_walk_run(&follower->walk, stop, error);
         }
@@ -234,7 +243,7 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
         return BP_OK;
     }
     if (word.generation != follower->catalog.manifest.generation) {
-        bp_status status = reload(follower, error);
+        bp_status status = reload(store, error);
         if (status != BP_OK) {
             return status;
         }
@@ -277,7 +286,7 @@ static bp_status first_look(bp_store *store, bp_error *error)
         stop = word.published;
         durable = word.durable;
         if (word.generation != follower->catalog.manifest.generation) {
-            status = reload(follower, error);
+            status = reload(store, error);
         }
     } else {
         bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);

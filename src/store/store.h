@@ -50,6 +50,8 @@ typedef struct bpi_follower {
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t durable_sequence;
     _Atomic uint32_t epoch; /* of the catalog */
+    uint64_t known;         /* events below this were read before a rejoin */
+    uint32_t known_ordinal; /* of the segment at which it stood then */
 } bpi_follower;
 
 struct bp_store {

@@ -473,7 +473,6 @@ static void op_fault(sim_run *run, bpt_random *random)
                            .step = 1 + bpt_random_below(random, 12),
                            .os_error = bpt_random_chance(random, 70) ? EIO : ENOSPC};
     run->forgets = bpt_random_chance(random, 40);
-    sim_readers_close(run);
     bpi_fault_set_plan(run->world.fault, run->forgets ? &(bpi_fault_plan){0} : &plan);
     run->faulty = true;
     run->spoiled = true;

@@ -1,0 +1,206 @@
+/*
+ * test_rejoin.c: a reader that has seen more than was durable, while the writer recovers from a failed sync or write and so
+ * moves that to a new segment: the reader goes on, with the same events, and never with fewer (P6, P8).
+ */
+#include <errno.h>
+
+#include "support/world.h"
+
+enum { SHOWN_MAX = 64 };
+
+typedef struct shown {
+    bp_hash hashes[SHOWN_MAX];
+    uint64_t count;
+} shown;
+
+typedef struct scene {
+    bpt_world world;
+    bp_store *store;
+    bp_store *reader;
+    shown shown;
+} scene;
+
+static void begin(scene *s)
+{
+    memset(s, 0, sizeof *s);
+    bpt_world_fault(&s->world);
+    s->world.options.recovery_attempts = 8;
+    s->store = bpt_open(&s->world);
+    bpt_put(s->store, "e", "durable");
+    CHECK_OK(bp_sync(s->store, NULL), NULL);
+    s->reader = bpt_reader(&s->world);
+}
+
+static void end(scene *s)
+{
+    bpt_close(s->reader);
+    bpt_close(s->store);
+    (void)bpt_verify(&s->world);
+    bpt_world_end(&s->world);
+}
+
+static void put(scene *s, const char *entity, const char *name)
+{
+    bp_error error = {0};
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.durability = BP_BUFFERED;
+    options.kind_name = name;
+    CHECK_OK(bp_append(s->store, bp_at(entity, "s"), name == NULL ? 0xf001 : 0, bp_raw("x", 1), &options, NULL, &error),
+             &error);
+}
+
+/* The reader shows all that is published; what it showed before is the same. */
+static void look(scene *s)
+{
+    bp_error error = {0};
+    uint64_t ignored = 0;
+    CHECK_OK(bp_count(s->reader, NULL, &ignored, &error), &error);
+    uint64_t count = bp_store_frontiers(s->reader).published;
+    assert_int_equal(count, bp_store_frontiers(s->store).published);
+    assert_true(count >= s->shown.count && count <= SHOWN_MAX);
+    for (uint64_t sequence = 0; sequence < count; sequence++) {
+        const bp_event *event = NULL;
+        CHECK_OK(bp_get_sequence(s->reader, sequence, &event, &error), &error);
+        if (sequence < s->shown.count) {
+            assert_true(bp_hash_equal(&event->event_hash, &s->shown.hashes[sequence]));
+        }
+        s->shown.hashes[sequence] = event->event_hash;
+        bp_event_release(event);
+    }
+    s->shown.count = count;
+    bp_stats of_reader = {.size = sizeof of_reader};
+    bp_stats of_writer = {.size = sizeof of_writer};
+    CHECK_OK(bp_store_stats(s->reader, &of_reader, &error), &error);
+    CHECK_OK(bp_store_stats(s->store, &of_writer, &error), &error);
+    assert_int_equal(of_reader.entities, of_writer.entities);
+    assert_int_equal(of_reader.system_events, of_writer.system_events);
+}
+
+static void fail_sync(scene *s, bpi_fault_kind kind)
+{
+    bpi_fault_set_plan(s->world.fault, &(bpi_fault_plan){.kind = kind, .step = 1, .os_error = EIO});
+    assert_true(bp_sync(s->store, NULL) != BP_OK);
+    assert_true(bp_store_frontiers(s->store).failed);
+}
+
+static void goes_on(bpi_fault_kind kind, unsigned unsynced, bool looks_between)
+{
+    scene s;
+    begin(&s);
+    look(&s);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < unsynced; i++) {
+            put(&s, i % 2 == 0 ? "e" : "f", i == 1 ? "named" : NULL);
+        }
+        look(&s);
+        fail_sync(&s, kind);
+        look(&s);
+        put(&s, "g", NULL); /* recovers */
+        if (looks_between) {
+            look(&s);
+        }
+        put(&s, "e", NULL);
+        CHECK_OK(bp_sync(s.store, NULL), NULL);
+        look(&s);
+        assert_int_equal(bp_store_frontiers(s.reader).durable, s.shown.count);
+    }
+    bp_stats stats = {.size = sizeof stats};
+    CHECK_OK(bp_store_stats(s.store, &stats, NULL), NULL);
+    assert_int_equal(stats.recoveries, 3);
+    end(&s);
+}
+
+static void a_reader_goes_on_behind_a_recovery(void **state)
+{
+    (void)state;
+    for (unsigned unsynced = 1; unsynced < 5; unsynced++) {
+        goes_on(BPI_FAULT_ERROR, unsynced, false);
+        goes_on(BPI_FAULT_ERROR, unsynced, true);
+        goes_on(BPI_FAULT_SYNC_DROPS, unsynced, false);
+        goes_on(BPI_FAULT_SYNC_DROPS, unsynced, true);
+    }
+}
+
+/* The new segment was filled and sealed before the reader looked again. */
+static void a_reader_that_looks_late_goes_on(void **state)
+{
+    scene s;
+    (void)state;
+    begin(&s);
+    put(&s, "e", NULL);
+    put(&s, "f", NULL);
+    look(&s);
+    fail_sync(&s, BPI_FAULT_ERROR);
+    put(&s, "g", NULL);
+    CHECK_OK(bp_seal(s.store, NULL), NULL);
+    put(&s, "e", NULL);
+    CHECK_OK(bp_seal(s.store, NULL), NULL);
+    put(&s, "f", NULL);
+    look(&s);
+    end(&s);
+}
+
+/* Iterators keep the view that they began with. */
+static void an_iterator_reads_to_its_end(void **state)
+{
+    scene s;
+    bp_error error = {0};
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    uint64_t seen = 0;
+    (void)state;
+    begin(&s);
+    put(&s, "e", NULL);
+    put(&s, "f", NULL);
+    look(&s);
+    CHECK_OK(bp_query(s.reader, NULL, NULL, &iterator, &error), &error);
+    CHECK_OK(bp_next(iterator, &event, &error), &error);
+    fail_sync(&s, BPI_FAULT_ERROR);
+    put(&s, "g", NULL);
+    look(&s);
+    bp_status status = BP_OK;
+    for (seen = 1; (status = bp_next(iterator, &event, &error)) == BP_OK; seen++) {
+        assert_true(bp_hash_equal(&event->event_hash, &s.shown.hashes[event->sequence]));
+    }
+    CHECK_STATUS(BP_END, status, &error);
+    assert_true(seen >= 3);
+    bp_iterator_close(iterator);
+    end(&s);
+}
+
+/* While it rejoins the list cannot be read: it keeps what it has, says why, and goes on the next time. */
+static void a_reader_that_cannot_read_the_new_segment_tries_again(void **state)
+{
+    bool failed = false;
+    (void)state;
+    for (uint64_t call = 1; call < 30; call++) {
+        scene s;
+        bp_error error = {0};
+        uint64_t ignored = 0;
+        begin(&s);
+        put(&s, "e", NULL);
+        put(&s, "f", "named");
+        look(&s);
+        fail_sync(&s, BPI_FAULT_ERROR);
+        put(&s, "g", NULL);
+        bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){.read_call = call, .os_error = EIO});
+        bp_status status = bp_count(s.reader, NULL, &ignored, &error);
+        bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){0});
+        failed = failed || status != BP_OK;
+        look(&s);
+        end(&s);
+    }
+    assert_true(failed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reader_goes_on_behind_a_recovery),
+        cmocka_unit_test(a_reader_that_looks_late_goes_on),
+        cmocka_unit_test(an_iterator_reads_to_its_end),
+        cmocka_unit_test(a_reader_that_cannot_read_the_new_segment_tries_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

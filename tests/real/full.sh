@@ -1,5 +1,5 @@
 #!/bin/bash
-# ctest: labels=campaign timeout=7200
+# ctest: labels=slow,campaign timeout=7200
 # A filesystem that fills up: an import into a tmpfs of every size ends with a typed error, readers still answer, everything
 # acknowledged is there, and with more room the repeated import completes it. Needs root to mount.
 source "$BATPAK_SOURCE/tests/cli/lib.bash"

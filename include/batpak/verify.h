@@ -32,7 +32,8 @@ typedef struct bp_verify_options {
     void *fault_context;
     bp_progress_fn progress;
     void *progress_context;
-    bp_fault_fn index_fault; /* told, with fault_context, of index files that are wrong and on which page; NULL: counted */
+    bp_fault_fn
+        index_fault; /* told, with fault_context, of index files that are wrong and on which page; NULL: counted */
 } bp_verify_options;
 
 BP_API void bp_verify_options_default(bp_verify_options *options, size_t size);
@@ -55,7 +56,7 @@ typedef struct bp_verify_report {
     /* Not of these segments, with a damaged page, or saying what the log does not: no fault, they are made anew. What they say is
      * only held against a log without a fault. */
     uint64_t index_files_wrong;
-    bp_hash root;               /* Merkle root over all event hashes in sequence order */
+    bp_hash root; /* Merkle root over all event hashes in sequence order */
 } bp_verify_report;
 
 /*

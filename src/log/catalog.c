@@ -203,6 +203,31 @@ static int store_slot(const bpi_home *home, const uint8_t slot[BPI_SLOT_SIZE], u
     return code;
 }
 
+bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, bp_error *error)
+{
+    bool needed = !catalog->manifest.clean;
+    for (size_t i = 0; i < catalog->count && !needed; i++) {
+        needed = catalog->entries[i].state == BPI_SEGMENT_RETIRED;
+    }
+    uint8_t *data = NULL;
+    size_t size = 0;
+    bp_status status =
+        needed ? bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, &data, &size, error) : BP_OK;
+    if (!needed || status != BP_OK) {
+        return status;
+    }
+    const bp_io *io = home->io;
+    bp_file *file = NULL;
+    int code = io->file_open(io->context, home->root, "MANIFEST", BP_OPEN_WRITE, &file);
+    if (code == 0) {
+        code = io->file_write(io->context, file, 0, data, size);
+        code = code == 0 ? io->file_sync(io->context, file, BP_SYNC_ALL) : code;
+        io->file_close(io->context, file);
+    }
+    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync MANIFEST in %s", home->path);
+}
+
 /* After a failure the slot may be the old, the new or a torn one. The next try goes to the same slot, so that the other one
  * stays good, under a generation (and a list name) that was not used yet. */
 static void take_back(bpi_catalog *catalog, const bpi_manifest *before)

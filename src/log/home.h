@@ -50,6 +50,12 @@ typedef struct bpi_catalog {
 
 /* Reads them. BP_ERR_NOT_FOUND: there is no MANIFEST. */
 bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
+/*
+ * What an opening is about to remove, it removes because of the slot that it read, which a killed process may have written and
+ * not synced: a power cut that takes the slot back must not find the files of the slot before gone. Writes MANIFEST over itself
+ * and syncs it; nothing where the store was closed cleanly and no segment is retired.
+ */
+bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, bp_error *error);
 void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog);
 /* As bpi_log_binding. */
 bool bpi_catalog_binding(const bpi_catalog *catalog, uint32_t first, uint32_t last, bp_hash *binding_out);

@@ -232,6 +232,9 @@ bp_status bpi_log_open(bpi_log *log, const char *path, const bpi_log_options *op
         status = load_or_make(log, options, error);
     }
     if (status == BP_OK) {
+        status = bpi_catalog_secure(&log->home, &log->catalog, error);
+    }
+    if (status == BP_OK) {
         status = bpi_check_unlisted(&log->home, &log->catalog, true, error);
     }
     if (status == BP_OK) {

@@ -141,7 +141,10 @@ static void a_head_that_is_wrong_retires_its_file(void **state)
             bpt_set32(file->data + rows + ((size_t)end - 1) * 4, word_at(file->data, rows + (size_t)end * 4));
         }
     }
-    assert_non_null(entity);
+    if (entity == NULL) {
+        fail_msg("no entity has its newest event in that file");
+        return; /* not reached: for the analyser */
+    }
     seal_forgery(file->data, file->size);
     copy_of(&f, &world);
     bpt_file_write(&world, file->name, file->data, file->size);

@@ -40,7 +40,7 @@ typedef struct bpi_sources {
  * Finds them. BP_ERR_NOT_FOUND: neither manifest nor segment is there. BP_ERR_VERSION: a newer format, which is no damage.
  * BP_ERR_CORRUPT: not even the store's id can be told. BP_ERR_IO, BP_ERR_NO_MEMORY. bpi_sources_free after each.
  */
-bp_status bpi_sources_find(const bpi_home *home, bpi_source_note_fn note, void *argument, bpi_sources *sources_out,
+bp_status bpi_sources_find(const bpi_home *home, bpi_source_note_fn tell, void *argument, bpi_sources *sources_out,
                            bp_error *error);
 void bpi_sources_free(bpi_sources *sources);
 

@@ -104,7 +104,8 @@ static int follow_to_the_last(const bpt_world *world, int out)
         if (bp_subscription_next_many(subscription, 120000, deliveries, 32, &count, &error) != BP_OK) {
             return child_fails("next", &error);
         }
-        for (size_t i = 0; i < count; i++, next++) {
+        /* What follows the last may come with it: the log is proved writable afterwards. */
+        for (size_t i = 0; i < count && !last; i++, next++) {
             const bp_event *event = &deliveries[i].event;
             if (event->sequence != next || event->sequence < event->batch ||
                 event->sequence >= event->batch + event->batch_count) {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -233,18 +234,44 @@ typedef struct unlisted_file {
 } unlisted_file;
 
 typedef struct unlisted {
-    const bpi_catalog *catalog;
-    bpi_buffer found; /* unlisted_file */
+    bpi_buffer listed; /* uint64_t, names that ascend: there may be many thousands of segments */
+    bpi_buffer found;  /* unlisted_file */
 } unlisted;
 
-static bool listed(const bpi_catalog *catalog, uint32_t ordinal, uint32_t generation)
+static uint64_t name_number(uint32_t ordinal, uint32_t generation)
+{
+    return (uint64_t)ordinal << 32 | generation;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x;
+    uint64_t y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/* False: no memory. */
+static bool take_listed(unlisted *state, const bpi_catalog *catalog)
 {
     for (size_t i = 0; catalog != NULL && i < catalog->count; i++) {
-        if (catalog->entries[i].ordinal == ordinal && catalog->entries[i].generation == generation) {
-            return true;
+        uint64_t number = name_number(catalog->entries[i].ordinal, catalog->entries[i].generation);
+        if (!bpi_buffer_append(&state->listed, &number, sizeof number)) {
+            return false;
         }
     }
-    return false;
+    if (state->listed.size != 0) {
+        qsort(state->listed.data, state->listed.size / sizeof(uint64_t), sizeof(uint64_t), by_number);
+    }
+    return true;
+}
+
+static bool listed(const unlisted *state, uint32_t ordinal, uint32_t generation)
+{
+    uint64_t number = name_number(ordinal, generation);
+    return state->listed.size != 0 &&
+           bsearch(&number, state->listed.data, state->listed.size / sizeof number, sizeof number, by_number) != NULL;
 }
 
 static uint64_t salt_of(const bpi_home *home, bp_file *file)
@@ -295,7 +322,7 @@ static int unlisted_entry(void *argument, const char *name, bool is_directory, u
     unlisted *state = argument;
     unlisted_file found = {.size = size};
     if (is_directory || !bp_segment_name_parse(name, &found.ordinal, &found.generation) ||
-        listed(state->catalog, found.ordinal, found.generation)) {
+        listed(state, found.ordinal, found.generation)) {
         return 0;
     }
     return bpi_buffer_append(&state->found, &found, sizeof found) ? 0 : ENOMEM;
@@ -306,10 +333,14 @@ bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, b
     if (home->log == NULL) {
         return BP_OK;
     }
-    unlisted state = {.catalog = catalog};
+    unlisted state;
+    bpi_buffer_init(&state.listed, home->allocator);
     bpi_buffer_init(&state.found, home->allocator);
     bp_status status = BP_OK;
-    int code = home->io->dir_list(home->io->context, home->log, unlisted_entry, &state);
+    int code = take_listed(&state, catalog) ? 0 : ENOMEM;
+    if (code == 0) {
+        code = home->io->dir_list(home->io->context, home->log, unlisted_entry, &state);
+    }
     if (code != 0) {
         status = bpi_error_system(error, code, "cannot list the segments");
     }
@@ -319,5 +350,6 @@ bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, b
         status = judge_unlisted(home, &found, remove, error);
     }
     bpi_buffer_fini(&state.found);
+    bpi_buffer_fini(&state.listed);
     return status;
 }

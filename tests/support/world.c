@@ -83,6 +83,9 @@ void bpt_world_adopt(bpt_world *world, bpi_fault *fault)
 {
     world_init(world);
     assert_non_null(fault);
+    /* A world of another's files does not draw that one's random bytes again, or ids that it draws within the same milliseconds
+     * would be there already. */
+    bpt_entropy_init(&world->entropy, 0x6a09e667f3bcc908u);
     world->fault = fault;
     world->io = bpi_fault_io(fault);
     world->options.io = world->io;
@@ -91,6 +94,7 @@ void bpt_world_adopt(bpt_world *world, bpi_fault *fault)
 void bpt_world_fault(bpt_world *world)
 {
     bpt_world_adopt(world, bpi_fault_new());
+    bpt_entropy_init(&world->entropy, 1);
 }
 
 void bpt_world_disk(bpt_world *world)

@@ -108,18 +108,32 @@ static bp_status sort_notes(looking *l, bp_error *error)
     return status;
 }
 
-/* Does that very snapshot lie at its path still? */
-static bool is_present(looking *l)
+/* Does that very snapshot lie at its path still? What lies there may be anything; but when it cannot be looked at, "no" would be a
+ * guess. */
+static bp_status find_there(looking *l, bool *present_out, bp_error *error)
 {
     const bp_io *io = l->home->io;
     bp_dir *dir = NULL;
-    if (io->dir_open(io->context, l->note.path, false, &dir) != 0) {
-        return false;
+    *present_out = false;
+    int code = io->dir_open(io->context, l->note.path, false, &dir);
+    if (code == ENOENT || code == ENOTDIR) {
+        return BP_OK;
     }
-    bool present =
-        bpi_note_read(l->home, dir, BPI_NOTE_NAME, &l->there, NULL) == BP_OK && bp_id_equal(&l->there.id, &l->note.id);
-    io->dir_close(io->context, dir);
-    return present;
+    bp_status status = BP_OK;
+    if (code != 0) {
+        status = bpi_error_system(error, code, "cannot look whether a snapshot is still there");
+    } else {
+        status = bpi_note_read(l->home, dir, BPI_NOTE_NAME, &l->there, error);
+        io->dir_close(io->context, dir);
+    }
+    *present_out = status == BP_OK && bp_id_equal(&l->there.id, &l->note.id);
+    if (status == BP_ERR_NOT_FOUND || status == BP_ERR_CORRUPT || status == BP_ERR_VERSION) {
+        return BP_OK; /* something else */
+    }
+    if (status != BP_OK) {
+        bpi_error_file(error, "%s", l->note.path);
+    }
+    return status;
 }
 
 static bp_status show_all(looking *l, bp_snapshot_fn visit, void *argument, bp_error *error)
@@ -133,13 +147,18 @@ static bp_status show_all(looking *l, bp_snapshot_fn visit, void *argument, bp_e
         if (status != BP_OK) {
             return status == BP_ERR_NOT_FOUND ? BP_OK : status;
         }
+        bool present = false;
+        status = find_there(l, &present, error);
+        if (status != BP_OK) {
+            return status;
+        }
         bp_snapshot_info info = {.id = l->note.id,
                                  .time_us = l->note.time_us,
                                  .events = l->note.events,
                                  .root = l->note.root,
                                  .shares = (l->note.flags & BPI_NOTE_SHARED) != 0,
                                  .keys = (l->note.flags & BPI_NOTE_KEYS) != 0,
-                                 .present = is_present(l),
+                                 .present = present,
                                  .path = l->note.path};
         stopped = visit(argument, &info) != 0;
     }

@@ -4,6 +4,8 @@
  */
 #include "support/world.h"
 
+#include <errno.h>
+
 static bp_error error;
 
 /* A world's path below its store's: "<path>-<name>". */
@@ -644,6 +646,41 @@ static void a_store_remembers_its_snapshots(void **state)
     bpt_world_end(&world);
 }
 
+/* Whichever read fails: no snapshot is said to be gone because it could not be looked at. */
+static void a_snapshot_that_cannot_be_looked_at_is_not_gone(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10, 0);
+    CHECK_OK(bp_snapshot(store, beside(&world, "snap"), NULL, NULL, &error), &error);
+    bpi_fault_plan none = {0};
+    bpi_fault_set_plan(world.fault, &none);
+    remembered seen = {0};
+    CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
+    uint64_t reads = bpi_fault_reads(world.fault);
+    CHECK(reads >= 3, "the note twice, and what lies there: %llu reads", (unsigned long long)reads);
+    for (uint64_t call = 1; call <= reads; call++) {
+        bpi_fault_plan plan = {.read_call = call, .os_error = EIO};
+        bpi_fault_set_plan(world.fault, &plan);
+        seen = (remembered){0};
+        CHECK_STATUS(BP_ERR_IO, bp_snapshots(store, remember, &seen, &error), &error);
+        assert_int_equal(seen.count, 0);
+    }
+    CHECK_SAYS(&error, beside(&world, "snap"));
+    bpi_fault_set_plan(world.fault, &none);
+    bp_dir *dir = NULL;
+    assert_int_equal(world.io->dir_open(world.io->context, beside(&world, "snap"), false, &dir), 0);
+    assert_int_equal(world.io->dir_remove(world.io->context, dir, "SNAPSHOT"), 0);
+    world.io->dir_close(world.io->context, dir);
+    seen = (remembered){0};
+    CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
+    CHECK(seen.count == 1 && seen.present == 0, "what is gone is said to be there");
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void an_unfinished_copy_is_refused_by_all(void **state)
 {
     (void)state;
@@ -694,6 +731,7 @@ int main(void)
         cmocka_unit_test(another_stores_snapshot_is_no_earlier_one),
         cmocka_unit_test(consumers_and_keys_come_along_when_asked),
         cmocka_unit_test(a_store_remembers_its_snapshots),
+        cmocka_unit_test(a_snapshot_that_cannot_be_looked_at_is_not_gone),
         cmocka_unit_test(an_unfinished_copy_is_refused_by_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,11 +8,9 @@
 
 static struct {
     bool json;
-    uint32_t threads;
-} given = {.threads = 1};
+} given;
 
 static const struct option options[] = {
-    {"threads", 't', OPTION_U32, &given.threads, "N", "hash on N threads (1)", NULL},
     {"json", 0, OPTION_FLAG, &given.json, NULL, "a line of JSON for each fault, and one at the end", NULL},
     {.name = NULL},
 };
@@ -138,7 +136,6 @@ static int run(size_t count, char **arguments)
     (void)count;
     progress_begin(&progress, "verified", NULL);
     bp_verify_options_init(&verify);
-    verify.threads = given.threads;
     verify.fault = print_fault;
     verify.index_fault = say_index_fault;
     verify.fault_context = &progress;

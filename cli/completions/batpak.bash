@@ -23,7 +23,7 @@ _batpak() {
         tail) options="--limit --follow --json $region" ;;
         walk) options="--chain --causes --effects --correlation --depth --limit --verify --dot --json" ;;
         kinds) options="--json" ;;
-        verify) options="--threads --json" ;;
+        verify) options="--json" ;;
         stats) options="--segments --json --prometheus" ;;
         dump) options="--bad --json" ;;
         seal) options="--json" ;;

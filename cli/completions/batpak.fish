@@ -103,7 +103,6 @@ complete -c batpak -n '__fish_seen_subcommand_from walk' -l json -d 'one line of
 
 complete -c batpak -n '__fish_seen_subcommand_from kinds' -l json -d 'one line of JSON for each kind'
 
-complete -c batpak -n '__fish_seen_subcommand_from verify' -l threads -s t -r -d 'hash on N threads (1)'
 complete -c batpak -n '__fish_seen_subcommand_from verify' -l json -d 'a line of JSON for each fault, and one at the end'
 
 complete -c batpak -n '__fish_seen_subcommand_from stats' -l segments -d 'the segments too'

@@ -27,7 +27,6 @@ typedef struct bp_verify_options {
     size_t size;
     const bp_io *io; /* NULL: this machine */
     const bp_allocator *allocator;
-    unsigned threads;  /* 0 = one */
     bp_fault_fn fault; /* NULL: only counted */
     void *fault_context;
     bp_progress_fn progress;

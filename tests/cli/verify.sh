@@ -11,7 +11,6 @@ run 0 verify ./s --json
 json_lines
 lines 1
 is 'o[0]["ok"], o[0]["faults"], o[0]["events"], len(o[0]["root"])' '(True, 0, 3, 64)'
-run 0 verify ./s --threads 4
 
 # One byte of a payload.
 run 0 seal ./s

@@ -183,9 +183,11 @@ bp_status bpi_append_named(bp_store *store, const bp_batch_item *items, size_t c
                            bp_receipt *receipts, bp_error *error)
 {
     naming n;
+    (void)atomic_fetch_add(&store->others_under_way, 1);
     bp_status status = naming_init(&n, store, count) ? append_resolved(store, &n, items, durability, receipts, error)
                                                      : no_memory(error);
     naming_fini(&n, store);
+    (void)atomic_fetch_sub(&store->others_under_way, 1);
     return status;
 }
 

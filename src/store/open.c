@@ -1,6 +1,7 @@
 /*
  * open.c: opening and closing a writer, and what is learnt from the log on the way.
  */
+#include <sched.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,7 +11,7 @@
 #include "io/process.h"
 #include "store/indexing.h"
 
-enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136 };
+enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136, CLOSE_LOOK_NS = 50000 };
 
 void bp_options_default(bp_options *options, size_t size)
 {
@@ -445,6 +446,10 @@ bp_status bp_close(bp_store *store, bp_error *error)
         return bpi_error_set(error, BP_ERR_REENTRANT, "a follower's function cannot close its store; it stays open");
     }
     atomic_store(&store->closing, true);
+    while (!forked && bpi_appends_under_way(store)) { /* appends under way: their callers use the log still */
+        (void)sched_yield();
+        store->options.clock->sleep_ns(store->options.clock->context, CLOSE_LOOK_NS);
+    }
     if (!forked) { /* a rewriting stops at its next step, and is over then */
         (void)pthread_mutex_lock(&store->rewriting);
         (void)pthread_mutex_unlock(&store->rewriting);

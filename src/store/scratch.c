@@ -59,7 +59,18 @@ bpi_scratch *bpi_scratch_take(bp_store *store)
         }
         return scratch;
     }
-    return scratch_new(store->allocator, BPI_SCRATCHES);
+    bpi_scratch *more = scratch_new(store->allocator, BPI_SCRATCHES);
+    (void)atomic_fetch_add(&store->others_under_way, more != NULL ? 1 : 0);
+    return more;
+}
+
+bool bpi_appends_under_way(bp_store *store)
+{
+    bool any = atomic_load(&store->others_under_way) != 0;
+    for (size_t i = 0; i < BPI_SCRATCHES; i++) {
+        any = any || atomic_load(&store->scratch_taken[i]);
+    }
+    return any;
 }
 
 /* What a huge payload needed is not kept. */
@@ -91,6 +102,7 @@ void bpi_scratch_give(bp_store *store, bpi_scratch *scratch)
         atomic_store_explicit(&store->scratch_taken[scratch->slot], false, memory_order_release);
     } else {
         bpi_scratch_free(scratch);
+        (void)atomic_fetch_sub(&store->others_under_way, 1);
     }
 }
 

@@ -70,6 +70,8 @@ struct bp_store;
 /* NULL: no memory. */
 bpi_scratch *bpi_scratch_take(struct bp_store *store);
 void bpi_scratch_give(struct bp_store *store, bpi_scratch *scratch);
+/* A scratch is taken from when an append is staged until it is answered: is one? */
+bool bpi_appends_under_way(struct bp_store *store);
 void bpi_scratch_free(bpi_scratch *scratch);
 
 /* Wipes the texts of what was encrypted. */

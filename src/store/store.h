@@ -80,6 +80,7 @@ struct bp_store {
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];
+    _Atomic size_t others_under_way;           /* appends that outlive their scratch, or have one of their own */
     uint64_t revive_times[8];                  /* [commit] steady clock of the last recoveries in this process */
     uint32_t revive_count;                     /* [commit] attempts so far */
     _Atomic(const bpi_before_append *) before; /* NULL: none; store/hooks.h */

@@ -191,7 +191,7 @@ foreach(source IN LISTS batpak_python_tests)
 endforeach()
 
 # The checks of the sources themselves, and proof that they can fail.
-foreach(check layers sizes)
+foreach(check layers sizes promises)
     set(script ${CMAKE_SOURCE_DIR}/tools/check_${check}.py)
     batpak_add_test(tools/${check} ${script} ${Python3_EXECUTABLE} -B ${script} ${CMAKE_SOURCE_DIR})
     batpak_add_test(tools/${check}-self-test ${script} ${Python3_EXECUTABLE} -B ${script} --self-test)

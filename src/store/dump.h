@@ -63,8 +63,6 @@ bp_status bpi_dump_read(bpi_dump *dump, uint64_t offset, size_t size, const uint
 bp_status bpi_dump_sum(bpi_dump *dump, uint64_t from, uint64_t to, uint32_t *crc);
 /* The CRC of [from, to) with the four bytes at `hole` taken as zero. */
 bp_status bpi_dump_sum_without(bpi_dump *dump, uint64_t from, uint64_t to, uint64_t hole, uint32_t *crc_out);
-/* Is [from, to) all zero? */
-bp_status bpi_dump_is_zero(bpi_dump *dump, uint64_t from, uint64_t to, bool *zero_out);
 
 /* ---- structures ---- */
 

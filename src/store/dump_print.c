@@ -175,23 +175,6 @@ bp_status bpi_dump_sum_without(bpi_dump *dump, uint64_t from, uint64_t to, uint6
     return status;
 }
 
-bp_status bpi_dump_is_zero(bpi_dump *dump, uint64_t from, uint64_t to, bool *zero_out)
-{
-    *zero_out = true;
-    while (from < to && *zero_out) {
-        const uint8_t *bytes = NULL;
-        size_t available = 0;
-        bp_status status = bpi_dump_read(dump, from, 1, &bytes, &available);
-        if (status != BP_OK || available == 0) {
-            return status;
-        }
-        size_t size = available < to - from ? available : (size_t)(to - from);
-        *zero_out = bpi_all_zero(bytes, size);
-        from += size;
-    }
-    return BP_OK;
-}
-
 /* ---- rows ---- */
 
 uint64_t bpi_dump_number(const bpi_dump_row *row, const uint8_t *field)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The pages keep up: links lead somewhere, every status and option is explained, tests that promises.md names exist.
+# The pages keep up: links lead somewhere, every status and option is explained. (Tests that promises.md names: tools/check_promises.py.)
 set -eu
 shopt -s extglob
 cd "$BATPAK_SOURCE"
@@ -34,21 +34,6 @@ while read -r option; do
     grep -qE "^\| .*\`$option\`" docs/tuning.md || complain "docs/tuning.md has no row for the option $option"
 done < <(sed -n '/^typedef struct bp_options {/,/^} bp_options;/p' include/batpak/store.h |
     grep -oP '^    [a-z].*?\K[a-z_]+(?=;)' | grep -v '^size$')
-
-# Tests by their ctest names: `folder/name`, one or more in a cell.
-if [ -e docs/promises.md ]; then # shellcheck disable=SC2016
-    while read -r name; do
-        folder=${name%%/*}
-        file=${name#*/}
-        [ -e "tests/$folder/test_$file.c" ] || [ -e "tests/$folder/$file.sh" ] || [ -e "tests/$folder/$file.py" ] ||
-            [ -e "tools/check_${file%-self-test}.py" ] ||
-            complain "docs/promises.md names the test $name, which is not there"
-    done < <(grep -oP '`\K(base|io|format|log|index|store|follow|policy|crash|cli|python|install|tools)/[a-z_-]+(?=`)' docs/promises.md | sort -u)
-    # shellcheck disable=SC2016
-    while read -r name; do
-        grep -rqE "void $name\(|def $name\(" tests || complain "docs/promises.md names the case $name, which is not there"
-    done < <(grep -oP '`\K[a-z0-9]+(_[a-z0-9]+)+(?=`)' docs/promises.md | grep -v '^bp_' | sort -u)
-fi
 
 [ "$wrong" -eq 0 ] || exit 1
 echo "the pages keep up"

@@ -8,11 +8,12 @@
 #include "verbs.h"
 
 static const struct verb *const verbs[] = {
-    &verb_init,   &verb_append,   &verb_import,    &verb_export, &verb_get,
-    &verb_query,  &verb_stream,   &verb_tail,      &verb_walk,   &verb_kinds,
-    &verb_verify, &verb_stats,    &verb_dump,      &verb_seal,   &verb_inspect_recovery,
-    &verb_repair, &verb_reindex,  &verb_consumers, &verb_bench,  &verb_policy,
-    &verb_why,    &verb_snapshot, &verb_restore,   &verb_erase,  &verb_compact,
+    &verb_init,      &verb_append,   &verb_import,    &verb_export, &verb_get,
+    &verb_query,     &verb_stream,   &verb_tail,      &verb_walk,   &verb_kinds,
+    &verb_verify,    &verb_stats,    &verb_dump,      &verb_seal,   &verb_inspect_recovery,
+    &verb_repair,    &verb_reindex,  &verb_consumers, &verb_bench,  &verb_policy,
+    &verb_why,       &verb_snapshot, &verb_restore,   &verb_erase,  &verb_compact,
+    &verb_tombstone,
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

@@ -178,6 +178,9 @@ static void add_row(struct show *show, const bp_event *event, uint32_t step)
     table_next(table);
     bp_kind_print(event->kind, number);
     table_add(table, name != NULL ? name : number);
+    if (event->tombstoned) {
+        text_add_string(cell, "(tombstoned) ");
+    }
     text_add_payload(cell, event, output_columns());
     table_next(table);
 }

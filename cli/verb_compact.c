@@ -15,6 +15,7 @@ static struct {
     const char *older_than;
     uint64_t keep_last;
     uint32_t min_segments;
+    bool stub_tombstoned;
     bool dry_run;
     bool json;
 } given = {.keep_last = UINT64_MAX, .min_segments = 2};
@@ -25,6 +26,7 @@ static const struct option options[] = {
     {"older-than", 0, OPTION_TEXT, &given.older_than, "WHEN",
      "drop what was committed before this time, or longer\nago than 90s, 15m, 12h, 30d, 8w", NULL},
     {"keep-last", 0, OPTION_U64, &given.keep_last, "NUMBER", "keep so many newest events of each entity", NULL},
+    {"stub-tombstoned", 0, OPTION_FLAG, &given.stub_tombstoned, NULL, "take the payloads of what is tombstoned", NULL},
     {"min-segments", 0, OPTION_U32, &given.min_segments, "NUMBER",
      "make one segment only of so many neighbours or more\n(2)", NULL},
     {"dry-run", 'n', OPTION_FLAG, &given.dry_run, NULL, "tell what would be done, and do nothing", NULL},
@@ -73,6 +75,7 @@ static void print_json(const bp_compact_report *report)
     put_u64(text, "events_dropped", report->events_dropped);
     put_u64(text, "events_kept", report->events_kept);
     put_u64(text, "events_gone", report->events_gone);
+    put_u64(text, "events_stubbed", report->events_stubbed);
     put_u64(text, "linked", report->linked);
     text_add_string(text, "}\n");
 }
@@ -90,6 +93,11 @@ static void print_words(const bp_compact_report *report)
         text_add_string(text, ", ");
         text_add_count(text, report->events_gone);
         text_add_string(text, " had been dropped before");
+    }
+    if (given.stub_tombstoned) {
+        text_add_string(text, given.dry_run ? "; would take the payloads of " : "; took the payloads of ");
+        text_add_count(text, report->events_stubbed);
+        text_add_string(text, " tombstoned ones");
     }
     text_add_char(text, '\n');
     if (report->rewritten == 0) {
@@ -138,8 +146,8 @@ static int compact(bp_store *store, bp_compact_options *how)
         say("%llu of the old segments have other names (hard links, as snapshots make them), which keep the bytes",
             (unsigned long long)report.linked);
     }
-    if (report.events_dropped > 0 && !given.dry_run) {
-        say("snapshots, hard links to old segments and readers that are open may still hold what was dropped");
+    if (report.events_dropped + report.events_stubbed > 0 && !given.dry_run) {
+        say("snapshots, hard links to old segments and readers that are open may still hold what was taken away");
     }
     return 0;
 }
@@ -206,6 +214,7 @@ static int run(size_t count, char **arguments)
     how.keep_last = given.keep_last != UINT64_MAX ? given.keep_last : 0;
     how.min_segments = given.min_segments;
     how.plan_only = given.dry_run;
+    how.stub_tombstoned = given.stub_tombstoned;
     code = find_and_compact(store, &how);
     free(given.drop.items);
     return close_store(store, code);
@@ -214,7 +223,7 @@ static int run(size_t count, char **arguments)
 const struct verb verb_compact = {
     .name = "compact",
     .summary = "drop events by rules, and make few segments of many",
-    .arguments = "DIR [--drop REGION...] [--older-than WHEN] [--keep-last NUMBER]",
+    .arguments = "DIR [--drop REGION...] [--older-than WHEN] [--keep-last NUMBER] [--stub-tombstoned]",
     .about = "An event is dropped for good if it meets every rule that is given; with none, segments are only merged.\n"
              "System events, and what is not sealed yet (batpak seal), are kept. Heads, clocks, ids and proofs go on.\n"
              "Stopped in the middle, the same command goes on. More in docs/guide/compaction.md.",

@@ -91,6 +91,7 @@ static int print_json(bp_store *store, const bp_stats *stats)
     put_id(text, "store_id", &stats->store_id);
     put_u64(text, "events", stats->events);
     put_u64(text, "system_events", stats->system_events);
+    put_u64(text, "tombstoned", stats->tombstoned);
     put_u64(text, "entities", stats->entities);
     put_u64(text, "scopes", stats->scopes);
     put_u64(text, "kinds", stats->kinds);
@@ -150,6 +151,11 @@ static void print_counts(const bp_store *store, const bp_stats *stats)
         text_add_string(out(), ", of them ");
         text_add_count(out(), stats->system_events);
         text_add_string(out(), " of the system");
+    }
+    if (stats->tombstoned > 0) {
+        text_add_string(out(), ", ");
+        text_add_count(out(), stats->tombstoned);
+        text_add_string(out(), " tombstoned");
     }
     text_add_char(out(), '\n');
     line_count("entities", stats->entities);

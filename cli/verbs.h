@@ -31,5 +31,6 @@ extern const struct verb verb_snapshot;
 extern const struct verb verb_restore;
 extern const struct verb verb_erase;
 extern const struct verb verb_compact;
+extern const struct verb verb_tombstone;
 
 #endif

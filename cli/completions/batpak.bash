@@ -2,7 +2,7 @@
 
 _batpak() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local verbs="init append import export get query stream tail walk kinds verify stats dump seal erase compact inspect-recovery repair reindex consumers bench policy why snapshot restore"
+    local verbs="init append import export get query stream tail walk kinds verify stats dump seal erase compact tombstone inspect-recovery repair reindex consumers bench policy why snapshot restore"
     local region="--region --entity --prefix --scope --kind --category --since --until --committed --correlation --cause --system"
     local options=""
 
@@ -27,7 +27,8 @@ _batpak() {
         stats) options="--segments --json --prometheus" ;;
         dump) options="--bad --json" ;;
         seal) options="--json" ;;
-        compact) options="--drop --older-than --keep-last --min-segments --dry-run --json" ;;
+        compact) options="--drop --older-than --keep-last --stub-tombstoned --min-segments --dry-run --json" ;;
+        tombstone) options="--id --region --reason --by --dry-run --json" ;;
         erase) options="--id --region --subject --reason --by --dry-run --json" ;;
         consumers) options="--parked --retry --sequence --forget --partition --json" ;;
         inspect-recovery) options="--json" ;;

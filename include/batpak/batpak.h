@@ -20,7 +20,8 @@
  *   bind.h     gates inside the commit                policy.h   ready-made gates, policy files
  *   keys.h     encrypting for a subject, forgetting one
  *   snapshot.h copies of a store, and stores out of them
- *   erase.h    payloads taken out of the log
+ *   erase.h    payloads taken out of the log         tombstone.h events that no longer count
+ *   compact.h  events dropped by rules, segments merged
  *   io.h       the seam to the world: files, clock, random, memory, log hook
  *
  * Threads: a bp_store may be used from any number of threads at once. An iterator, a walk and a bp_event belong to
@@ -68,6 +69,7 @@
 #include <batpak/status.h>
 #include <batpak/store.h>
 #include <batpak/subscription.h>
+#include <batpak/tombstone.h>
 #include <batpak/tools.h>
 #include <batpak/typed_id.h>
 #include <batpak/types.h>

@@ -41,6 +41,8 @@ typedef struct bp_compact_options {
     bool plan_only;        /* tell what would be done, and do nothing */
     bp_compact_progress_fn progress;
     void *progress_context;
+    bool
+        stub_tombstoned; /* of what is tombstoned (tombstone.h) and stays, the payload goes, and what goes with an erasure */
 } bp_compact_options;
 
 BP_API void bp_compact_options_default(bp_compact_options *options, size_t size);
@@ -59,6 +61,7 @@ typedef struct bp_compact_report {
     uint64_t events_kept;    /* in the segments that were looked at; before, when nothing was written */
     uint64_t events_gone;    /* had been dropped before */
     uint64_t linked;         /* old segments with other names (hard links, as snapshots make them) */
+    uint64_t events_stubbed; /* tombstoned ones, whose payload went now */
 } bp_compact_report;
 
 /*

@@ -48,8 +48,8 @@ typedef struct bp_event {
     uint16_t flags;
     uint8_t payload_type;
     bool payload_absent; /* erased, shredded, locked: payload_size is 0 and content_hash stands for it */
-    bool tombstoned;
-    bool external; /* its causes may lie outside of this store */
+    bool tombstoned;     /* the log says that it is no longer to count: tombstone.h */
+    bool external;       /* its causes may lie outside of this store */
     uint16_t payload_version;
     uint16_t cause_count;
     uint32_t lane;

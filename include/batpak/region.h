@@ -5,6 +5,7 @@
  * Text form: fields separated by spaces, all of which must hold; an empty text is every event.
  *   entity=NAME  entity=PREFIX:*   scope=NAME   kind=NAME|0xF001|15:1   category=0xF
  *   clock=A..B  sequence=A..B  lane=N  time=A..B  committed=A..B  correlation=ID  cause=ID  system=yes
+ *   tombstoned=yes|no
  * Ranges are inclusive; either end may be missing; a single value is a range of one. Times are 2026-01-31,
  * 2026-01-31T12:00:00Z (with or without fractions), or microseconds since 1970 (committed: milliseconds); a date or a
  * second as upper end means its last instant; committed takes ms.counter too, one HLC exactly. 1900 to 2199 alone are
@@ -33,7 +34,8 @@ enum {
     BP_REGION_CORRELATION = 1 << 9,
     BP_REGION_CAUSE = 1 << 10,
     BP_REGION_LANE = 1 << 11,
-    BP_REGION_SYSTEM = 1 << 12 /* system events are included; else they are left out */
+    BP_REGION_SYSTEM = 1 << 12,    /* system events are included; else they are left out */
+    BP_REGION_TOMBSTONED = 1 << 13 /* only events that are tombstoned, or only those that are not */
 };
 
 /* Texts are not owned: they must live as long as the region is used. Set it through the functions below. */
@@ -51,6 +53,7 @@ typedef struct bp_region {
     bp_hlc committed_min, committed_max;
     bp_id correlation;
     bp_id cause;
+    bool tombstoned;
 } bp_region;
 
 /* Every event but the system's. */
@@ -83,6 +86,8 @@ BP_API void bp_region_set_committed(bp_region *region, bp_hlc least, bp_hlc grea
 BP_API void bp_region_set_correlation(bp_region *region, const bp_id *correlation);
 BP_API void bp_region_set_cause(bp_region *region, const bp_id *cause);
 BP_API void bp_region_set_system(bp_region *region, bool included);
+/* tombstone.h. Asking reads the records: every event that the rest of the region lets through is looked at. */
+BP_API void bp_region_set_tombstoned(bp_region *region, bool tombstoned);
 
 /* Does the event lie in the region? Needs no store. Any thread. */
 BP_API bool bp_region_matches(const bp_region *region, const bp_event *event);

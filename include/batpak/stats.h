@@ -14,6 +14,7 @@ typedef struct bp_stats {
     size_t size;     /* set by the caller: sizeof(bp_stats) */
     uint64_t events; /* published, system events included */
     uint64_t system_events;
+    uint64_t tombstoned; /* events that TOMBSTONE events of the log name */
     uint64_t entities;
     uint64_t scopes;
     uint64_t kinds;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "index/block.h"
+#include "index/buried.h"
 #include "index/names.h"
 
 struct bpi_index {
@@ -40,6 +41,7 @@ struct bpi_index {
     bpi_entity *last_scope;    /* the one asked for last */
     pthread_mutex_t repairing; /* one replacement is made at a time; recursive, since it may ask another block */
     _Atomic uint64_t repairs;
+    bpi_buried buried; /* lives with the struct, so that a view may ask it when the store is closed */
 };
 
 /* Frees the struct when nothing needs it any more. */

@@ -58,6 +58,7 @@ void bpi_index_release(bpi_index *index)
     bpi_book_drop(bpi_index_hot(index));
     (void)pthread_mutex_destroy(&index->lock);
     (void)pthread_mutex_destroy(&index->repairing);
+    bpi_buried_fini(&index->buried, &index->allocator);
     bpi_release(index->base, index, sizeof *index);
 }
 

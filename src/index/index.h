@@ -131,6 +131,17 @@ bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind
 /* Where a row's record is, in an open block. The segment is not held: good while the caller keeps the commit lock. */
 bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out);
 
+/* ---- tombstones ---- */
+
+/* Makes sure that so many more bpi_index_bury cannot fail. The writer. */
+bool bpi_index_bury_reserve(bpi_index *index, size_t more);
+/* The event is tombstoned by the one at `by`: views in which that lies say so. The writer. */
+void bpi_index_bury(bpi_index *index, uint64_t sequence, uint64_t by);
+/* Is it tombstoned by an event below `end`? Any thread. */
+bool bpi_index_buried_below(const bpi_index *index, uint64_t sequence, uint64_t end);
+/* How many there are. */
+uint64_t bpi_index_buried(const bpi_index *index);
+
 /* ---- sealing: the keeper, beside the writer and readers ---- */
 
 /* Makes an image of the block of that segment ordinal, which gets no more rows. False: no memory (queries scan). */
@@ -200,12 +211,19 @@ uint64_t bpi_view_end(const bpi_view *view); /* events below this sequence are i
 /* BP_ERR_NOT_FOUND (without words in the error), BP_ERR_CORRUPT. */
 bp_status bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequence_out, bp_error *error);
 
-/* Reads the record of a sequence below the view's end: location, CRC and all, batch fields included. */
+/* Reads the record of a sequence below the view's end: location, CRC and all, batch fields and tombstone included. */
 bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error);
 /* The first sequence of the view whose record lies at or behind that place in the log; the view's end: none. */
 uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset);
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error);
+
+/* Is it tombstoned by an event of the view? */
+bool bpi_view_buried(const bpi_view *view, uint64_t sequence);
+/* Visits the events below `next` that one of the view at or behind `next` tombstoned, in no order, until it is told false. False: it
+ * was. */
+bool bpi_view_buried_since(const bpi_view *view, uint64_t next, bool (*visit)(void *argument, uint64_t sequence),
+                           void *argument);
 
 /* The number of the entity of an event; BPI_NO_NUMBER: it is not in the view. */
 bp_status bpi_view_entity(const bpi_view *view, uint64_t sequence, uint32_t *number_out, bp_error *error);

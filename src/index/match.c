@@ -289,6 +289,9 @@ bool bpi_match_event(const bpi_query *query, const bp_event *event)
     if ((query->tests & BP_REGION_LANE) && event->lane != query->lane) {
         return false;
     }
+    if (query->by_tombstone && event->tombstoned != query->tombstoned) {
+        return false;
+    }
     if (query->tests & BP_REGION_CAUSE) {
         for (size_t i = 0; i < event->cause_count; i++) {
             if (bp_id_equal(&event->causes[i], &query->cause)) {

@@ -42,6 +42,8 @@ typedef struct bpi_query {
     uint32_t correlation_key;
     uint32_t cause_key;
     uint32_t cause_marks;
+    bool by_tombstone; /* only those that are tombstoned, or that are not; rows cannot say */
+    bool tombstoned;
     bool confirm;        /* every row needs its record */
     bool confirm_clocks; /* rows with a cut clock do */
 } bpi_query;

@@ -246,7 +246,10 @@ static void set_query(bpi_query *query, const bp_region *region, uint64_t key)
     query->cause_key = bpi_cause_key(bpi_fingerprint(&region->cause, key));
     query->cause_marks = bpi_cause_marks(query->cause_key);
     query->confirm = (region->fields & (BP_REGION_CORRELATION | BP_REGION_CAUSE)) != 0 ||
-                     ((region->fields & BP_REGION_LANE) && region->lane != 0);
+                     ((region->fields & BP_REGION_LANE) && region->lane != 0) ||
+                     (region->fields & BP_REGION_TOMBSTONED) != 0;
+    query->by_tombstone = (region->fields & BP_REGION_TOMBSTONED) != 0;
+    query->tombstoned = region->tombstoned;
     query->confirm_clocks = (region->fields & BP_REGION_CLOCK) && query->clock_high == BPI_CLOCK_BIG &&
                             (region->clock_min > BPI_CLOCK_BIG || region->clock_max != UINT64_MAX);
 }
@@ -488,6 +491,7 @@ static bp_status read_row(bpi_scan *scan, uint32_t i, bp_event *event_out, bool 
         }
         status = bpi_block_event(block, row, event, error);
         if (status == BP_OK) {
+            event->tombstoned = event->tombstoned || bpi_view_buried(scan->view, event->sequence);
             *passes_out = !confirm || bpi_match_event(&scan->query, event);
             set_commit(scan, block, scan->batch_block[i], row, event);
         }

@@ -64,6 +64,7 @@ bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *even
             bpi_commit_of(block, row, bpi_blocks_rows(view->blocks, i, view->end), &commit);
             event_out->batch = block->first + commit.first;
             event_out->batch_count = commit.end - commit.first;
+            event_out->tombstoned = event_out->tombstoned || bpi_view_buried(view, sequence);
         }
     } while (bpi_block_broken(block));
     return status;

@@ -1,7 +1,8 @@
 /*
  * recall.c: cached states, as far as they can be believed.
  *
- * Holds: a row whose position is not in the view's history is never served, not even stale.
+ * Holds: a row whose position is not in the view's history is never served, not even stale; nor one with an event that was
+ * tombstoned behind its position.
  */
 #include "projection/recall.h"
 
@@ -34,6 +35,29 @@ static void warn(const bpi_fold *fold, const bpi_fold_item *item, const char *na
 
 /* ---- taking ---- */
 
+typedef struct burials {
+    bpi_fold *fold;
+    const bpi_fold_item *item;
+} burials;
+
+/* Is an event that was tombstoned none of the row's? What cannot be read counts as one of them. */
+static bool concerns_others(void *argument, uint64_t sequence)
+{
+    const burials *asked = argument;
+    const bp_projection *projection = asked->item->projection;
+    bp_region region = *asked->fold->asked;
+    bp_event event;
+    bool relevant = projection->kind_count == 0;
+    if (bpi_view_event(asked->fold->view, sequence, &event, NULL) != BP_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < projection->kind_count && !relevant; i++) {
+        relevant = projection->kinds[i] == event.kind;
+    }
+    region.fields &= ~(uint32_t)BP_REGION_TOMBSTONED; /* it was in the row while it was not */
+    return event.dropped || !relevant || !bp_region_matches(&region, &event);
+}
+
 /* The row of the item, or false: none, not whole, not the item's. */
 static bool fetch(bpi_fold *fold, bpi_fold_item *item, bpi_state_row *row_out)
 {
@@ -55,6 +79,10 @@ static bool fetch(bpi_fold *fold, bpi_fold_item *item, bpi_state_row *row_out)
     const char *why = bpi_state_row_read(&item->value, &item->owner, row_out);
     if (why == NULL && bpi_fold_check(fold, &row_out->position) != BP_OK) {
         why = "of another history";
+    }
+    burials asked = {fold, item};
+    if (why == NULL && !bpi_view_buried_since(fold->view, row_out->position.next, concerns_others, &asked)) {
+        why = "an event of it was tombstoned since";
     }
     if (why != NULL) {
         say(fold, item, BP_LOG_INFO, "ignored", why);

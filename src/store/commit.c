@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/plant.h"
 #include "format/frame.h"
+#include "store/burial.h"
 
 /* The last millisecond of the year 9999: far from the end of the HLC's 48 bits, so that it never wraps. */
 static const int64_t LAST_MS = 253402300799999;
@@ -160,7 +161,7 @@ static bp_status begin_block(bp_store *store, bpi_scratch *scratch, size_t count
     return bpi_entities_resolve(store, scratch, count, error);
 }
 
-/* The index's block for the active segment, room for the rows, room to count the kinds. */
+/* The index's block for the active segment, room for the rows, room to count the kinds, and for what is tombstoned. */
 static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
 {
     if (store->block_segment != store->log.active->segment) {
@@ -169,9 +170,14 @@ static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp
             return status;
         }
     }
+    size_t buried = 0;
     bool good = bpi_index_reserve(store->index, count);
     for (size_t i = 0; i < count && good; i++) {
         good = bpi_kinds_reserve_count(&store->kinds, scratch->items[i].input.kind);
+        buried += scratch->items[i].input.kind == BP_KIND_TOMBSTONE ? BPI_BURIAL_MAX : 0;
+    }
+    if (BPI_UNLIKELY(buried != 0)) {
+        good = good && bpi_index_bury_reserve(store->index, buried);
     }
     return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
 }
@@ -246,6 +252,19 @@ static void restore_heads(bpi_scratch *scratch, const bpi_head *saved, size_t co
     }
 }
 
+/* What the store itself learns, here and nowhere else, so that it knows if and only if the log has it. There is room, and it was checked. */
+static void learn_item(bp_store *store, const bpi_staged *staged)
+{
+    const bpi_record_input *input = &staged->input;
+    bp_event event = {
+        .sequence = staged->assigned.sequence, .payload = input->payload, .payload_size = input->payload_size};
+    if (input->kind == BP_KIND_NAME) {
+        BPI_ASSERT(bpi_kinds_learn(&store->kinds, input->payload, input->payload_size, NULL) == BP_OK);
+    } else if (input->kind == BP_KIND_TOMBSTONE) {
+        BPI_ASSERT(bpi_burial_learn(store->index, &event, NULL) == BP_OK);
+    }
+}
+
 static void index_item(bp_store *store, const bpi_staged *staged, uint64_t record_offset, bool first)
 {
     bpi_row row = {.id = staged->input.id,
@@ -262,11 +281,10 @@ static void index_item(bp_store *store, const bpi_staged *staged, uint64_t recor
                    .first_of_commit = first};
     bpi_index_append(store->index, staged->entity, staged->scope, &row);
     bpi_kinds_count_event(&store->kinds, staged->input.kind);
-    if (BPI_UNLIKELY(staged->input.kind == BP_KIND_NAME) && staged->input.payload_size != 0) {
-        /* Here and nowhere else, so that the table has a name if and only if the log has it; there is room, and it is new. */
-        BPI_ASSERT(bpi_kinds_learn(&store->kinds, staged->input.payload, staged->input.payload_size, NULL) == BP_OK);
-    }
-    if (staged->system) {
+    if (BPI_UNLIKELY(staged->system)) {
+        if (staged->input.payload_size != 0) {
+            learn_item(store, staged);
+        }
         atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
     }
 }

@@ -3,6 +3,7 @@
  */
 #include <batpak/compact.h>
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -24,7 +25,21 @@ typedef struct compacting {
     uint64_t *heads; /* keep_last: by number of the entity, the clock of its next event */
     size_t head_count;
     const bp_allocator *allocator;
+    const bpi_index *index;
+    uint64_t end; /* tombstones below this sequence count */
 } compacting;
+
+/* Is anything to be dropped? */
+static bool has_rule(const bp_compact_options *options)
+{
+    return options->drop_count != 0 || options->committed_before_us != 0 || options->keep_last != 0 ||
+           options->drop_if != NULL;
+}
+
+static bool decides(const bp_compact_options *options)
+{
+    return has_rule(options) || options->stub_tombstoned;
+}
 
 static bool in_regions(const compacting *c, const bp_event *event)
 {
@@ -46,11 +61,11 @@ static bp_status behind_last(const compacting *c, const bp_event *event, bool *b
     return status;
 }
 
-static bp_status decide(void *argument, const bp_event *event, unsigned *fate_out, bp_error *error)
+static bp_status decide_event(const compacting *c, const bp_event *event, unsigned *fate_out, bp_error *error)
 {
-    const compacting *c = argument;
     const bp_compact_options *options = &c->options;
-    bool drop = !bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY)) && in_regions(c, event);
+    bool rules = has_rule(options);
+    bool drop = rules && !bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY)) && in_regions(c, event);
     if (drop && options->committed_before_us != 0) {
         drop = (int64_t)(event->hlc >> 16) < options->committed_before_us / 1000;
     }
@@ -61,20 +76,28 @@ static bp_status decide(void *argument, const bp_event *event, unsigned *fate_ou
     if (drop && options->drop_if != NULL) {
         drop = options->drop_if(options->drop_context, event);
     }
-    *fate_out = drop ? BPI_FATE_DROP : BPI_FATE_KEEP;
+    bool stub = options->stub_tombstoned && event->tombstoned && !event->payload_absent;
+    *fate_out = drop ? BPI_FATE_DROP : stub ? (unsigned)BPI_FATE_STUB | BPI_FATE_BURY : BPI_FATE_KEEP;
     return status;
 }
 
-static bool has_rule(const bp_compact_options *options)
+/* The rules see an event as readers do: flagged, if a tombstone of the moment that all is judged by names it. */
+static bp_status decide(void *argument, const bp_event *event, unsigned *fate_out, bp_error *error)
 {
-    return options->drop_count != 0 || options->committed_before_us != 0 || options->keep_last != 0 ||
-           options->drop_if != NULL;
+    const compacting *c = argument;
+    if (event->tombstoned || !bpi_index_buried_below(c->index, event->sequence, c->end)) {
+        return decide_event(c, event, fate_out, error);
+    }
+    bp_event flagged = *event;
+    flagged.tombstoned = true;
+    return decide_event(c, &flagged, fate_out, error);
 }
 
 static bp_status take_options(const bp_compact_options *given, bp_compact_options *options, bp_error *error)
 {
     bp_compact_options_init(options);
-    bp_status status = bpi_options_take(given, sizeof *options, options, sizeof *options, "bp_compact_options", error);
+    bp_status status = bpi_options_take(given, offsetof(bp_compact_options, stub_tombstoned), options, sizeof *options,
+                                        "bp_compact_options", error);
     if (status != BP_OK) {
         return status;
     }
@@ -117,6 +140,7 @@ static void give_report(const bpi_rewritten *done, bp_compact_report *report_out
                                           .events_dropped = done->dropped,
                                           .events_kept = done->kept,
                                           .events_gone = done->folded,
+                                          .events_stubbed = done->stubbed,
                                           .linked = done->linked};
     }
 }
@@ -129,13 +153,13 @@ bp_status bp_compact(bp_store *store, const bp_compact_options *options, bp_comp
     if (status != BP_OK) {
         return status;
     }
-    compacting c = {.allocator = store->allocator};
+    compacting c = {.allocator = store->allocator, .index = store->index, .end = bpi_index_published(store->index)};
     status = take_options(options, &c.options, error);
     if (status == BP_OK) {
         status = take_heads(&c, store, error);
     }
     if (status == BP_OK) {
-        bpi_rewriting how = {.decide = has_rule(&c.options) ? decide : NULL,
+        bpi_rewriting how = {.decide = decides(&c.options) ? decide : NULL,
                              .argument = &c,
                              .merge_size = c.options.merge ? store->log.segment_size : 0,
                              .min_segments = c.options.min_segments,

@@ -62,7 +62,9 @@ static bool is_meant(const erasing *e, const bp_event *event)
         return bsearch(&event->id, e->ids, e->options.id_count, sizeof *e->ids, compare_ids) != NULL;
     }
     if (e->options.region != NULL) {
-        return bp_region_matches(e->options.region, event);
+        bp_event flagged = *event; /* as readers see it, while the record in the log may not say so */
+        flagged.tombstoned = event->tombstoned || bpi_index_buried_below(e->store->index, event->sequence, e->until);
+        return bp_region_matches(e->options.region, &flagged);
     }
     return bpi_event_subject(event, &subject) && bp_text_equal(subject, bp_text_of(e->options.subject));
 }
@@ -312,7 +314,7 @@ static bp_status check_options(const bp_erase_options *options, bp_error *error)
             return status;
         }
     }
-    return options->plan_only ? BP_OK : bpi_erasure_check(options->reason, options->by, error);
+    return options->plan_only ? BP_OK : bpi_reason_check("an erasure", options->reason, options->by, error);
 }
 
 static bp_status take_ids(erasing *e, bp_error *error)

@@ -9,20 +9,20 @@
 #include "base/text.h"
 #include "store/naming.h"
 
-static bp_status check_text(const char *text, const char *what, bp_error *error)
+static bp_status check_text(const char *of, const char *text, const char *what, bp_error *error)
 {
     if (text == NULL || text[0] == '\0') {
-        bpi_error_set(error, BP_ERR_ARGUMENT, "an erasure needs its %s", what);
+        bpi_error_set(error, BP_ERR_ARGUMENT, "%s needs its %s", of, what);
         bpi_error_hint(error, "it stays in the log as a proof: say why it had to be, and who decided");
         return BP_ERR_ARGUMENT;
     }
     return bpi_name_check(bp_text_of(text), what, BP_REASON_MAX, error);
 }
 
-bp_status bpi_erasure_check(const char *reason, const char *by, bp_error *error)
+bp_status bpi_reason_check(const char *what, const char *reason, const char *by, bp_error *error)
 {
-    bp_status status = check_text(reason, "reason", error);
-    return status == BP_OK ? check_text(by, "author", error) : status;
+    bp_status status = check_text(what, reason, "reason", error);
+    return status == BP_OK ? check_text(what, by, "author", error) : status;
 }
 
 bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,

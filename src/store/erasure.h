@@ -9,8 +9,8 @@
 #include "base/json_write.h"
 #include "store/store.h"
 
-/* BP_ERR_ARGUMENT, BP_ERR_NAME: what is wrong with the reason, or with who gave it. */
-bp_status bpi_erasure_check(const char *reason, const char *by, bp_error *error);
+/* BP_ERR_ARGUMENT, BP_ERR_NAME: what is wrong with the reason for `what` ("an erasure"), or with who gave it. */
+bp_status bpi_reason_check(const char *what, const char *reason, const char *by, bp_error *error);
 
 /* Appends the record, durable: `what` are the fields that come first, an opening brace in front. The sequence. */
 bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,

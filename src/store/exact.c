@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/frame.h"
+#include "store/burial.h"
 #include "store/commit.h"
 
 static bp_status refuse(const bp_event *event, size_t index, bp_status status, const char *what, bp_error *error)
@@ -178,12 +179,19 @@ static bool same_name(const bp_event *a, const bp_event *b)
            (a->payload_size == b->payload_size && memcmp(left + 2, right + 2, a->payload_size - 2) == 0);
 }
 
-/* A log in which a name is given twice could not be opened: looks before anything is written, and makes room. */
-static bp_status check_names(bp_store *store, const bp_event *events, size_t count, bp_error *error)
+/* A log in which a name is given twice, or a tombstone says nothing, could not be opened: looks before anything is written, and
+ * makes room. */
+static bp_status check_taught(bp_store *store, const bp_event *events, size_t count, bp_error *error)
 {
     size_t names = 0;
     bp_status status = BP_OK;
     for (size_t i = 0; i < count && status == BP_OK; i++) {
+        if (events[i].kind == BP_KIND_TOMBSTONE && !events[i].payload_absent) {
+            bpi_burial burial;
+            if (!bpi_burial_read(events[i].payload, events[i].payload_size, events[i].sequence, &burial)) {
+                return refuse(&events[i], i, BP_ERR_FORMAT, "it does not say which earlier events it buries", error);
+            }
+        }
         if (!gives_name(&events[i])) {
             continue;
         }
@@ -217,7 +225,7 @@ static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_ev
     }
     status = check_with_heads(store, scratch, events, count, error);
     if (status == BP_OK) {
-        status = check_names(store, events, count, error);
+        status = check_taught(store, events, count, error);
     }
     if (status == BP_OK) {
         status = bpi_commit_write(store, scratch, count, 0, true, outcome, error);

@@ -43,7 +43,7 @@ void bpi_indexing_begin(bp_store *store)
 /* The kinds that bpi_store_learn makes something of. */
 static bool taught_by(bp_kind_code kind)
 {
-    return kind == BP_KIND_NAME || kind == BP_KIND_ERASURE;
+    return kind == BP_KIND_NAME || kind == BP_KIND_ERASURE || kind == BP_KIND_TOMBSTONE;
 }
 
 /* Looks at everything that is about to be learnt; whether it was right the block then knows. */
@@ -78,7 +78,8 @@ static bp_status learn_events(bp_store *store, const bpi_block *block, const bpi
             status = bpi_store_learn(store, &event, error);
         }
         if (status != BP_OK) {
-            return bpi_error_wrap(error, status, "cannot learn the names of kinds, or what was erased");
+            return bpi_error_wrap(error, status,
+                                  "cannot learn the names of kinds, what was erased, or what is tombstoned");
         }
     }
     return BP_OK;

@@ -80,7 +80,7 @@ bp_status bp_key_destroy(bp_store *store, const char *subject, const bp_key_opti
     }
     status = bpi_name_check(bp_text_of(subject), "subject", BP_SUBJECT_MAX, error);
     if (status == BP_OK) {
-        status = bpi_erasure_check(taken.reason, taken.by, error);
+        status = bpi_reason_check("an erasure", taken.reason, taken.by, error);
     }
     if (status == BP_OK) {
         status = destroy(store, bp_text_of(subject), &taken, &report, error);

@@ -9,6 +9,7 @@
 #include "format/frame.h"
 #include "io/optional.h"
 #include "io/process.h"
+#include "store/burial.h"
 #include "store/indexing.h"
 
 enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136, CLOSE_LOOK_NS = 50000 };
@@ -126,6 +127,7 @@ void bpi_store_free(bp_store *store)
     bpi_index_free(store->index);
     bpi_kinds_fini(&store->kinds);
     (void)pthread_mutex_destroy(&store->rewriting);
+    (void)pthread_mutex_destroy(&store->burying);
     bpi_upcast_slot_fini(&store->upcasts);
     for (size_t i = 0; i < BPI_SCRATCHES; i++) {
         bpi_scratch_free(store->scratches[i]);
@@ -154,6 +156,7 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     store->fork_generation = bpi_fork_generation();
     bpi_tender_init(store, !reader && options->keeper == BP_KEEPER_THREAD);
     (void)pthread_mutex_init(&store->rewriting, NULL);
+    (void)pthread_mutex_init(&store->burying, NULL);
     bpi_kinds_init(&store->kinds, store->allocator);
     uint64_t key = 0;
     int code = options->random->fill(options->random->context, &key, sizeof key);
@@ -261,12 +264,19 @@ bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_erro
 
 bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *error)
 {
-    if (event->kind == BP_KIND_NAME && !event->payload_absent) {
-        return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
+    if (event->payload_absent) {
+        return BP_OK;
     }
-    return event->kind == BP_KIND_ERASURE && !event->payload_absent
-               ? bpi_keys_learn(store->keys, event->payload, event->payload_size, error)
-               : BP_OK;
+    switch (event->kind) {
+    case BP_KIND_NAME:
+        return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
+    case BP_KIND_ERASURE:
+        return bpi_keys_learn(store->keys, event->payload, event->payload_size, error);
+    case BP_KIND_TOMBSTONE:
+        return bpi_burial_learn(store->index, event, error);
+    default:
+        return BP_OK;
+    }
 }
 
 bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)

@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/memory.h"
 #include "format/hashing.h"
+#include "store/burial.h"
 #include "store/kinds.h"
 
 enum {
@@ -27,7 +28,16 @@ enum {
 };
 
 /* In the order in which they are told. */
-enum { FAULT_CLOCK = 1, FAULT_HASH = 2, FAULT_HLC = 4, FAULT_CAUSE = 8, FAULT_ID = 16, FAULT_KIND = 32, FAULTS = 6 };
+enum {
+    FAULT_CLOCK = 1,
+    FAULT_HASH = 2,
+    FAULT_HLC = 4,
+    FAULT_CAUSE = 8,
+    FAULT_ID = 16,
+    FAULT_KIND = 32,
+    FAULT_BURIAL = 64,
+    FAULTS = 7
+};
 
 static const char *const fault_text[FAULTS] = {
     "clock does not follow: an event of this entity before it is missing or damaged",
@@ -36,6 +46,7 @@ static const char *const fault_text[FAULTS] = {
     "a cause is not an earlier event",
     "id is not unique",
     "a kind-name event is wrong or names something twice",
+    "a TOMBSTONE event does not say which earlier events it is about",
 };
 
 typedef struct head {
@@ -308,8 +319,14 @@ static void take_input(bpi_proof *proof, item *one, const bpi_record_input *inpu
     one->entity = (bp_text){(const char *)name, event->entity.size};
 }
 
-static unsigned learn_kind(bpi_proof *proof, const bp_event *event)
+/* What the store learns from system events. */
+static unsigned learn(bpi_proof *proof, const bp_event *event)
 {
+    bpi_burial burial;
+    if (event->kind == BP_KIND_TOMBSTONE && !event->payload_absent) {
+        bool good = bpi_burial_read(event->payload, event->payload_size, event->sequence, &burial);
+        return good ? 0 : FAULT_BURIAL;
+    }
     if (event->kind != BP_KIND_NAME || event->payload_absent) {
         return 0;
     }
@@ -340,7 +357,7 @@ bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error
     one->position = event->position;
     one->hlc = event->hlc;
     one->event_hash = event->event_hash;
-    one->faults = learn_kind(proof, event);
+    one->faults = learn(proof, event);
     one->dropped = event->dropped;
     ask_for_slots(proof, one);
     return large ? bpi_proof_flush(proof, error) : BP_OK;

@@ -5,12 +5,13 @@
  */
 #include <batpak/region.h>
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "store/read.h"
 
-enum { FIELDS_KNOWN = (BP_REGION_SYSTEM << 1) - 1 };
+enum { FIELDS_KNOWN = (BP_REGION_TOMBSTONED << 1) - 1 };
 
 void bp_region_default(bp_region *region, size_t size)
 {
@@ -190,10 +191,20 @@ void bp_region_set_system(bp_region *region, bool included)
     }
 }
 
+void bp_region_set_tombstoned(bp_region *region, bool tombstoned)
+{
+    if (region == NULL) {
+        return;
+    }
+    region->fields |= BP_REGION_TOMBSTONED;
+    region->tombstoned = tombstoned;
+}
+
 bp_status bpi_region_take(const bp_region *region, bp_region *region_out, bp_error *error)
 {
     *region_out = bp_region_all();
-    bp_status status = bpi_options_take(region, sizeof *region_out, region_out, sizeof *region_out, "bp_region", error);
+    bp_status status =
+        bpi_options_take(region, offsetof(bp_region, tombstoned), region_out, sizeof *region_out, "bp_region", error);
     if (status != BP_OK) {
         return status;
     }
@@ -258,6 +269,9 @@ bool bp_region_matches(const bp_region *region, const bp_event *event)
         return false;
     }
     if (!(taken.fields & BP_REGION_SYSTEM) && bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))) {
+        return false;
+    }
+    if ((taken.fields & BP_REGION_TOMBSTONED) && taken.tombstoned != event->tombstoned) {
         return false;
     }
     if ((taken.fields & BP_REGION_CORRELATION) && !bp_id_equal(&taken.correlation, &event->correlation)) {

@@ -190,6 +190,10 @@ static void put_fields(printer *p, const bp_region *region)
         begin_field(p, "system");
         put(p, "yes", 3);
     }
+    if (fields & BP_REGION_TOMBSTONED) {
+        begin_field(p, "tombstoned");
+        put(p, region->tombstoned ? "yes" : "no", region->tombstoned ? 3 : 2);
+    }
 }
 
 size_t bp_region_format(const bp_region *region, char *buffer, size_t size)

@@ -245,14 +245,30 @@ static const char *read_cause(parser *p, const value *v)
     return NULL;
 }
 
+static const char *read_answer(const value *v, bool *yes_out)
+{
+    *yes_out = v->size == 3 && memcmp(v->text, "yes", 3) == 0;
+    return *yes_out || (v->size == 2 && memcmp(v->text, "no", 2) == 0) ? NULL : "neither yes nor no";
+}
+
 static const char *read_system(parser *p, const value *v)
 {
-    bool yes = v->size == 3 && memcmp(v->text, "yes", 3) == 0;
-    if (!yes && !(v->size == 2 && memcmp(v->text, "no", 2) == 0)) {
-        return "neither yes nor no";
+    bool yes = false;
+    const char *what = read_answer(v, &yes);
+    if (what == NULL) {
+        bp_region_set_system(p->region, yes);
     }
-    bp_region_set_system(p->region, yes);
-    return NULL;
+    return what;
+}
+
+static const char *read_tombstoned(parser *p, const value *v)
+{
+    bool yes = false;
+    const char *what = read_answer(v, &yes);
+    if (what == NULL) {
+        bp_region_set_tombstoned(p->region, yes);
+    }
+    return what;
 }
 
 #define TIMES_HINT \
@@ -279,10 +295,11 @@ static const struct field {
     {"correlation", false, read_correlation, "write an id as batpak prints it, with or without hyphens"},
     {"cause", false, read_cause, "write an id as batpak prints it, with or without hyphens"},
     {"system", false, read_system, "write system=yes for the library's own events too"},
+    {"tombstoned", false, read_tombstoned, "write tombstoned=no to leave out what is tombstoned, yes for nothing else"},
 };
 
 static const char *const all_fields =
-    "fields are entity scope kind category clock sequence lane time committed correlation cause system";
+    "fields are entity scope kind category clock sequence lane time committed correlation cause system tombstoned";
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 

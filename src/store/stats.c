@@ -212,6 +212,7 @@ static bp_status gather(bp_store *store, bp_stats *stats, bp_error *error)
     bpi_index_count(store->index, &counts);
     stats->events = bpi_index_published(store->index);
     stats->system_events = atomic_load(&store->counters.system_events);
+    stats->tombstoned = bpi_index_buried(store->index);
     stats->entities = counts.entities;
     stats->scopes = counts.scopes;
     stats->kinds = count_kinds(store);
@@ -266,6 +267,7 @@ bp_status bp_metrics_write(bp_store *store, FILE *stream, bp_error *error)
     }
     const metric metrics[] = {
         {"batpak_events", "gauge", "Published events.", stats.events},
+        {"batpak_tombstoned_events", "gauge", "Events that are tombstoned.", stats.tombstoned},
         {"batpak_entities", "gauge", "Entities with events.", stats.entities},
         {"batpak_scopes", "gauge", "Scopes with events.", stats.scopes},
         {"batpak_kinds", "gauge", "Kinds with events.", stats.kinds},

@@ -71,6 +71,7 @@ struct bp_store {
     bpi_log log;                /* writer */
     bpi_follower follower;      /* reader */
     pthread_mutex_t rewriting;  /* held by who compacts or erases */
+    pthread_mutex_t burying;    /* held by who tombstones, until it is durable */
     bpi_folder folder;          /* of index files */
     bpi_tender tender;          /* who writes them */
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */
@@ -109,7 +110,7 @@ bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error 
 bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                                  bp_error *error);
 
-/* What the store itself learns from a system event: names of kinds, keys that were destroyed. */
+/* What the store itself learns from a system event: names of kinds, keys that were destroyed, what is tombstoned. */
 bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *error);
 
 /* The index's part of that: for records that were counted before. */

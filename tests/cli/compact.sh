@@ -37,7 +37,7 @@ run 0 compact ./s --drop entity=e:7 --drop entity=e:8 --keep-last 1 --json
 json_lines
 is 'o[0]["done"], o[0]["events_dropped"], o[0]["events_kept"]' '(True, 4, 1196)'
 [ "$(field 'o[0]["bytes_after"]')" = "$planned" ] || fail "planned were $planned bytes: $(cat out)"
-says "may still hold what was dropped"
+says "may still hold what was taken away"
 run 0 compact ./s --drop entity=e:7 --drop entity=e:8 --keep-last 1
 shows "dropped 0 of 1,196 events in sealed segments, 4 had been dropped before"
 silent

@@ -2,7 +2,7 @@
 # The command line itself: what is shown without arguments, help, and every way of getting it wrong.
 source "$BATPAK_SOURCE/tests/cli/lib.bash"
 
-verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery repair reindex consumers bench policy why snapshot restore compact erase"
+verbs="init append import export get query stream tail walk kinds verify stats dump seal inspect-recovery repair reindex consumers bench policy why snapshot restore compact erase tombstone"
 
 # Alone: five commands to copy, and they work as they stand.
 run 0

@@ -37,9 +37,25 @@ static bp_status act_erase(bpt_exhaust *x)
     return status;
 }
 
+/* Failed or not: none or both are flagged, and what was said to be done is. */
+static bp_status act_tombstone(bpt_exhaust *x)
+{
+    bp_region region = bp_region_stream("stock");
+    bp_tombstone_options options;
+    bp_tombstone_report report;
+    bp_tombstone_options_init(&options);
+    options.region = &region;
+    options.reason = "asked for";
+    options.by = "the test";
+    bp_status status = bp_tombstone(x->store, &options, &report, &x->error);
+    CHECK(status != BP_OK || report.buried + report.before >= 2, "%u were tombstoned", (unsigned)report.buried);
+    return status;
+}
+
 static const bpt_exhaust_row rows[] = {
     {"bp_compact", 0, 0, 0, prepare_sealed, act_compact, NULL},
     {"bp_erase", 0, 1, 0, prepare_sealed, act_erase, NULL},
+    {"bp_tombstone", 0, 1, 0, prepare_sealed, act_tombstone, NULL},
 };
 
 static void every_call_with_every_failure(void **state)

@@ -58,6 +58,8 @@ static void every_field_reads_and_prints(void **state)
     same("clock=0..18446744073709551615", "");
     same("system=yes", "system=yes");
     same("system=no", "");
+    same("tombstoned=yes", "tombstoned=yes");
+    same("tombstoned=no system=yes", "system=yes tombstoned=no");
     same("correlation=0192F0C1-0000-7000-8000-000000000001", "correlation=0192f0c1-0000-7000-8000-000000000001");
     same("cause=order:0192f0c1000070008000000000000001", "cause=0192f0c1-0000-7000-8000-000000000001");
 }
@@ -289,6 +291,7 @@ static void each_field_says_how_it_is_written(void **state)
     hinted("lane=", "lane=0");
     hinted("scope=", "scope=eu");
     hinted("system=maybe", "system=yes");
+    hinted("tombstoned=maybe", "tombstoned=no");
 }
 
 /* A star alone is no prefix: said where it stands bare, a part of the name where it is quoted. */

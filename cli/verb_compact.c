@@ -223,7 +223,7 @@ static int run(size_t count, char **arguments)
 const struct verb verb_compact = {
     .name = "compact",
     .summary = "drop events by rules, and make few segments of many",
-    .arguments = "DIR [--drop REGION...] [--older-than WHEN] [--keep-last NUMBER] [--stub-tombstoned]",
+    .arguments = "DIR [--drop REGION...] [--older-than WHEN] [--keep-last NUMBER]",
     .about = "An event is dropped for good if it meets every rule that is given; with none, segments are only merged.\n"
              "System events, and what is not sealed yet (batpak seal), are kept. Heads, clocks, ids and proofs go on.\n"
              "Stopped in the middle, the same command goes on. More in docs/guide/compaction.md.",

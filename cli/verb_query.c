@@ -94,10 +94,10 @@ const struct verb verb_query = {
     .summary = "show the events of a region",
     .arguments = "DIR [FIELD=VALUE...]",
     .about = "Fields: entity=NAME entity=PREFIX:* scope=NAME kind=NAME|0xF001|15:1 category=0xF clock=A..B\n"
-             "sequence=A..B lane=N time=A..B committed=A..B correlation=ID cause=ID system=yes\n"
-             "tombstoned=no. All must hold; no field is every event. Ranges include both ends, either may be missing. "
-             "Times are 2026-01-31,\n"
-             "2026-01-31T12:00:00Z or microseconds since 1970. A value with spaces stands in double quotes.",
+             "sequence=A..B lane=N time=A..B committed=A..B correlation=ID cause=ID system=yes tombstoned=no.\n"
+             "All must hold; no field is every event. Ranges include both ends, either may be missing. Times are\n"
+             "2026-01-31, 2026-01-31T12:00:00Z or microseconds since 1970. A value with spaces stands in double\n"
+             "quotes.",
     .examples = "batpak query ./s 'entity=order:*' kind=order.placed\n"
                 "batpak query ./s scope=eu time=2026-01-01.. --backward --limit 10\n"
                 "batpak query ./s --entity 'my name' --json | jq .payload",

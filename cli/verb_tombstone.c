@@ -54,24 +54,14 @@ static void print_report(const bp_tombstone_report *report)
     }
 }
 
-static int bury(bp_store *store, bp_tombstone_options *what)
+static int bury(bp_store *store, const bp_tombstone_options *what)
 {
     bp_tombstone_report report;
-    bp_region region;
-    bp_region_text *owner = NULL;
     bp_error error = {0};
 
-    if (given.region != NULL) {
-        if (bp_region_parse(store, given.region, &region, &owner, &error) != BP_OK) {
-            return fail(&error);
-        }
-        what->region = &region;
-    }
     if (bp_tombstone(store, what, &report, &error) != BP_OK) {
-        bp_region_text_free(owner);
         return fail(&error);
     }
-    bp_region_text_free(owner);
     print_report(&report);
     return 0;
 }
@@ -79,6 +69,9 @@ static int bury(bp_store *store, bp_tombstone_options *what)
 static int find_and_bury(bp_store *store)
 {
     bp_tombstone_options what;
+    bp_region region;
+    bp_region_text *owner = NULL;
+    bp_error error = {0};
     bp_id *ids = memory_resize(NULL, (given.ids.count + 1) * sizeof *ids);
     int code = 0;
 
@@ -91,9 +84,14 @@ static int find_and_bury(bp_store *store)
     for (size_t i = 0; i < given.ids.count && code == 0; i++) {
         code = id_find(store, given.ids.items[i], &ids[i]);
     }
+    if (code == 0 && given.region != NULL) {
+        what.region = &region;
+        code = bp_region_parse(store, given.region, &region, &owner, &error) == BP_OK ? 0 : fail(&error);
+    }
     if (code == 0) {
         code = bury(store, &what);
     }
+    bp_region_text_free(owner);
     free(ids);
     return code;
 }

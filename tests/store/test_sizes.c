@@ -235,7 +235,7 @@ static const sized all[] = {
      call_batch_item},
     {"bp_append_batch", 0, sizeof(bp_batch_options), bp_batch_options_of, call_batch},
     {"bp_query", offsetof(bp_query_options, kinds), sizeof(bp_query_options), bp_query_options_of, call_query},
-    {"a region", 0, sizeof(bp_region), bp_region_of, call_region},
+    {"a region", offsetof(bp_region, tombstoned), sizeof(bp_region), bp_region_of, call_region},
     {"bp_walk_begin", 0, sizeof(bp_walk_options), bp_walk_options_of, call_walk},
     {"bp_cursor_open", offsetof(bp_cursor_options, stored), sizeof(bp_cursor_options), bp_cursor_options_of,
      call_cursor},

@@ -117,6 +117,10 @@ typedef struct bp_io {
     int (*dir_is_within)(void *context, bp_dir *inner, bp_dir *outer, bool *within_out);
     /* The directory's absolute path, for people and for records; ENAMETOOLONG. */
     int (*dir_path)(void *context, bp_dir *dir, char *path_out, size_t size);
+
+    /* A hint; may be NULL or missing: of these bytes of a mapping few will be looked at, so that large pages would only make the
+     * process look larger. Promises nothing. */
+    void (*map_sparse)(void *context, bp_file *file, void *address, uint64_t offset, uint64_t size);
 } bp_io;
 
 typedef struct bp_clock {

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/memory.h"
+#include "io/optional.h"
 
 /* ---- sections ---- */
 
@@ -171,6 +172,17 @@ bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size
     return image;
 }
 
+/* What an opening looks at lies in three places of a file of any size: its header, the sums, how many events of which kind. */
+static void spare_pages(const bpi_image *image)
+{
+    const bpi_index_header *header = &image->header;
+    uint64_t kinds = header->sections[BPI_SECTION_KIND_KEYS].offset;
+    uint64_t kinds_size = header->sections[BPI_SECTION_KIND_KEYS].size;
+    bpi_io_sparse(image->io, image->file, image->address, 0, BPI_PAGE_SIZE);
+    bpi_io_sparse(image->io, image->file, image->address, kinds, kinds_size);
+    bpi_io_sparse(image->io, image->file, image->address, header->sums_offset, image->size - header->sums_offset);
+}
+
 static const char *map_file(bpi_image *image)
 {
     const bp_io *io = image->io;
@@ -195,6 +207,7 @@ static const char *map_file(bpi_image *image)
     if (!take_sections(image, image->address)) {
         return "index sections have not the sizes that its header asks for";
     }
+    spare_pages(image);
     if (io->file_rest != NULL) {
         io->file_rest(io->context, image->file);
     }

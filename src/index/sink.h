@@ -4,6 +4,8 @@
 #ifndef BPI_INDEX_SINK_H
 #define BPI_INDEX_SINK_H
 
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "format/index_file.h"
 
@@ -12,10 +14,11 @@ typedef struct bpi_sink {
     bpi_buffer bytes; /* memory: all of it; a file: what is not written yet */
     uint64_t written; /* to the file, before `bytes` */
     const bp_io *io;
-    bp_file *file;   /* NULL: memory */
-    bpi_buffer sums; /* a file's pages: 4 bytes each */
-    bool unsynced;   /* a file that may be lost */
-    int code;        /* errno of the first failure; ENOMEM */
+    bp_file *file;                /* NULL: memory */
+    bpi_buffer sums;              /* a file's pages: 4 bytes each */
+    bool unsynced;                /* a file that may be lost */
+    const _Atomic bool *given_up; /* NULL; true: the file is not wanted any more, ECANCELED */
+    int code;                     /* errno of the first failure; ENOMEM */
 } bpi_sink;
 
 /* file NULL: memory. The header's page comes first, as zeros. */

@@ -17,6 +17,8 @@
 
 /* TAIL_LEAST rows are read in some milliseconds; a tail is written anew when a fourth of it is. */
 enum { TAIL_LEAST = 4096, TAIL_SHARE = 4 };
+/* With so many files eight become one even when somebody waits for it. */
+enum { CROWD = 64 };
 enum { MERGED = 8, SEGMENTS_MOST = 512, TEMPORARY_SIZE = BPI_INDEX_NAME_SIZE + 8, ROWS_MOST_GROUPED = 1 << 24 };
 
 static void temporary_name(const char *name, char out[TEMPORARY_SIZE])
@@ -50,8 +52,9 @@ typedef struct making {
     const bpi_part *parts;
     uint32_t part_count;
     uint64_t first;
-    const bpi_index_tail *tail; /* of an open segment; NULL: segments are sealed */
-    bpi_binding_fn binding;     /* then */
+    const _Atomic bool *given_up; /* NULL: the file is made in any case */
+    const bpi_index_tail *tail;   /* of an open segment; NULL: segments are sealed */
+    bpi_binding_fn binding;       /* then */
     void *argument;
 } making;
 
@@ -74,6 +77,7 @@ static int write_file(making *m, bpi_index_header *header, const char *name, bp_
     }
     bpi_sink_init(&sink, &m->index->allocator, io, file);
     sink.unsynced = m->tail != NULL;
+    sink.given_up = m->given_up;
     code = bpi_emit(&sink, m->inputs, m->count, header);
     bpi_sink_fini(&sink);
     if (code == 0) {
@@ -115,8 +119,9 @@ static bool make_file(making *m, bpi_index_header *header, char name[BPI_INDEX_N
         return false;
     }
     bpi_index_name(header->first_ordinal, header->last_ordinal, header->generation, name);
-    if (write_file(m, header, name, file_out) != 0) {
-        atomic_fetch_add_explicit(&folder->failed, 1, memory_order_relaxed);
+    int code = write_file(m, header, name, file_out);
+    if (code != 0) {
+        atomic_fetch_add_explicit(&folder->failed, code != ECANCELED, memory_order_relaxed);
         return false;
     }
     atomic_fetch_add_explicit(&folder->written, 1, memory_order_relaxed);
@@ -278,6 +283,11 @@ void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordina
 
 /* ---- eight ---- */
 
+void bpi_folder_hurry(bpi_folder *folder)
+{
+    atomic_store_explicit(&folder->hurry, true, memory_order_relaxed);
+}
+
 /* How often eight made one of it. */
 static unsigned level_of(const bpi_block *block)
 {
@@ -322,6 +332,7 @@ static bool merge(making *m, const bpi_blocks *blocks, size_t i)
         return false;
     }
     m->parts = parts;
+    m->given_up = blocks->count < CROWD ? &m->folder->hurry : NULL;
     m->first = blocks->block[i]->first;
     for (size_t n = i; n < i + MERGED; n++) {
         const bpi_block *block = blocks->block[n];
@@ -360,6 +371,7 @@ static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn bindin
             done = write_segment(&m, blocks, block->parts[0].segment->ordinal);
         }
     }
+    tried = tried || (blocks->count < CROWD && atomic_load_explicit(&folder->hurry, memory_order_relaxed));
     for (size_t i = 0; i + MERGED <= blocks->count && !tried; i++) {
         if (mergeable(index, blocks, i)) {
             tried = true;

@@ -34,3 +34,10 @@ int bpi_io_path(const bp_io *io, bp_dir *dir, char *path_out, size_t size)
 {
     return HAS(io, dir_path) ? io->dir_path(io->context, dir, path_out, size) : ENOSYS;
 }
+
+void bpi_io_sparse(const bp_io *io, bp_file *file, void *address, uint64_t offset, uint64_t size)
+{
+    if (HAS(io, map_sparse)) {
+        io->map_sparse(io->context, file, address, offset, size);
+    }
+}

@@ -38,6 +38,7 @@ static const bp_io posix = {
     .file_links = bpi_posix_file_links,
     .dir_is_within = bpi_posix_dir_is_within,
     .dir_path = bpi_posix_dir_path,
+    .map_sparse = bpi_posix_map_sparse,
 };
 
 const bp_io *bp_io_posix(void)

@@ -53,6 +53,7 @@ int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size);
 
 int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out);
 void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t size);
+void bpi_posix_map_sparse(void *context, bp_file *file, void *address, uint64_t offset, uint64_t size);
 void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size);
 
 /* Good for every mapping in memory: the other worlds use them too. */

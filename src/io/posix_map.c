@@ -64,6 +64,22 @@ void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t siz
     }
 }
 
+/* One small page of a file that is cached in large ones would be counted as a large one. */
+void bpi_posix_map_sparse(void *context, bp_file *file, void *address, uint64_t offset, uint64_t size)
+{
+    (void)context;
+    (void)file;
+#ifdef MADV_NOHUGEPAGE
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t from = offset / page * page;
+    (void)madvise((uint8_t *)address + from, (size_t)(bpi_round_up(offset + size, page) - from), MADV_NOHUGEPAGE);
+#else
+    (void)address;
+    (void)offset;
+    (void)size;
+#endif
+}
+
 void bpi_posix_map_store(void *context, bp_file *file, void *address, uint64_t offset, const void *data, size_t size)
 {
     (void)context;

@@ -429,6 +429,9 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     if (status == BP_OK) {
         walk.record_argument = options->calls.argument;
         status = bpi_log_walk_run(&walk, UINT64_MAX, error);
+        if (options->calls.end != NULL) {
+            options->calls.end(options->calls.argument);
+        }
         if (status == BP_END) {
             status = take_over(&s, &walk, error);
         }

@@ -14,6 +14,8 @@
 #include "index/block.h"
 #include "log/rewrite.h"
 
+enum { UNFILED_MOST = 4 };
+
 static const bpi_home *home_of(const bp_store *store)
 {
     return store->reader ? &store->follower.home : &store->log.home;
@@ -222,36 +224,65 @@ static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
     return false;
 }
 
+/*
+ * A few segments without a file are what a killed process leaves: their files are written when the store is open. When there are
+ * more, the index is being made anew, and the tender writes files while the log is read on.
+ */
+static void defer(bp_store *store, uint32_t ordinal)
+{
+    store->read_any = true;
+    store->read_last = ordinal;
+    if (store->unfiled++ == 0) {
+        store->unfiled_first = ordinal;
+    }
+    bool at_once = !store->tender.threaded;
+    if (at_once || store->unfiled > UNFILED_MOST) {
+        bool begins = !at_once && store->unfiled == UNFILED_MOST + 1;
+        bpi_tender_sealed_all(store, begins ? store->unfiled_first : ordinal, ordinal);
+    }
+}
+
 void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment)
 {
     if (store->reader) {
         (void)bpi_index_seal_block(store->index, segment->ordinal);
     } else if (is_sealed(catalog_of(store), segment->ordinal)) {
-        bpi_folder_seal(&store->folder, store->index, segment->ordinal, binding, store);
-        store->rebuilt = true;
+        defer(store, segment->ordinal);
     }
+}
+
+void bpi_indexing_read(bp_store *store)
+{
+    bpi_tender_rest(store);
 }
 
 void bpi_indexing_settle(bp_store *store)
 {
     uint32_t ordinal = 0;
+    uint32_t first = store->read_last;
+    uint32_t last = store->read_last;
+    bool any = store->read_any;
     store->loading = false;
     bpi_index_one_book(store->index, false);
+    bpi_folder_sweep(&store->folder, store->index);
     for (uint32_t from = 0; bpi_index_find_open(store->index, from, &ordinal); from = ordinal + 1) {
         if (is_sealed(catalog_of(store), ordinal)) {
-            bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
+            first = any && first < ordinal ? first : ordinal;
+            last = any && last > ordinal ? last : ordinal;
+            any = true;
         }
     }
-    if (store->rebuilt) {
-        bpi_folder_tend(&store->folder, store->index, binding, store);
+    if (any) {
+        bpi_tender_sealed_all(store, first, last);
     }
-    bpi_folder_sweep(&store->folder, store->index);
 }
 
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 {
     bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
-    bpi_folder_tend(&store->folder, store->index, binding, store);
+    if (!store->loading) {
+        bpi_folder_tend(&store->folder, store->index, binding, store);
+    }
 }
 
 void bpi_indexing_rewritten(bp_store *store)

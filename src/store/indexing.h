@@ -18,9 +18,11 @@ bp_status bpi_indexing_take_tail(bp_store *store, bpi_segment *segment, bp_error
 void bpi_indexing_closing(bp_store *store, uint32_t ordinal, const bpi_index_tail *tail);
 /* While the log is read: the block of a segment has all its rows. A writer puts those of sealed segments into files. */
 void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment);
-/* After the log was read: files for what had none, and without what nobody uses. The writer. */
+/* The log was read, or could not be: nobody writes files any more, until it is settled. */
+void bpi_indexing_read(bp_store *store);
+/* After the log was read: files for what had none, and without what nobody uses. The writer, whose tender does it meanwhile. */
 void bpi_indexing_settle(bp_store *store);
-/* A segment was sealed: a file for its block. The keeper. */
+/* A segment was sealed: a file for its block. The tender. */
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal);
 /* Segments were rewritten: files for their blocks. Any thread. */
 void bpi_indexing_rewritten(bp_store *store);

@@ -324,6 +324,11 @@ static void begin_loading(void *argument)
     bpi_indexing_begin(argument);
 }
 
+static void end_loading(void *argument)
+{
+    bpi_indexing_read(argument);
+}
+
 static bp_status open_log(bp_store *store, const char *path, bp_error *error)
 {
     const bp_options *o = &store->options;
@@ -353,6 +358,7 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                                          .tail = bpi_indexing_tail,
                                          .segment = bpi_store_load_segment,
                                          .record = bpi_store_load_record,
+                                         .end = end_loading,
                                          .progress = o->progress,
                                          .progress_context = o->progress_context}};
     return bpi_log_open(log, path, &options, error);

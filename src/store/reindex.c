@@ -19,6 +19,7 @@ bp_status bp_reindex(const char *path, const bp_options *options, bp_reindex_rep
     if (status != BP_OK) {
         return status;
     }
+    bpi_tender_settle(store);
     status = bp_store_stats(store, &stats, error);
     if (status == BP_OK && report_out != NULL) {
         *report_out =

@@ -70,18 +70,6 @@ static uint64_t open_end(const bp_store *store, const bpi_segment_entry *entry, 
     return after != NULL ? after->end : BPI_SEGMENT_HEADER;
 }
 
-static uint64_t file_size_of(const bp_store *store, const char *name)
-{
-    const bpi_home *home = store->reader ? &store->follower.home : &store->log.home;
-    bp_file *file = NULL;
-    uint64_t size = 0;
-    if (home->log != NULL && home->io->file_open(home->io->context, home->log, name, BP_OPEN_READ, &file) == 0) {
-        (void)home->io->file_size(home->io->context, file, &size);
-        home->io->file_close(home->io->context, file);
-    }
-    return size;
-}
-
 static void describe(const bp_store *store, const bpi_segment_entry *entry, bp_segment_info *info)
 {
     char name[BP_SEGMENT_NAME_SIZE];
@@ -91,7 +79,6 @@ static void describe(const bp_store *store, const bpi_segment_entry *entry, bp_s
     info->generation = entry->generation;
     info->sealed = entry->state == BPI_SEGMENT_SEALED;
     (void)snprintf(info->name, sizeof info->name, "log/%s", name);
-    info->file_bytes = file_size_of(store, name);
     if (info->sealed) {
         info->first_sequence = entry->first_sequence;
         info->events = entry->count;
@@ -111,6 +98,47 @@ typedef struct totals {
     uint64_t file_bytes;
 } totals;
 
+/* Described, in the order of their ordinals. */
+typedef struct listing {
+    bp_segment_info *infos;
+    size_t count;
+} listing;
+
+/* Takes the size of a file that is one of the segments. */
+static int take_size(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    const listing *list = argument;
+    uint32_t ordinal = 0;
+    uint32_t generation = 0;
+    size_t low = 0;
+    size_t high = list->count;
+    if (is_directory || !bp_segment_name_parse(name, &ordinal, &generation)) {
+        return 0;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->infos[middle].ordinal < ordinal) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low < list->count && list->infos[low].ordinal == ordinal && list->infos[low].generation == generation) {
+        list->infos[low].file_bytes = size;
+    }
+    return 0;
+}
+
+/* Without a lock: appends do not wait for as many looks at the directory as there are segments. What went meanwhile has size 0. */
+static void fill_sizes(const bp_store *store, bp_segment_info *infos, size_t count)
+{
+    const bpi_home *home = store->reader ? &store->follower.home : &store->log.home;
+    listing list = {infos, count};
+    if (home->log != NULL) {
+        (void)home->io->dir_list(home->io->context, home->log, take_size, &list);
+    }
+}
+
 /* Copies what the catalog says, so that a visitor may call the store. */
 static bp_status copy_segments(bp_store *store, bp_segment_info **infos_out, size_t *count_out, bp_error *error)
 {
@@ -128,6 +156,7 @@ static bp_status copy_segments(bp_store *store, bp_segment_info **infos_out, siz
     if (infos == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to list the segments");
     }
+    fill_sizes(store, infos, count);
     *infos_out = infos;
     return BP_OK;
 }

@@ -77,7 +77,10 @@ struct bp_store {
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */
     bool loading;               /* the log is being read for the first time */
     bool reindex;               /* index files are thrown away first */
-    bool rebuilt;               /* parts of the index were, for want of a file */
+    uint32_t unfiled;           /* while loading: blocks of sealed segments that were read and wait for their file */
+    uint32_t unfiled_first;     /* ordinal of the first of them */
+    uint32_t read_last;         /* ordinal of the last sealed segment that was read, for want of a file, */
+    bool read_any;              /* if there was one */
     bpi_segment *block_segment; /* [commit] the segment of the index's active block; not held */
     bpi_scratch *scratches[BPI_SCRATCHES];
     _Atomic bool scratch_taken[BPI_SCRATCHES];

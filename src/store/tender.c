@@ -79,21 +79,50 @@ static bool have_thread(bp_store *store)
     return tender->started && !tender->stop;
 }
 
+/* The lock is held. False: there is no thread, the caller has to do the work. */
+static bool hand_over(bp_store *store, uint32_t first, uint32_t last)
+{
+    bpi_tender *tender = &store->tender;
+    bool handed = have_thread(store);
+    if (handed) {
+        tender->from = tender->from == tender->to ? first : tender->from;
+        tender->to = last + 1;
+        (void)pthread_cond_broadcast(&tender->changed);
+    }
+    return handed;
+}
+
+static void wait_for_it(bpi_tender *tender)
+{
+    while (tender->to - tender->from > BEHIND_MOST) {
+        (void)pthread_cond_wait(&tender->changed, &tender->lock);
+    }
+}
+
 void bpi_tender_sealed(bp_store *store, uint32_t ordinal, bool locked)
 {
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
-    bool handed = have_thread(store);
-    if (handed) {
-        tender->from = tender->from == tender->to ? ordinal : tender->from;
-        tender->to = ordinal + 1;
-        (void)pthread_cond_broadcast(&tender->changed);
-    }
-    while (handed && !locked && tender->to - tender->from > BEHIND_MOST) {
-        (void)pthread_cond_wait(&tender->changed, &tender->lock);
+    bool handed = hand_over(store, ordinal, ordinal);
+    if (handed && !locked) {
+        wait_for_it(tender);
     }
     (void)pthread_mutex_unlock(&tender->lock);
     if (!handed) {
+        write_files(store, ordinal);
+    }
+}
+
+void bpi_tender_sealed_all(bp_store *store, uint32_t first, uint32_t last)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    bool handed = hand_over(store, first, last);
+    if (handed && store->loading) {
+        wait_for_it(tender);
+    }
+    (void)pthread_mutex_unlock(&tender->lock);
+    for (uint32_t ordinal = first; !handed && ordinal <= last; ordinal++) {
         write_files(store, ordinal);
     }
 }
@@ -109,9 +138,8 @@ void bpi_tender_settle(bp_store *store)
     (void)pthread_mutex_unlock(&tender->lock);
 }
 
-void bpi_tender_stop(bp_store *store)
+static void stop(bpi_tender *tender)
 {
-    bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
     bool join = tender->started && !tender->stop;
     tender->stop = true;
@@ -120,6 +148,21 @@ void bpi_tender_stop(bp_store *store)
     if (join) {
         (void)pthread_join(tender->thread, NULL);
     }
+}
+
+void bpi_tender_stop(bp_store *store)
+{
+    if (store->tender.threaded) {
+        bpi_folder_hurry(&store->folder);
+    }
+    stop(&store->tender);
+}
+
+void bpi_tender_rest(bp_store *store)
+{
+    stop(&store->tender);
+    store->tender.started = false; /* nobody else has the store yet */
+    store->tender.stop = false;
 }
 
 void bpi_tender_pause(bp_store *store)

@@ -35,10 +35,14 @@ void bpi_tender_fini(struct bp_store *store);
  * does not wait. Else may wait until the tender has caught up.
  */
 void bpi_tender_sealed(struct bp_store *store, uint32_t ordinal, bool locked);
+/* The same of all segments from one ordinal to another that are sealed. Does not wait for the tender unless it is far behind. */
+void bpi_tender_sealed_all(struct bp_store *store, uint32_t first, uint32_t last);
 /* Waits until everything that was sealed has its file, or failed to get one. */
 void bpi_tender_settle(struct bp_store *store);
 /* Does what is left, and joins the thread. From now on work is done by who asks for it. */
 void bpi_tender_stop(struct bp_store *store);
+/* Does what is left, and joins the thread; another begins when there is more. */
+void bpi_tender_rest(struct bp_store *store);
 /* Between these no block is replaced by the tender. Any lock but its own may be held. */
 void bpi_tender_pause(struct bp_store *store);
 void bpi_tender_resume(struct bp_store *store);

@@ -302,16 +302,6 @@ bp_status bp_consumer_close(bp_consumer *consumer, bp_error *error)
 
 /* ---- failing ---- */
 
-static bpi_parked *find_parked(bp_consumer *consumer, uint64_t sequence)
-{
-    for (uint32_t i = 0; i < consumer->parked_count; i++) {
-        if (consumer->parked[i].sequence == sequence) {
-            return &consumer->parked[i];
-        }
-    }
-    return NULL;
-}
-
 static void keep_reason(char *to, uint8_t *size_out, const char *reason)
 {
     size_t size = reason != NULL ? strlen(reason) : 0;
@@ -330,8 +320,8 @@ static void keep_reason(char *to, uint8_t *size_out, const char *reason)
 static bp_status park(bp_consumer *consumer, bpi_entry *entry, const bp_id *id, const char *reason, bp_error *error)
 {
     const bp_clock *clock = consumer->hub->store->options.clock;
-    bpi_parked *parked =
-        entry->parked ? find_parked(consumer, entry->sequence) : &consumer->parked[consumer->parked_count++];
+    bpi_parked *parked = entry->parked ? bpi_consumer_find_parked(consumer, entry->sequence)
+                                       : &consumer->parked[consumer->parked_count++];
     uint32_t before = entry->parked ? parked->attempts : 0;
     memset(parked, 0, sizeof *parked);
     parked->sequence = entry->sequence;
@@ -545,14 +535,7 @@ bp_status bp_consumer_ack(bp_consumer *consumer, uint64_t sequence, bp_error *er
     if (status != BP_OK) {
         return status;
     }
-    if (entry->parked) {
-        bpi_parked *parked = find_parked(consumer, sequence);
-        size_t behind = (size_t)(consumer->parked + consumer->parked_count - (parked + 1));
-        memmove(parked, parked + 1, behind * sizeof *parked);
-        consumer->parked_count--;
-    }
-    bpi_consumer_remove(consumer, entry);
-    consumer->unsaved++;
+    bpi_consumer_finish(consumer, entry);
     if (bpi_consumer_write_due(consumer, bpi_consumer_now(consumer))) {
         status = bpi_consumer_write(consumer, error);
     }

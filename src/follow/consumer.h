@@ -74,6 +74,9 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_eve
                             bp_error *error);
 bpi_entry *bpi_consumer_find(bp_consumer *consumer, uint64_t sequence);
 void bpi_consumer_remove(bp_consumer *consumer, bpi_entry *entry);
+/* It is done with: off the list of parked ones too. */
+void bpi_consumer_finish(bp_consumer *consumer, bpi_entry *entry);
+bpi_parked *bpi_consumer_find_parked(bp_consumer *consumer, uint64_t sequence);
 /* A HELD entry waits again. */
 void bpi_consumer_put_back(bp_consumer *consumer, bpi_entry *entry, uint64_t due_ns);
 /* The id and the stream of an event, whatever its payload is. */

@@ -98,6 +98,28 @@ void bpi_consumer_remove(bp_consumer *consumer, bpi_entry *entry)
     consumer->count--;
 }
 
+bpi_parked *bpi_consumer_find_parked(bp_consumer *consumer, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < consumer->parked_count; i++) {
+        if (consumer->parked[i].sequence == sequence) {
+            return &consumer->parked[i];
+        }
+    }
+    return NULL;
+}
+
+void bpi_consumer_finish(bp_consumer *consumer, bpi_entry *entry)
+{
+    if (entry->parked) {
+        bpi_parked *parked = bpi_consumer_find_parked(consumer, entry->sequence);
+        size_t behind = (size_t)(consumer->parked + consumer->parked_count - (parked + 1));
+        memmove(parked, parked + 1, behind * sizeof *parked);
+        consumer->parked_count--;
+    }
+    bpi_consumer_remove(consumer, entry);
+    consumer->unsaved++;
+}
+
 void bpi_consumer_put_back(bp_consumer *consumer, bpi_entry *entry, uint64_t due_ns)
 {
     let_go(consumer, entry);
@@ -116,10 +138,15 @@ uint64_t bpi_consumer_watermark(const bp_consumer *consumer)
 
 /* ---- delivering ---- */
 
+/* BP_ERR_DROPPED: retention took the event away since it was seen; its entry is gone, the next one is to be looked for. */
 static bp_status deliver(bp_consumer *consumer, bpi_entry *entry, uint32_t worker, const bp_event **event_out,
                          bp_error *error)
 {
     bp_status status = bp_get_sequence(consumer->hub->store, entry->sequence, &entry->event, error);
+    if (status == BP_ERR_DROPPED) {
+        bpi_consumer_finish(consumer, entry);
+        return status;
+    }
     if (status == BP_ERR_VERSION || status == BP_ERR_FORMAT) {
         consumer->stuck = entry->sequence;
     }
@@ -198,10 +225,14 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_eve
 {
     *due_out = UINT64_MAX;
     consumer->stuck = BP_NONE;
-    if (consumer->waiting > 0) {
+    while (consumer->waiting > 0) {
         bpi_entry *entry = find_free(consumer, worker, due_out);
-        if (entry != NULL) {
-            return deliver(consumer, entry, worker, event_out, error);
+        bp_status status = entry == NULL ? BP_END : deliver(consumer, entry, worker, event_out, error);
+        if (status == BP_END) {
+            break;
+        }
+        if (status != BP_ERR_DROPPED) {
+            return status;
         }
     }
     while (consumer->count - consumer->retried < consumer->options.window) {
@@ -215,8 +246,12 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_eve
         }
         bpi_entry fresh = {.sequence = event.sequence, .stream = stream_of(event.entity)};
         bpi_entry *entry = insert(consumer, &fresh);
-        if (is_free(consumer, entry, worker)) {
-            return deliver(consumer, entry, worker, event_out, error);
+        if (!is_free(consumer, entry, worker)) {
+            continue;
+        }
+        status = deliver(consumer, entry, worker, event_out, error);
+        if (status != BP_ERR_DROPPED) {
+            return status;
         }
     }
     return BP_END;

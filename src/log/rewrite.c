@@ -324,13 +324,13 @@ bp_status bpi_log_rewrite_swap(bpi_log *log, bpi_rewrite *rewrite, bp_error *err
     return status;
 }
 
-/* False: it may still be there, and its entry must stay for the next opening, which removes it. */
-static bool remove_file(const bpi_log *log, const bpi_segment_entry *entry)
+/* 0 or an errno: then it may still be there, and its entry must stay for the next opening, which removes it. */
+static int remove_file(const bpi_log *log, const bpi_segment_entry *entry)
 {
     char name[BP_SEGMENT_NAME_SIZE];
     bp_segment_name(entry->ordinal, entry->generation, name);
     int code = log->home.io->dir_remove(log->home.io->context, log->home.log, name);
-    return code == 0 || code == ENOENT;
+    return code == ENOENT ? 0 : code;
 }
 
 static void forget_entry(bpi_log *log, const bpi_segment_entry *entry)
@@ -341,21 +341,26 @@ static void forget_entry(bpi_log *log, const bpi_segment_entry *entry)
     }
 }
 
-void bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite)
+bp_status bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite, bp_error *error)
 {
-    bool removed = true;
+    int code = 0;
     for (size_t i = 0; i < rewrite->count; i++) {
-        removed = remove_file(log, &rewrite->sources[i].entry) && removed;
+        int one = remove_file(log, &rewrite->sources[i].entry);
+        code = code == 0 ? one : code;
     }
     /* Before a list that does not name them any more: a file that came back with the power would be unlisted. */
-    if (!removed || log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
-        return;
+    code = code == 0 ? log->home.io->dir_sync(log->home.io->context, log->home.log) : code;
+    if (code != 0) {
+        bp_status status = bpi_error_system(error, code, "a segment was rewritten, but its old file cannot be removed");
+        bpi_error_hint(error, "ask again, or open the store anew: that removes it");
+        return status;
     }
     (void)pthread_mutex_lock(&log->catalog_lock);
     for (size_t i = 0; i < rewrite->count; i++) {
         forget_entry(log, &rewrite->sources[i].entry);
     }
     (void)pthread_mutex_unlock(&log->catalog_lock);
+    return BP_OK;
 }
 
 void bpi_log_rewrite_abandon(bpi_log *log, bpi_rewrite *rewrite)
@@ -363,9 +368,9 @@ void bpi_log_rewrite_abandon(bpi_log *log, bpi_rewrite *rewrite)
     if (!rewrite->pending || rewrite->swapped) {
         return;
     }
-    bool removed = remove_file(log, &rewrite->entry);
+    int code = remove_file(log, &rewrite->entry);
     rewrite->pending = false;
-    if (!removed || log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
+    if (code != 0 || log->home.io->dir_sync(log->home.io->context, log->home.log) != 0) {
         return; /* its entry stays, so that the next opening removes what comes back */
     }
     (void)pthread_mutex_lock(&log->catalog_lock);

@@ -80,10 +80,19 @@ bp_status bpi_log_rewrite(bpi_log *log, const bpi_survey *sources, size_t count,
 /* Step 3. On failure the sources stand as they did, and it was abandoned; if it is not known which of the two the medium has, the
  * log has failed, and both files stay until the next opening. */
 bp_status bpi_log_rewrite_swap(bpi_log *log, bpi_rewrite *rewrite, bp_error *error);
-/* Step 4, when nobody of this process needs the sources by their names any more. */
-void bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite);
+/* Step 4, when nobody of this process needs the sources by their names any more. On failure the new segment is in force, and the
+ * old files, or some of them, are still there; bpi_log_sweep, or the next opening, removes them. */
+bp_status bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite, bp_error *error);
 /* Takes back what was staged. */
 void bpi_log_rewrite_abandon(bpi_log *log, bpi_rewrite *rewrite);
+
+/*
+ * sweep.c: what of events may still lie in the log's folder. No rewrite runs meanwhile. Files of retired segments go; until the
+ * next list names them no more an opening finds them gone. BP_ERR_FAILED: which segments are in force is not known.
+ */
+bp_status bpi_log_sweep(bpi_log *log, bp_error *error);
+/* Are there bytes behind the segment's end? They are no part of it; rewriting it leaves them behind. */
+bp_status bpi_log_has_tail(bpi_log *log, const bpi_segment_entry *entry, bool *has_out, bp_error *error);
 
 /* How many names the file has in its filesystem; 0: not known. */
 uint64_t bpi_log_count_links(bpi_log *log, const bpi_segment_entry *entry);

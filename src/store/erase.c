@@ -222,6 +222,7 @@ static bp_status rewrite(erasing *e, bp_error *error)
                          .min_segments = 2,
                          .first = e->first,
                          .last = e->last,
+                         .tails = true,
                          .progress = e->options.progress,
                          .progress_argument = e->options.progress_context};
     bp_status status = bpi_store_rewrite(e->store, &how, &done, error);
@@ -229,6 +230,42 @@ static bp_status rewrite(erasing *e, bp_error *error)
     e->report->segments += done.targets;
     e->report->bytes += done.bytes_before > done.bytes_after ? done.bytes_before - done.bytes_after : 0;
     return status;
+}
+
+/*
+ * Copies behind the ends of segments, and replaced segments that could not be removed: a recovery in the process leaves the one
+ * (of events that it moved), a medium that failed, or a crash, the other.
+ */
+static bp_status rewrite_tails(erasing *e, bp_error *error)
+{
+    bpi_segment_entry *entries = NULL;
+    size_t count = 0;
+    bool any = false;
+    (void)pthread_mutex_lock(&e->store->rewriting); /* no compaction takes the files away meanwhile */
+    bp_status status = bpi_log_sealed(&e->store->log, &entries, &count, error);
+    for (size_t i = 0; i < count && status == BP_OK; i++) {
+        bool tail = false;
+        status = bpi_log_has_tail(&e->store->log, &entries[i], &tail, error);
+        if (tail) {
+            e->first = any ? e->first : entries[i].ordinal;
+            e->last = entries[i].ordinal;
+            any = true;
+        }
+    }
+    (void)pthread_mutex_unlock(&e->store->rewriting);
+    bpi_release(e->store->allocator, entries, entries == NULL ? 0 : (count + 1) * sizeof *entries);
+    return status == BP_OK && any ? rewrite(e, error) : status;
+}
+
+static bp_status sweep(erasing *e, bp_error *error)
+{
+    bp_status status = rewrite_tails(e, error);
+    if (status == BP_OK) {
+        (void)pthread_mutex_lock(&e->store->rewriting);
+        status = bpi_log_sweep(&e->store->log, error);
+        (void)pthread_mutex_unlock(&e->store->rewriting);
+    }
+    return status == BP_OK ? bpi_erase_files(&e->store->log, &e->report->torn, &e->report->caches, error) : status;
 }
 
 static bp_status empty_caches(erasing *e, bp_error *error)
@@ -287,7 +324,7 @@ static bp_status erase(erasing *e, bp_error *error)
     }
     /* Also when asked again: this is what a crash may have left. */
     if (status == BP_OK && e->report->found + e->report->before != 0) {
-        status = bpi_erase_files(&e->store->log, &e->report->torn, &e->report->caches, error);
+        status = sweep(e, error);
     }
     return status == BP_OK ? empty_caches(e, error) : status;
 }

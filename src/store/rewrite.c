@@ -57,8 +57,13 @@ static bp_status survey_all(running *run, bp_error *error)
             return BP_END;
         }
         bpi_survey *survey = &run->surveys[run->count];
+        bool tail = false;
         status = bpi_log_survey(&run->store->log, entry, how->decide, how->argument, survey, error);
+        if (status == BP_OK && how->tails) {
+            status = bpi_log_has_tail(&run->store->log, entry, &tail, error);
+        }
         if (status == BP_OK) {
+            survey->changed = survey->changed || tail;
             run->count++;
             run->done += entry->length;
             run->report->segments++;
@@ -168,10 +173,11 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     }
     bpi_segment_drop(segment);
     settle_kinds(run);
-    bpi_log_rewrite_retire(&store->log, rewrite);
-    return status == BP_OK
-               ? BP_OK
-               : bpi_error_wrap(error, status, "the segment was rewritten, but this handle still shows the old one");
+    if (status != BP_OK) {
+        (void)bpi_log_rewrite_retire(&store->log, rewrite, NULL);
+        return bpi_error_wrap(error, status, "the segment was rewritten, but this handle still shows the old one");
+    }
+    return bpi_log_rewrite_retire(&store->log, rewrite, error);
 }
 
 static bp_status rewrite_group(running *run, size_t i, size_t count, bp_error *error)

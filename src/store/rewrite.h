@@ -21,6 +21,7 @@ typedef struct bpi_rewriting {
     uint32_t min_segments;     /* so many at least; 2 or more */
     uint32_t first;            /* ordinals of the sealed segments it is about */
     uint32_t last;             /* UINT32_MAX: to the newest sealed one */
+    bool tails;                /* also what has bytes behind its end (bpi_log_has_tail) */
     bool plan_only;            /* nothing is written */
     bpi_rewriting_fn progress; /* may be NULL */
     void *progress_argument;

@@ -147,6 +147,16 @@ static bp_status visit(void *argument, const bp_event *event, bp_error *error)
     return bpi_restate_add(&w->restate, event, bpi_fate_of(event, fate), error);
 }
 
+/* What the frames must not fall below. A segment without frames (a recovery in the process leaves such) has none. */
+static uint32_t epoch_of(const bpi_rewrite *r)
+{
+    uint32_t epoch = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        epoch = r->sources[i].epoch > epoch ? r->sources[i].epoch : epoch;
+    }
+    return epoch;
+}
+
 static bp_status put_header(const bpi_log *log, const bpi_rewrite *r, bp_file *file, bp_error *error)
 {
     uint8_t bytes[BPI_SEGMENT_HEADER];
@@ -154,13 +164,13 @@ static bp_status put_header(const bpi_log *log, const bpi_rewrite *r, bp_file *f
                                  .ordinal = r->entry.ordinal,
                                  .generation = r->entry.generation,
                                  .salt = r->entry.salt,
-                                 .epoch = r->sources[r->count - 1].epoch};
+                                 .epoch = epoch_of(r)};
     bpi_segment_header_put(&header, bytes);
     int code = log->home.io->file_write(log->home.io->context, file, 0, bytes, sizeof bytes);
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot write a rewritten segment");
 }
 
-/* All frames of all sources, then the PAD. */
+/* All frames of all sources, then the PAD; where nothing happened no frame at all. */
 static bp_status put_frames(rewriting *w, bp_error *error)
 {
     bp_status status = BP_OK;
@@ -175,7 +185,7 @@ static bp_status put_frames(rewriting *w, bp_error *error)
         w->restate.next_sequence = w->r->entry.first_sequence + w->r->entry.count;
         status = bpi_restate_end(&w->restate, error);
     }
-    return status == BP_OK ? bpi_restate_pad(&w->restate, error) : status;
+    return status == BP_OK && w->r->entry.count != 0 ? bpi_restate_pad(&w->restate, error) : status;
 }
 
 static bp_status put_file(rewriting *w, bp_file *file, uint32_t link, bp_error *error)
@@ -186,7 +196,7 @@ static bp_status put_file(rewriting *w, bp_file *file, uint32_t link, bp_error *
                                  .file = file,
                                  .ordinal = entry->ordinal,
                                  .salt = entry->salt,
-                                 .epoch = w->r->sources[w->r->count - 1].epoch,
+                                 .epoch = epoch_of(w->r),
                                  .link = link,
                                  .seed = bpi_record_seed(&w->log->catalog.manifest.store_id)};
     bpi_merkle_begin(&w->merkle);

@@ -163,6 +163,9 @@ static void remove_index_file(void *argument, const char *file)
 static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error *error)
 {
     bp_store *store = run->store;
+    if (rewrite->entry.count == 0) {
+        return bpi_log_rewrite_retire(&store->log, rewrite, error); /* the index knows nothing of it */
+    }
     bpi_segment *segment = bpi_segment_lazy(store->log.opener, &rewrite->entry);
     bp_status status = segment == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment") : BP_OK;
     if (status == BP_OK) {
@@ -195,7 +198,7 @@ static bp_status rewrite_group(running *run, size_t i, size_t count, bp_error *e
     if (status != BP_OK) {
         return status;
     }
-    status = bpi_index_keep(store->index, sources[0].entry.first_sequence, events, error);
+    status = events == 0 ? BP_OK : bpi_index_keep(store->index, sources[0].entry.first_sequence, events, error);
     if (status != BP_OK) {
         bpi_log_rewrite_abandon(&store->log, &rewrite);
         return status;

@@ -518,6 +518,36 @@ static void a_crash_at_any_step_leaves_old_or_new(void **state)
     end(&f);
 }
 
+/* A recovery in the process leaves a segment without frames; it is merged with what comes before it. */
+static void an_empty_segment_is_merged(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_compact_report report;
+    (void)state;
+    bpt_world_fault(&world);
+    world.options.durability = BP_BUFFERED;
+    world.options.recovery_attempts = 2;
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "a", "one");
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_put(store, "a", "two");
+    bpi_fault_plan plan = {.kind = BPI_FAULT_ERROR, .step = 1, .os_error = 5};
+    bpi_fault_set_plan(world.fault, &plan);
+    CHECK_STATUS(BP_ERR_FAILED, bp_sync(store, &error), &error);
+    bpt_put(store, "a", "three");
+    CHECK_OK(bp_compact(store, NULL, &report, &error), &error);
+    assert_int_equal(report.rewritten, 2);
+    assert_int_equal(report.written, 1);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 3);
+    store = bpt_open(&world);
+    bpt_put(store, "a", "four");
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 4);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_repair_refuses_what_it_cannot_take_over),
         cmocka_unit_test(a_repair_takes_over_what_was_merged),
         cmocka_unit_test(a_crash_at_any_step_leaves_old_or_new),
+        cmocka_unit_test(an_empty_segment_is_merged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ sys.path.insert(0, str(TOOLS))
 
 from read_format.hashes import crc32c, derive  # noqa: E402
 
-DATA, PAD, MARK, CLOSE = 1, 2, 3, 4
+DATA, PAD, MARK, CLOSE, FOLD = 1, 2, 3, 4, 5
 BOOT = bytes.fromhex("0102030405060708090a0b0c0d0e0f10")
 MOUNT = 77
 SYSTEM = "batpak:system"
@@ -57,6 +57,10 @@ class Seg:
         self.hashes = []
         self.frames = 0
         self.first = 0
+        self.commits = []       # of each DATA frame the events
+        self.last = 0           # CRC field of its last header, of a rewritten one
+        self.rewritten = 0
+        self.retired = False
 
     @property
     def end(self):
@@ -84,6 +88,7 @@ class Maker:
         self.generation = 2
         self.live_state = None
         self.changes = {}       # of slot fields
+        self.made = {}          # event by the bytes of its record
         self.segment()
 
     # -- positions
@@ -148,8 +153,31 @@ class Maker:
         self.hlc = max(hlc, self.hlc)
         self.sequence += 1
         self.seg.hashes.append(event_hash)
-        self.events.append({"id": id, "entity": entity, "payload": payload, "hash": event_hash})
-        return struct.pack("<I", crc) + fixed + rest
+        event = {"id": id, "entity": entity, "payload": payload, "hash": event_hash, "sequence": sequence, "hlc": hlc,
+                 "clock": clock, "scope": scope, "fixed": fixed, "names": names, "content": content}
+        self.events.append(event)
+        event["bytes"] = struct.pack("<I", crc) + fixed + rest
+        self.made[event["bytes"]] = event
+        return event["bytes"]
+
+    def stub_of(self, event, state=1):
+        """The record without its payload, which says in its state what it is."""
+        tail = event["names"] + event["content"]
+        length = -(-(128 + len(tail)) // 8) * 8
+        f = event["fixed"]      # behind the CRC: every field lies 4 bytes before where the page has it
+        fixed = (struct.pack("<I", length) + f[4:57] + bytes([state]) + f[58:60] + bytes(4) + f[64:72] + bytes(2) + f[74:108]
+                 + bytes(16))
+        rest = tail + bytes(length - 128 - len(tail))
+        return struct.pack("<I", crc32c(self.store_id + rest + fixed)) + fixed + rest
+
+    def fold_of(self, event, first, flags=None, zero=0):
+        names = event["entity"] + event["scope"]
+        length = -(-(88 + len(names)) // 8) * 8
+        body = struct.pack("<IQ16sQQHHBBH32s", length, event["sequence"], event["id"], event["hlc"], event["clock"],
+                           len(event["entity"]), len(event["scope"]), int(first) if flags is None else flags, zero, 0,
+                           event["hash"]) + names
+        body += bytes(length - 4 - len(body))
+        return struct.pack("<I", crc32c(self.store_id + body)) + body
 
     # -- frames
 
@@ -166,6 +194,8 @@ class Maker:
                            self.durable if frontier is None else frontier, 0,
                            self.previous if previous is None else previous, body_crc)
         self.previous = crc32c(head)
+        if type == DATA:
+            self.seg.commits.append([self.made[r] for r in records if r in self.made])
         self.seg.body += head + struct.pack("<I", self.previous) + body
         self.seg.frames += 1
 
@@ -191,6 +221,51 @@ class Maker:
         seg.sealed = (self.previous, seg.first, len(seg.hashes), seg.end, seg.frames,
                       self.hlc if self.events else 0, root(seg.hashes))
 
+    def rewrite(self, first, count, fate, **wrong):
+        """The sealed segments [first, first + count) become one. fate(event): "keep", "stub" or "drop"."""
+        sources = self.segments[first:first + count]
+        seg = Seg(sources[0].ordinal, sources[0].generation + 1, sources[0].salt ^ 0x5555, self.epoch)
+        seg.first = sources[0].first
+        seg.rewritten = 1
+        before = next((s for s in reversed(self.segments[:first]) if not s.retired), None)
+        kept = self.segments, self.previous, self.durable
+        self.segments, self.previous, self.durable = [seg], before.sealed[0] if before else 0, 0
+        run = None              # (type, flags, items) of the frame being filled
+        for source in sources:
+            seg.hashes += source.hashes
+            for commit in source.commits:
+                seg.commits.append(commit)
+                for event in commit:
+                    run = self._restate(run, event, event is commit[0], fate(event), wrong)
+        self._end(run, wrong)
+        self.frame(PAD, first=seg.first + len(seg.hashes))
+        seg.last = self.previous
+        self.segments, self.previous, self.durable = kept
+        seg.sealed = (sources[-1].sealed[0], seg.first, len(seg.hashes), seg.end, seg.frames, sources[-1].sealed[5],
+                      root(seg.hashes))
+        self.segments[first:first + count] = [seg]
+        self.changes = {"incompat": 1, **self.changes}
+        return sources
+
+    def _restate(self, run, event, begins, fate, wrong):
+        type = FOLD if fate == "drop" else DATA
+        fits = run and run[0] == type and (type == FOLD or not begins)
+        if not fits:
+            self._end(run, wrong)
+            run = (type, 128 if begins or type == FOLD else 129, [], event["sequence"])
+        item = {"keep": lambda: event["bytes"], "stub": lambda: self.stub_of(event),
+                "drop": lambda: self.fold_of(event, begins, wrong.get("fold_flags"), wrong.get("fold_zero", 0))}[fate]()
+        run[2].append(item)
+        return run
+
+    def _end(self, run, wrong):
+        if run:
+            flags = wrong.get("flags") if run[0] == FOLD and "flags" in wrong else run[1]
+            commits = self.seg.commits
+            self.seg.commits = []
+            self.frame(run[0], run[2], first=run[3], flags=flags)
+            self.seg.commits = commits
+
     def close(self):
         self.frame(CLOSE)
         self.sync()
@@ -203,8 +278,9 @@ class Maker:
         raw = b""
         for seg in entries:
             link, first, count, length, frames, hlc, merkle = seg.sealed or (0, 0, 0, 0, 0, 0, bytes(32))
-            raw += struct.pack("<IIIIQQQQQQ32s32x", seg.ordinal, seg.generation, 1 if seg.sealed else 0, link, seg.salt,
-                               first, count, length, frames, hlc, merkle)
+            raw += struct.pack("<IIIIQQQQQQ32sII24x", seg.ordinal, seg.generation,
+                               2 if seg.retired else 1 if seg.sealed else 0, link, seg.salt, first, count, length, frames,
+                               hlc, merkle, seg.rewritten, seg.last)
         head = struct.pack("<Q16sII16x", generation, self.store_id, len(entries), 128)
         return self._sum(b"BATPAKSL" + struct.pack("<II", 1, 0) + head + raw)
 
@@ -243,7 +319,8 @@ class Maker:
         g = self.generation
         new_list, old_list = (self.list_file(n, self.segments) for n in (g, g - 1))
         slots = {g % 2: self.slot(g, g, new_list, **self.changes)}
-        slots[1 - g % 2] = self.slot(g - 1, g - 1, old_list, flags=0, durable=0) if g > 1 else bytes(4096)
+        slots[1 - g % 2] = self.slot(g - 1, g - 1, old_list, flags=0, durable=0,
+                                         incompat=self.changes.get("incompat", 0) & 1) if g > 1 else bytes(4096)
         out = {"MANIFEST": slots[0] + slots[1], f"SEGMENTS-{g}": new_list}
         if g > 1:
             out[f"SEGMENTS-{g - 1}"] = old_list

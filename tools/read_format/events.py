@@ -7,7 +7,7 @@ import uuid
 
 from .files import lsn_text
 from .frames import TYPE_NAMES
-from .records import CORRELATION, LANE, STUB
+from .records import CORRELATION, LANE, STUB, TOMBSTONE, TOMBSTONED, buried
 from .recovery import recover
 
 
@@ -39,7 +39,7 @@ def event(record, previous):
         "extensions": [{"tag": tag, "value": value.hex()} for tag, value in record.extensions()],
         "salt": record.salt.hex(),
         "state": record.state,
-        "prev_hash": previous.hex(),
+        "prev_hash": None if previous is None else previous.hex(),
         "event_hash": record.event_hash.hex(),
         "content_hash": record.content_hash().hex(),
     }
@@ -67,28 +67,41 @@ class Printer:
         self.write = write
         self.system = system
         self.frames = frames
-        self.last = {}      # event hash of each entity's last event
+        self.last = {}      # event hash of each entity's last event; None: retention dropped it
         self.lines = []
+        self.by_sequence = {}
 
     def sink(self, segment, header, records):
         if self.frames:
             self.add(frame(segment, header))
         for record in records:
             previous = self.last.get(record.entity, bytes(32))
-            self.last[record.entity] = record.event_hash
+            self.last[record.entity] = None if record.folded else record.event_hash
+            if record.folded:
+                continue
+            if record.kind == TOMBSTONE and not record.state & STUB:
+                self.bury(buried(record))
             if record.is_system() and not self.system:
                 continue
             line = event(record, previous)
             if self.frames:
                 line["file"], line["offset"] = segment.file, record.offset
+            self.by_sequence[record.sequence] = line
             self.add(line)
 
+    def bury(self, sequences):
+        if isinstance(sequences, str):
+            return
+        for sequence in sequences:
+            if sequence in self.by_sequence:
+                self.by_sequence[sequence]["state"] |= TOMBSTONED
+
     def add(self, line):
-        self.lines.append(json.dumps(line, ensure_ascii=False))
+        self.lines.append(line)
 
     def flush(self):
         for line in self.lines:
-            self.write(line + "\n")
+            self.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def print_events(files, identity, write, system=False, frames=False):

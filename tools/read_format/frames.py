@@ -4,12 +4,14 @@ import hashlib
 import struct
 
 from .files import corrupt, lsn, newer
+from .folds import checked_fold
 from .hashes import crc32c
 from .records import EFFECT_KINDS, SYSTEM_KINDS, SYSTEM_NAME, Reject, checked_record
 
 DATA, PAD, MARK, CLOSE, FOLD, APPLIED, SIGNED_ROOT = 1, 2, 3, 4, 5, 6, 7
 TYPE_NAMES = {1: "DATA", 2: "PAD", 3: "MARK", 4: "CLOSE", 5: "FOLD", 6: "APPLIED", 7: "SIGNED-ROOT"}
 MUST_UNDERSTAND = 128
+CONTINUES = 1
 MAX_FRAME = 256 << 20
 SIZE = 64
 _HEADER = struct.Struct("<QIIBBHIQQQIIII")
@@ -24,7 +26,8 @@ class Header:
 class Segment:
     """What frames need to know of the segment they are in. salt None: any but zero (its header is unreadable)."""
 
-    def __init__(self, file, ordinal, salt):
+    def __init__(self, file, ordinal, salt, rewritten=False):
+        self.rewritten = bool(rewritten)
         self.file = file
         self.ordinal = ordinal
         self.salt = salt
@@ -99,12 +102,17 @@ def place_faults(header, state, limit, epoch):
             yield at, what
 
 
-def type_fault(header):
+def is_known(header, segment):
+    return header.type in (DATA, PAD, MARK, CLOSE) or header.type == FOLD and segment.rewritten
+
+
+def type_fault(header, segment):
     """None, or (offset in the header, what, newer) about type, flags and what follows from the type."""
-    if header.type in (DATA, PAD, MARK, CLOSE):
-        if header.flags != MUST_UNDERSTAND:
+    if is_known(header, segment):
+        allowed = CONTINUES if header.type == DATA and segment.rewritten else 0
+        if header.flags & ~allowed != MUST_UNDERSTAND:
             return 17, f"flags {header.flags:#x}", False
-        if header.type == DATA:
+        if header.type in (DATA, FOLD):
             return None if 1 <= header.records <= 4096 else (12, f"{header.records} records", False)
         if header.length != SIZE or header.records or header.body_crc:
             return 8, f"{TYPE_NAMES[header.type]} with a body", False
@@ -116,19 +124,20 @@ def type_fault(header):
     return None
 
 
-def body(data, header, store_id):
-    """The records of a frame whose CRCs are all right (none, if it is passed over). Raises Reject."""
+def body(data, header, segment, store_id):
+    """The records, or fold entries, of a frame whose CRCs are all right (none, if it is passed over). Raises Reject."""
     offset = header.lsn & 0xFFFFFFFF
     end = offset + header.length
     if header.type in (PAD, MARK, CLOSE):
         return []
-    if header.type != DATA:
+    if not is_known(header, segment):
         if crc32c(data[offset + SIZE:end]) != header.body_crc:
             raise Reject(offset + 56, "body CRC is wrong", bad_sum=True)
         return []
     records, sums, at = [], [], offset + SIZE
+    checked = checked_fold if header.type == FOLD else checked_record
     for _ in range(header.records):
-        record = checked_record(data, at, end, store_id)
+        record = checked(data, at, end, store_id)
         records.append(record)
         sums.append(data[at:at + 4])
         at += record.length
@@ -149,6 +158,8 @@ def record_faults(header, records):
 
 
 def kind_fault(record):
+    if record.folded:
+        return None
     system = record.kind in SYSTEM_KINDS
     category = record.kind >> 12
     if category == 0 and record.kind != 0 and not system or category == 0xD and record.kind not in EFFECT_KINDS:
@@ -185,11 +196,11 @@ def accept(state, data, offset, limit, segment, store):
         raise Reject(offset, "no valid frame header")
     for at, what in place_faults(header, state, limit, store.epoch):
         raise Reject(offset + at, what)
-    fault = type_fault(header)
+    fault = type_fault(header, segment)
     if fault:
         at, what, is_newer = fault
         raise newer(segment.file, offset + at, what) if is_newer else Reject(offset + at, what)
-    records = body(data, header, store.store_id)
+    records = body(data, header, segment, store.store_id)
     for at, what, _ in record_faults(header, records):
         raise Reject(at, what)
     new = state.copy() if store.copying else state

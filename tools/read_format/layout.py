@@ -8,13 +8,14 @@ from .hashes import crc32c
 VERSION = 1
 SLOT = 4096
 MANIFEST_SIZE = 2 * SLOT
+FOLDED = 1  # the incompat bit of stores with rewritten segments
 INCOMPAT_NAMES = {1: "FOLD frames", 2: "APPLIED frames"}
 OPEN, SEALED, RETIRED = 0, 1, 2
 SEGMENT_HEADER = 64
 
 _SLOT = struct.Struct("<8sIIQQQQ16sIIQQQIIIB3sIIQQ")
 _LIST = struct.Struct("<8sIIQ16sII16s")
-_ENTRY = struct.Struct("<IIIIQQQQQQ32s32s")
+_ENTRY = struct.Struct("<IIIIQQQQQQ32sII24s")
 _SEGMENT = struct.Struct("<8sII16sIIQI12s")
 _LIVE = struct.Struct("<8sII16s16sQIIQQQQIII")
 LIST_HEADER, ENTRY = _LIST.size, _ENTRY.size
@@ -58,8 +59,9 @@ def judge_manifest(m, writing):
         raise newer(name, m.offset + 8, f"format version {m.version}")
     if m.version != VERSION:
         raise corrupt(name, m.offset + 8, f"format version {m.version}")
-    if m.incompat:
-        bits = [INCOMPAT_NAMES.get(1 << i, f"bit {i}") for i in range(64) if m.incompat >> i & 1]
+    unknown = m.incompat & ~FOLDED
+    if unknown:
+        bits = [INCOMPAT_NAMES.get(1 << i, f"bit {i}") for i in range(64) if unknown >> i & 1]
         raise newer(name, m.offset + 40, "needs " + ", ".join(bits))
     if m.ro_compat and writing:
         raise newer(name, m.offset + 32, f"unknown ro-compat bits {m.ro_compat:#x} forbid writing")
@@ -77,11 +79,16 @@ def judge_manifest(m, writing):
 class Entry:
     def __init__(self, raw):
         (self.ordinal, self.generation, self.state, self.link, self.salt, self.first, self.events, self.length,
-         self.frames, self.hlc, self.root, self.zeros) = _ENTRY.unpack(raw)
+         self.frames, self.hlc, self.root, self.rewritten, self.own_link, self.zeros) = _ENTRY.unpack(raw)
         self.key = (self.ordinal, self.generation)
         self.salt_bytes = raw[16:24]
-        self.sealed_only = raw[12:16] + raw[24:96]
+        self.sealed_only = raw[12:16] + raw[24:104]
         self.file = f"log/{self.ordinal:010}-{self.generation}.seg"  # replaced by the name found
+
+    @property
+    def last(self):
+        """The CRC field of the last frame header in the segment. `link` is what its successor's first frame follows."""
+        return self.own_link if self.rewritten else self.link
 
 
 class SegmentList:
@@ -116,7 +123,7 @@ def parse_list(data, name, manifest):
             raise corrupt(name, offset, what)
     entries = [Entry(data[at:at + ENTRY]) for at in range(LIST_HEADER, len(data), ENTRY)]
     for i in range(len(entries)):
-        what = _entry_fault(entries, i)
+        what = _entry_fault(entries, i, manifest)
         if what:
             raise corrupt(name, LIST_HEADER + i * ENTRY, what)
     found = SegmentList(entries)
@@ -125,19 +132,19 @@ def parse_list(data, name, manifest):
     return found
 
 
-def _entry_fault(entries, i):
+def _entry_fault(entries, i, manifest):
     e = entries[i]
-    before = entries[i - 1] if i else None
     if e.state > RETIRED:
         return f"state {e.state}"
     if any(e.zeros):
         return "zero fields are not zero"
     if e.salt == 0:
         return "salt 0"
-    if before and (e.ordinal < before.ordinal or e.ordinal == before.ordinal
-                   and (e.generation == before.generation or RETIRED not in (e.state, before.state))):
-        return "ordinals do not ascend"
+    if e.rewritten > 1 or e.own_link and not e.rewritten:
+        return "rewritten, or its own link, is out of range"
     log = [x for x in entries[:i] if x.state != RETIRED]
+    if e.state != RETIRED and log and e.ordinal <= log[-1].ordinal:
+        return "ordinals do not ascend"
     if e.state == OPEN and any(e.sealed_only):
         return "an open entry has fields of a sealed one"
     if e.state != SEALED:
@@ -148,6 +155,8 @@ def _entry_fault(entries, i):
         return f"first sequence {e.first} does not join"
     if e.length < SEGMENT_HEADER or e.length % 8:
         return f"length {e.length}"
+    if e.rewritten and not manifest.incompat & FOLDED:
+        return "rewritten, but the manifest has no incompat bit for it"
     return None
 
 

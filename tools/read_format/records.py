@@ -1,5 +1,6 @@
 """Records: section 6 of the page, one record at a time."""
 
+import re
 import struct
 
 from .hashes import crc32c, derive
@@ -11,8 +12,11 @@ NIL = bytes(16)
 SYSTEM_NAME = "batpak:system".encode()
 SYSTEM_KINDS = {0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x0010, 0x0011, 0x0012, 0x0013, 0x0FFE}
 EFFECT_KINDS = {0xD001, 0xD002, 0xD004, 0xD005, 0xD006, 0xD007}
-KIND_NAME = 0x0010
+KIND_NAME, TOMBSTONE = 0x0010, 0x0FFE
 LANE, CORRELATION, GATES, HOPS, OUTSIDE, BYPASS, SUBJECT = 1, 2, 3, 4, 5, 0x8001, 0x8002
+
+
+TOMBSTONE_HEAD = re.compile(rb'\{"sequences":\[((?:0|[1-9][0-9]*)(?:,(?:0|[1-9][0-9]*))*)\]')
 
 
 class Reject(Exception):
@@ -27,6 +31,8 @@ class Reject(Exception):
 
 class Record:
     """One record; parse() does not judge it, faults() does."""
+
+    folded = False
 
     def __init__(self, data, offset):
         (self.crc, self.length, self.sequence, self.id, self.hlc, self.time, self.clock, self.kind, self.flags,
@@ -190,6 +196,18 @@ def kind_name(record):
     if len(name) > 255 or good_text(name) is None or name[0] not in letters or others:
         return f"kind {kind:#06x}: not a kind name"
     return kind, name
+
+
+def buried(record):
+    """The sequences that a TOMBSTONE event names, or what is wrong with it."""
+    match = TOMBSTONE_HEAD.match(record.payload)
+    if record.payload_type != 1 or record.payload_version != 1 or not match:
+        return "a TOMBSTONE that is not JSON, version 1, with sequences in front"
+    sequences = [int(number) for number in match[1].split(b",")]
+    ascend = all(a < b for a, b in zip(sequences, sequences[1:]))
+    if len(sequences) > 64 or not ascend or sequences[-1] >= record.sequence:
+        return "a TOMBSTONE whose sequences are not 1 to 64 earlier ones, ascending"
+    return sequences
 
 
 _sums = {}  # of records met while CRCs are remembered

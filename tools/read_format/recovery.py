@@ -173,7 +173,7 @@ def sealed_fault(entry, state, position, before):
     checks = ((position == entry.length, f"its frames end at {position}, not {entry.length}"),
               (events == entry.events, f"{events} events, not {entry.events}"),
               (state.frames - before == entry.frames, f"{state.frames - before} frames, not {entry.frames}"),
-              (state.previous == entry.link, "link is not the last frame's"),
+              (state.previous == entry.last, "link is not the last frame's"),
               (max(state.hlc, 0) == entry.hlc, "HLC is not the last event's"))
     return next((what for right, what in checks if not right), None)
 
@@ -218,10 +218,10 @@ class Recovery:
 
     def cached_segment(self, entry):
         """The same object for the same segment, as the cache compares arguments."""
+        fields = entry.file, entry.ordinal, entry.salt, entry.rewritten
         if not self.cache.on:
-            return Segment(entry.file, entry.ordinal, entry.salt)
-        return self.cache.kept.setdefault((entry.file, entry.ordinal, entry.salt),
-                                          Segment(entry.file, entry.ordinal, entry.salt))
+            return Segment(*fields)
+        return self.cache.kept.setdefault(fields, Segment(*fields))
 
     def walk(self, data, limit, segment):
         if self.sink or not self.cache.on:
@@ -255,6 +255,20 @@ class Recovery:
         what = sealed_fault(entry, self.state, position, before)
         if what:
             raise corrupt(entry.file, position, "sealed: " + what)
+        if entry.rewritten:
+            self.carry_link(entry)
+
+    def carry_link(self, entry):
+        """What lies behind a rewritten segment follows the link that was carried over."""
+        if not self.store.copying:
+            self.state.previous = entry.link
+            return
+        carried = self.cache.kept.get(("carried", self.state, entry.link))
+        if carried is None:
+            carried = self.state.copy()
+            carried.previous = entry.link
+            self.cache.kept["carried", self.state, entry.link] = carried
+        self.state = carried
 
     def rest(self):
         """Step 2."""

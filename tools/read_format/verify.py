@@ -1,12 +1,13 @@
 """Every check of the page over the whole store. Goes on behind a fault where the structure allows it."""
 
 from .files import Fault, corrupt, lsn, lsn_text
-from .frames import DATA, PAD, Segment, add_record, header_at, kind_fault, place_faults, record_faults, type_fault, \
-    valid_headers
+from .folds import checked_fold
+from .frames import DATA, FOLD, PAD, Segment, add_record, header_at, is_known, kind_fault, place_faults, record_faults, \
+    type_fault, valid_headers
 from .hashes import crc32c, derive
 from .layout import MANIFEST_SIZE, SEALED, SEGMENT_HEADER, SLOT, check_segment, judge_manifest, parse_slot, \
     vouched_by_live
-from .records import KIND_NAME, OUTSIDE, STUB, Reject, checked_record, kind_name
+from .records import KIND_NAME, OUTSIDE, STUB, TOMBSTONE, Reject, buried, checked_record, kind_name
 from .recovery import Cache, check_unlisted, choose_manifest, list_of, recover, sealed_fault
 
 
@@ -119,7 +120,7 @@ class Verifier:
             if data is None:
                 self.history.lose(frames=True)
                 return True
-        self.segment = Segment(entry.file, entry.ordinal, entry.salt)
+        self.segment = Segment(entry.file, entry.ordinal, entry.salt, entry.rewritten)
         history = self.history
         frames, gaps, faults = history.frames, history.gaps, len(self.faults)
         self.hashes = []
@@ -131,6 +132,8 @@ class Verifier:
                 self.add(end, "sealed: " + what)
             if merkle_root(self.hashes) != entry.root:
                 self.add(0, "Merkle root is not the listed one")
+        if sealed and not history.broken:
+            history.previous = entry.link
         return goes_on or sealed
 
     def frames(self, data, limit, sealed):
@@ -164,7 +167,7 @@ class Verifier:
             history.previous, history.sequence, history.broken = header.previous, header.first, False
         for at, what in place_faults(header, history, limit, self.manifest.epoch):
             self.add(offset + at, what, header.first)
-        fault = type_fault(header)
+        fault = type_fault(header, self.segment)
         if fault:
             self.add(offset + fault[0], fault[1], header.first)
         history.previous, history.epoch = header.crc, header.epoch
@@ -174,7 +177,7 @@ class Verifier:
         end = offset + header.length
         if end > len(data):
             history.lose(frames=True)
-        elif header.type == DATA:
+        elif header.type in (DATA, FOLD) and is_known(header, self.segment):
             self.body(data, header, offset, end)
         elif crc32c(data[offset + 64:end]) != header.body_crc:
             self.add(offset + 56, "body CRC is wrong", header.first)
@@ -183,7 +186,8 @@ class Verifier:
         at, whole, sums = offset + 64, True, []
         for i in range(header.records):
             try:
-                record = checked_record(data, at, end, self.manifest.store_id)
+                checked = checked_fold if header.type == FOLD else checked_record
+                record = checked(data, at, end, self.manifest.store_id)
             except Reject as reject:
                 whole = False
                 self.history.lose(frames=False)
@@ -228,8 +232,8 @@ class Verifier:
             fault = add_record(history, record)
         history.hlc = record.hlc
         self.relations(record)
-        if record.kind == KIND_NAME and not kind_fault(record) and not record.state & STUB:
-            self.named(record)
+        if not record.folded and not kind_fault(record) and not record.state & STUB:
+            self.taught(record)
         end = lsn(self.segment.ordinal, (header.lsn & 0xFFFFFFFF) + header.length)
         if end <= self.manifest.durable and record.hlc > self.manifest.ceiling:
             self.add(record.offset + 32, "HLC is beyond the manifest's ceiling", record.sequence)
@@ -241,7 +245,7 @@ class Verifier:
         lost = gaps != history.gaps and history.clocks.get(record.entity, 0) != record.clock
         if lost:
             history.clocks[record.entity] = record.clock
-        elif record.computed_hash(previous) != record.event_hash:
+        elif not record.folded and record.computed_hash(previous) != record.event_hash:
             self.add(record.offset + 80, "event hash is wrong", record.sequence)
         history.chains[record.entity] = record.event_hash, history.gaps
 
@@ -249,11 +253,19 @@ class Verifier:
         history = self.history
         if record.id in history.ids:
             self.add(record.offset + 16, f"id is that of sequence {history.ids[record.id]}", record.sequence)
-        if record.extension(OUTSIDE) is None and not history.gaps:
+        if not record.folded and record.extension(OUTSIDE) is None and not history.gaps:
             for i, cause in enumerate(record.causes):
                 if cause not in history.ids:
                     self.add(record.offset + 128 + 16 * i, f"cause {cause.hex()} is no earlier event", record.sequence)
         history.ids[record.id] = record.sequence
+
+    def taught(self, record):
+        if record.kind == KIND_NAME:
+            self.named(record)
+        if record.kind == TOMBSTONE:
+            found = buried(record)
+            if isinstance(found, str):
+                self.add(record.offset, found, record.sequence)
 
     def named(self, record):
         history = self.history

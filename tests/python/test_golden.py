@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 SOURCE = pathlib.Path(os.environ.get("BATPAK_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
-STORES = ("plain", "buffered", "torn", "regrown")
+STORES = ("plain", "buffered", "torn", "regrown", "rewritten")
 
 
 def reader(*arguments):
@@ -43,6 +43,9 @@ def contents():
         "system events": any(line["entity"] == "batpak:system" for line in lines),
         "extensions": {1, 2, 5} <= {extension["tag"] for line in lines for extension in line["extensions"]},
     }
+    rewritten = [line for line in lines if line["state"] or line["prev_hash"] is None]
+    wanted["stubs, tombstones, events behind a dropped one"] = ({0, 2, 3} <= {line["state"] for line in rewritten}
+                                                               and any(line["prev_hash"] is None for line in rewritten))
     golden = SOURCE / "tests" / "golden"
     wanted["several segments"] = len(list((golden / "plain" / "log").glob("*.seg"))) >= 3
     wanted["evidence of a cut"] = len(list((golden / "regrown" / "log").glob("*.torn"))) == 1

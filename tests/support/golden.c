@@ -45,7 +45,7 @@ static void fill_wide(bp_store *store)
     (void)put(store, bp_at("order:1", "shop"), 0, bp_json("{}"), &options);
 }
 
-static void fill_batch(bp_store *store)
+static void fill_batch_of(bp_store *store, const char *id)
 {
     static const uint32_t items_before[] = {0, 1};
     bp_error error = {0};
@@ -58,8 +58,13 @@ static void fill_batch(bp_store *store)
         items[index] = (bp_batch_item){bp_at(index % 2 == 0 ? "batch:even" : "batch:odd", "räum"), bp_kind(2, 3),
                                        bp_json("{\"in\":\"a batch\"}"), &options[index]};
     }
-    options[0].id = bp_id_from("golden", "batch", 5);
+    options[0].id = bp_id_from("golden", id, strlen(id));
     CHECK_OK(bp_append_batch(store, items, 4, NULL, NULL, &error), &error);
+}
+
+static void fill_batch(bp_store *store)
+{
+    fill_batch_of(store, "batch");
 }
 
 static void make_plain(bpt_world *world)
@@ -127,10 +132,65 @@ static void make_regrown(bpt_world *world)
     bpt_close(store);
 }
 
+static bool drop_some(void *context, const bp_event *event)
+{
+    return event->sequence % *(const uint64_t *)context == 1;
+}
+
+static void compact_again(bp_store *store, uint64_t modulus, bool stub)
+{
+    bp_error error = {0};
+    bp_compact_options options;
+    bp_compact_options_init(&options);
+    options.drop_if = drop_some;
+    options.drop_context = &modulus;
+    options.stub_tombstoned = stub;
+    CHECK_OK(bp_compact(store, &options, NULL, &error), &error);
+}
+
+/* Everything that rewriting makes: merged segments, fold entries, commits of which some is gone, stubs, tombstones with and without a
+ * payload; rewritten ones before others and before the open one. */
+static void make_rewritten(bpt_world *world)
+{
+    bp_error error = {0};
+    bp_store *store = bpt_open(world);
+    bp_region even = bp_region_stream("batch:even");
+    bp_region odd = bp_region_stream("batch:odd");
+    bp_region order = bp_region_stream("order:1");
+    fill_wide(store);
+    CHECK_OK(bp_seal(store, &error), &error);
+    fill_batch(store);
+    bp_tombstone_options what;
+    bp_tombstone_options_init(&what);
+    what.region = &even;
+    what.reason = "entered twice";
+    what.by = "büro 7";
+    CHECK_OK(bp_tombstone(store, &what, NULL, &error), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    compact_again(store, 5, true);
+    for (int index = 0; index < 6; index++) {
+        (void)bpt_put(store, index % 2 == 0 ? "order:1" : "order:2", "in the third segment");
+    }
+    bp_erase_options gone;
+    bp_erase_options_init(&gone);
+    gone.region = &order;
+    gone.reason = "request 12";
+    gone.by = "privacy office";
+    CHECK_OK(bp_erase(store, &gone, NULL, &error), &error); /* seals it, and rewrites both */
+    fill_batch_of(store, "batch once more");
+    CHECK_OK(bp_seal(store, &error), &error);
+    compact_again(store, 7, false);
+    fill_batch_of(store, "and again");
+    what.region = &odd;
+    CHECK_OK(bp_tombstone(store, &what, NULL, &error), &error);
+    bpt_close(store);
+}
+
 const bpt_golden bpt_goldens[] = {
     {"plain", "three segments, every payload type and option, closed", make_plain},
     {"buffered", "a rotation, killed while open", make_buffered},
     {"torn", "a torn tail with whole frames behind it", make_torn},
+    {"rewritten", "compacted and erased: fold entries, stubs, tombstones, merged segments", make_rewritten},
     {"regrown", "a tail that was cut and has grown again, with its evidence", make_regrown},
 };
 const size_t bpt_golden_count = sizeof bpt_goldens / sizeof *bpt_goldens;
@@ -267,8 +327,8 @@ static void print_extensions(FILE *out, const bp_event *event)
     }
 }
 
-/* Which event of the entity came before: its hash, zeros at genesis. */
-static bp_hash previous_hash(bp_store *store, const bp_event *event)
+/* Which event of the entity came before: its hash, zeros at genesis. False: retention dropped it. */
+static bool previous_hash(bp_store *store, const bp_event *event, bp_hash *hash_out)
 {
     bp_hash hash = {{0}};
     const bp_event *previous = NULL;
@@ -278,16 +338,22 @@ static bp_hash previous_hash(bp_store *store, const bp_event *event)
         bp_region_set_entity(&region, event->entity);
         bp_region_set_clock(&region, event->clock - 1, event->clock - 1);
         bp_region_set_system(&region, true);
-        CHECK_OK(bp_newest(store, &region, &previous, &error), &error);
+        bp_status status = bp_newest(store, &region, &previous, &error);
+        if (status == BP_ERR_NOT_FOUND) {
+            return false;
+        }
+        CHECK_OK(status, &error);
         hash = previous->event_hash;
         bp_event_release(previous);
     }
-    return hash;
+    *hash_out = hash;
+    return true;
 }
 
 static void print_event(FILE *out, bp_store *store, const bp_event *event)
 {
-    bp_hash previous = previous_hash(store, event);
+    bp_hash previous;
+    bool known = previous_hash(store, event, &previous);
     bp_hash content = bp_event_content_hash(event);
     (void)fprintf(out, "{\"sequence\": %llu, \"id\": ", (unsigned long long)event->sequence);
     print_id(out, &event->id);
@@ -302,17 +368,18 @@ static void print_event(FILE *out, bp_store *store, const bp_event *event)
         (void)fprintf(out, "%s", index == 0 ? "" : ", ");
         print_id(out, &event->causes[index]);
     }
-    (void)fprintf(out, "], \"lane\": %u, \"depth\": %u, \"flags\": %u, \"payload_base64\": \"", event->lane,
-                  event->depth, event->flags);
+    (void)fprintf(out, "], \"lane\": %u, \"depth\": %u, \"flags\": %u, \"payload_base64\": %s", event->lane,
+                  event->depth, event->flags, event->payload_absent ? "null" : "\"");
     print_base64(out, event->payload, event->payload_size);
-    (void)fprintf(out, "\", \"payload_type\": %u, \"payload_version\": %u, \"extensions\": [", event->payload_type,
-                  event->payload_version);
+    (void)fprintf(out, "%s, \"payload_type\": %u, \"payload_version\": %u, \"extensions\": [",
+                  event->payload_absent ? "" : "\"", event->payload_type, event->payload_version);
     print_extensions(out, event);
     (void)fprintf(out, "], \"salt\": \"");
     print_hex(out, event->salt, 16);
-    (void)fprintf(out, "\", \"state\": 0, \"prev_hash\": \"");
-    print_hex(out, previous.bytes, 32);
-    (void)fprintf(out, "\", \"event_hash\": \"");
+    (void)fprintf(out, "\", \"state\": %u, \"prev_hash\": %s",
+                  (event->payload_absent ? 1u : 0u) | (event->tombstoned ? 2u : 0u), known ? "\"" : "null");
+    print_hex(out, previous.bytes, known ? 32 : 0);
+    (void)fprintf(out, "%s, \"event_hash\": \"", known ? "\"" : "");
     print_hex(out, event->event_hash.bytes, 32);
     (void)fprintf(out, "\", \"content_hash\": \"");
     print_hex(out, content.bytes, 32);

@@ -3,7 +3,7 @@
  * of each is computed by tools/read_format.py, the second reader, from the recovery rules; here the library is asked, as
  * writer and as reader. A refusal where the rules let open is as wrong as a silent difference.
  *
- * Both after a clean close and after a kill. The zero rest of the open segment is cut down to some hundred bytes first,
+ * After a clean close, after a kill, and of a store that was compacted. The zero rest of the open segment is cut down to some hundred bytes first,
  * so that files are small. BATPAK_STRIDE=n tests every n-th byte only.
  *
  * ctest: labels=campaign timeout=7200
@@ -18,8 +18,11 @@ enum { EVENTS_MAX = 64 };
 
 typedef struct flips {
     bpt_world world; /* the undamaged store */
-    uint64_t count;
+    uint64_t count;  /* events, those that retention dropped included */
+    size_t shown;    /* events that are handed out */
+    uint64_t sequences[EVENTS_MAX];
     bp_hash hashes[EVENTS_MAX];
+    uint8_t states[EVENTS_MAX]; /* 1 a stub, 2 tombstoned */
     uint64_t stride;
     uint64_t tested;
     uint64_t reads;
@@ -27,6 +30,8 @@ typedef struct flips {
     bool cut;         /* an opening of the undamaged store cuts */
     unsigned wrong;   /* the first ones are printed, then the test fails */
 } flips;
+
+typedef enum making { MAKE_CLOSED, MAKE_KILLED, MAKE_REWRITTEN } making;
 
 /* What the second reader says must come. */
 typedef struct answer {
@@ -85,6 +90,11 @@ static void trim(void *argument, const char *name, const uint8_t *data, size_t s
     free(copy);
 }
 
+static uint8_t state_of(const bp_event *event)
+{
+    return (uint8_t)((event->payload_absent ? 1 : 0) | (event->tombstoned ? 2 : 0));
+}
+
 static void read_hashes(flips *f)
 {
     bpt_world probe;
@@ -96,24 +106,57 @@ static void read_hashes(flips *f)
     f->cut = stats.cut_now;
     f->count = bp_store_frontiers(store).published;
     assert_true(f->count <= EVENTS_MAX);
-    for (uint64_t sequence = 0; sequence < f->count; sequence++) {
-        const bp_event *event = NULL;
-        CHECK_OK(bp_get_sequence(store, sequence, &event, &error), &error);
-        f->hashes[sequence] = event->event_hash;
-        bp_event_release(event);
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    bp_region region = bp_region_all();
+    bp_region_set_system(&region, true);
+    CHECK_OK(bp_query(store, &region, NULL, &iterator, &error), &error);
+    while (bp_next(iterator, &event, &error) == BP_OK) {
+        f->sequences[f->shown] = event->sequence;
+        f->states[f->shown] = state_of(event);
+        f->hashes[f->shown++] = event->event_hash;
     }
+    bp_iterator_close(iterator);
     bpt_close(store);
     bpt_world_end(&probe);
 }
 
-static void make(flips *f, bool killed)
+/* Fold entries, stubs, tombstones, a commit of which some is gone; another sealed segment and the open one behind them. */
+static void rewrite(bp_store *store)
+{
+    bp_error error = {0};
+    bp_region order = bp_region_stream("order:1");
+    bp_region batch = bp_region_stream("batch");
+    bp_region konto = bp_region_stream("konto:ß");
+    bp_tombstone_options what;
+    bp_tombstone_options_init(&what);
+    what.region = &order;
+    what.reason = what.by = "x";
+    CHECK_OK(bp_tombstone(store, &what, NULL, &error), &error);
+    bp_compact_options how;
+    bp_compact_options_init(&how);
+    bp_region_set_clock(&batch, 1, 1);
+    bp_region_set_clock(&konto, 0, 4);
+    bp_region drop[2] = {batch, konto};
+    how.drop = drop;
+    how.drop_count = 2;
+    how.stub_tombstoned = true;
+    CHECK_OK(bp_compact(store, &how, NULL, &error), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    (void)bpt_put(store, "order:1", "behind it all");
+}
+
+static void make(flips *f, making how)
 {
     memset(f, 0, sizeof *f);
     bpt_note("making the store");
     bpt_world_fault(&f->world);
     bp_store *store = bpt_open(&f->world);
     fill(store);
-    if (killed) {
+    if (how == MAKE_REWRITTEN) {
+        rewrite(store);
+    }
+    if (how == MAKE_KILLED) {
         bpi_fault_process_kill(f->world.fault);
         (void)bp_close(store, NULL);
     } else {
@@ -221,11 +264,13 @@ static bool same_events(const flips *f, bp_store *store, uint64_t count, bool to
     }
     bp_status status;
     while ((status = bp_next(iterator, &event, NULL)) == BP_OK) {
-        same = same && seen < f->count && bp_hash_equal(&event->event_hash, &f->hashes[seen]);
+        same = same && seen < f->shown && event->sequence == f->sequences[seen] &&
+               bp_hash_equal(&event->event_hash, &f->hashes[seen]) && state_of(event) == f->states[seen];
         seen++;
     }
     bp_iterator_close(iterator);
-    return same && ((status == BP_END && seen == count) || (touched && status == BP_ERR_CORRUPT));
+    bool all = (seen == 0 || f->sequences[seen - 1] < count) && (seen == f->shown || f->sequences[seen] >= count);
+    return same && ((status == BP_END && all) || (touched && status == BP_ERR_CORRUPT));
 }
 
 /* The second reader leaves "BP_ERR_" out. */
@@ -389,14 +434,14 @@ static void derived(void *argument, const char *name, const uint8_t *data, size_
     free(copy);
 }
 
-static void every_byte(bool killed)
+static void every_byte(making how)
 {
     flips f;
     char folder[512];
     char text[512];
     char command[600];
     double start = bpt_seconds();
-    make(&f, killed);
+    make(&f, how);
     FILE *lines = expectations(&f, folder, sizeof folder);
     unsigned count = 0;
     while (fgets(text, sizeof text, lines) != NULL) {
@@ -420,13 +465,19 @@ static void every_byte(bool killed)
 static void every_byte_of_a_closed_store(void **state)
 {
     (void)state;
-    every_byte(false);
+    every_byte(MAKE_CLOSED);
 }
 
 static void every_byte_of_a_killed_store(void **state)
 {
     (void)state;
-    every_byte(true);
+    every_byte(MAKE_KILLED);
+}
+
+static void every_byte_of_a_rewritten_store(void **state)
+{
+    (void)state;
+    every_byte(MAKE_REWRITTEN);
 }
 
 int main(void)
@@ -434,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_of_a_closed_store),
         cmocka_unit_test(every_byte_of_a_killed_store),
+        cmocka_unit_test(every_byte_of_a_rewritten_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,8 +66,8 @@ typedef struct bp_erase_report {
  * some segments rewritten: the store is right in any case, and asking again with the same options goes on; asking for what is
  * erased already is BP_OK with `erased` 0.
  *
- * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed) and
- * readers in other processes until they look again; hard links to old segments, as snapshots make them, and every other copy of the
+ * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed), and a
+ * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old segments, as snapshots make them, and every other copy of the
  * store; caches and read models that the library does not know; the medium itself, as with every removed file.
  * A retry of an erased event is a duplicate, marked unverifiable. report_out may be NULL. Any thread; one at a time, with
  * compaction.

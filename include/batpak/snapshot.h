@@ -86,6 +86,7 @@ typedef struct bp_snapshot_report {
  *   BP_ERR_EXISTS      it is a file or a symbolic link
  *   BP_ERR_ARGUMENT    it lies inside of the store; `since` is of another store; options
  *   BP_ERR_CORRUPT     the store is damaged: error->file says where
+ *   BP_ERR_CONFLICT    from a reader's handle: another process went on rewriting segments (compaction, erasure) for seconds; try again
  *   BP_ERR_FAILED      an earlier write or sync failed; a reader's snapshot still can be taken
  *   BP_ERR_NO_SPACE, BP_ERR_IO, BP_ERR_NO_MEMORY, BP_ERR_FORKED, BP_ERR_REENTRANT, BP_ERR_CLOSED
  */

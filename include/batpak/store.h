@@ -102,8 +102,9 @@ BP_API BP_MUST_USE bp_status bp_open(const char *path, const bp_options *options
 
 /*
  * Opens a store for reading beside its writer, in this or another process, or with no writer at all, on read-only
- * media too. Writes nothing, but where a subscription waits a bit on the page `live`, and positions of consumers. Sees what is published at each call that starts a read (bp_get, bp_query, ...); an
- * iterator keeps the view it began with. Options used: io, allocator, log, layout, fd_budget, progress.
+ * media too. Writes nothing, but where a subscription waits a bit on the page `live`, and positions of consumers. Sees what is published at each call that starts a read (bp_get, bp_query, ...), and
+ * what was dropped or erased by then it does not show any more; an iterator keeps the view it began with, and the files that it
+ * needs. A call that finds segments rewritten reads those once, to make its part of the index anew, in memory. Options used: io, allocator, log, layout, fd_budget, progress.
  * Errors as bp_open; appending through it is BP_ERR_READ_ONLY.
  */
 BP_API BP_MUST_USE bp_status bp_open_reader(const char *path, const bp_options *options, bp_store **store_out,

@@ -59,6 +59,9 @@ typedef struct bp_verify_report {
 } bp_verify_report;
 
 /*
+ * Beside a writer that compacts or erases, each event is proven in the file that had it when its turn came; of a file that took the
+ * place of others in the midst, the events proven before are held against its checksums and its root.
+ *
  * BP_OK: everything holds. BP_ERR_CORRUPT: faults were found; all of them were reported. Other errors: it could not be
  * read (no store, newer format, I/O).
  */

@@ -232,3 +232,48 @@ bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
     bpi_release(&index->allocator, x.pieces, x.piece_room * sizeof *x.pieces);
     return status;
 }
+
+/* ---- for readers in other processes, who learn of a rewriting afterwards ---- */
+
+bool bpi_index_is_in(bpi_index *index, uint64_t sequence, uint32_t ordinal, uint32_t generation)
+{
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    bool there = false;
+    if (blocks->count > 0 && sequence >= blocks->block[0]->first && sequence < bpi_index_next(index)) {
+        const bpi_block *block = blocks->block[bpi_blocks_find(blocks, sequence)];
+        const bpi_segment *segment = bpi_block_part(block, (uint32_t)(sequence - block->first))->segment;
+        there = segment->ordinal == ordinal && segment->generation == generation;
+    }
+    bpi_blocks_drop(blocks);
+    return there;
+}
+
+void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts)
+{
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    uint64_t end = first_sequence + count;
+    for (size_t i = 0; i < blocks->count; i++) {
+        const bpi_block *block = blocks->block[i];
+        uint64_t stop = block_end(index, blocks, i);
+        for (uint64_t s = block->first > first_sequence ? block->first : first_sequence; s < stop && s < end; s++) {
+            uint32_t row = (uint32_t)(s - block->first);
+            if ((bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) == 0) {
+                counts[bpi_row_kind(block->rows, row)]++;
+            }
+        }
+    }
+    bpi_blocks_drop(blocks);
+}
+
+bool bpi_index_let_go(bpi_index *index)
+{
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    for (size_t i = 0; i < blocks->count; i++) {
+        if (blocks->block[i] == index->active) {
+            return false;
+        }
+    }
+    bpi_block_drop(index->active);
+    index->active = NULL;
+    return true;
+}

@@ -174,6 +174,13 @@ bp_status bpi_index_keep(bpi_index *index, uint64_t first_sequence, uint64_t cou
  */
 bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
                              void (*unused)(void *argument, const char *file), void *argument, bp_error *error);
+/* Is that event found in that very file? */
+bool bpi_index_is_in(bpi_index *index, uint64_t sequence, uint32_t ordinal, uint32_t generation);
+/* Adds, for each of the 65536 kinds, how many of the events [first_sequence, first_sequence + count) are of it and not dropped. */
+void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts);
+/* Lets go of what only who appends holds: the block that was appended to last, when others took its place. Before the next
+ * append bpi_index_begin_block is called. True: it was let go. */
+bool bpi_index_let_go(bpi_index *index);
 
 /* ---- counts ---- */
 

@@ -16,7 +16,7 @@
 #include "base/plant.h"
 #include "format/index_file.h"
 
-enum { LIST_NAME_SIZE = 40, LIST_SIZE_MAX = 256 << 20 };
+enum { LIST_NAME_SIZE = 40, LIST_SIZE_MAX = 256 << 20, LIVE_TRIES = 20, LIVE_PAUSE_NS = 2000000 };
 
 static void list_name(uint64_t generation, char name_out[LIST_NAME_SIZE])
 {
@@ -123,6 +123,31 @@ bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error 
         bpi_catalog_free(home, catalog);
     }
     return status;
+}
+
+bp_status bpi_catalog_load_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
+{
+    for (int i = 0;; i++) {
+        bp_status status = bpi_catalog_load(home, catalog, error);
+        if (status != BP_ERR_CORRUPT || i == LIVE_TRIES) {
+            return status;
+        }
+        home->clock->sleep_ns(home->clock->context, LIVE_PAUSE_NS);
+    }
+}
+
+bool bpi_catalog_moved(const bpi_home *home, const bpi_catalog *catalog)
+{
+    bpi_manifest now;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    if (bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, &data, &size, NULL) != BP_OK) {
+        return false;
+    }
+    bool moved = bpi_manifest_choose(data, size, &now, NULL) == BP_OK &&
+                 now.list_generation != catalog->manifest.list_generation;
+    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+    return moved;
 }
 
 static int write_new_file(const bpi_home *home, const char *name, const uint8_t *data, size_t size)

@@ -56,6 +56,13 @@ bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error 
  * and syncs it; nothing where the store was closed cleanly and no segment is retired.
  */
 bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, bp_error *error);
+/*
+ * The same beside a writer, who may be between a slot and the removal of an old list: what is wrong is looked at again for some
+ * 40 ms before it counts.
+ */
+bp_status bpi_catalog_load_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
+/* Does MANIFEST name another list than this one by now? Then what is missing may have been there when it was read. */
+bool bpi_catalog_moved(const bpi_home *home, const bpi_catalog *catalog);
 void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog);
 /* As bpi_log_binding. */
 bool bpi_catalog_binding(const bpi_catalog *catalog, uint32_t first, uint32_t last, bp_hash *binding_out);

@@ -27,7 +27,9 @@ static bp_status cut_catalog(bpi_picture *picture, bp_error *error)
         if (entry.state == BPI_SEGMENT_RETIRED) {
             continue;
         }
-        bool last = entry.ordinal >= wanted && picture->frontier != UINT64_MAX;
+        /* A sealed one is durable whole; where it was rewritten the frontier's offset in it means nothing. */
+        bool whole = entry.state == BPI_SEGMENT_SEALED && entry.rewritten && entry.ordinal == wanted;
+        bool last = entry.ordinal >= wanted && picture->frontier != UINT64_MAX && !whole;
         if (last) {
             catalog->entries[kept++] = (bpi_segment_entry){.ordinal = entry.ordinal,
                                                            .generation = entry.generation,

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/plant.h"
 
-enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10 };
+enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10, LISTS_MAX = 100 };
 
 bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out)
 {
@@ -293,6 +293,9 @@ static bp_status judge_unlisted(const bpi_home *home, const unlisted_file *found
     bp_segment_name(found->ordinal, found->generation, name);
     bp_file *file = NULL;
     int code = home->io->file_open(home->io->context, home->log, name, BP_OPEN_READ, &file);
+    if (code == ENOENT) {
+        return BP_OK; /* a writer removed it meanwhile */
+    }
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "cannot open a segment that no list names");
         bpi_error_file(error, "log/%s", name);
@@ -352,4 +355,21 @@ bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, b
     bpi_buffer_fini(&state.found);
     bpi_buffer_fini(&state.listed);
     return status;
+}
+
+bp_status bpi_check_unlisted_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
+{
+    for (int i = 0;; i++) {
+        bp_status status = bpi_check_unlisted(home, catalog, false, error);
+        if (status != BP_ERR_CORRUPT || i == LISTS_MAX || !bpi_catalog_moved(home, catalog)) {
+            return status;
+        }
+        bpi_catalog fresh;
+        status = bpi_catalog_load_live(home, &fresh, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        bpi_catalog_free(home, catalog);
+        *catalog = fresh;
+    }
 }

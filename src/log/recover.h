@@ -37,4 +37,8 @@ int bpi_write_again(const bpi_home *home, bp_file *file, uint64_t from, uint64_t
  */
 bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error);
 
+/* The same beside a writer, removing nothing: a file that is not in this list may be in the next, which then takes the catalog's
+ * place. */
+bp_status bpi_check_unlisted_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
+
 #endif

@@ -203,14 +203,17 @@ static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
         bpi_tail *tail = &walk->tails[walk->index];
         *tail = (bpi_tail){.first_sequence = walk->chain.next_sequence, .visited = true};
     }
+    bpi_chain before = walk->chain;
     if (entry->state == BPI_SEGMENT_OPEN && walk->calls.tail != NULL) {
         status = pass_tail(walk, error);
     }
     if (status == BP_OK && walk->calls.segment != NULL) {
-        status = walk->calls.segment(walk->calls.argument, entry, walk->chain.next_sequence, error);
+        uint64_t next = walk->chain.next_sequence < walk->known ? walk->known : walk->chain.next_sequence;
+        status = walk->calls.segment(walk->calls.argument, entry, next, error);
     }
     if (status != BP_OK) {
         close_segment(walk); /* whoever tries again begins it again */
+        walk->chain = before;
     }
     return status;
 }
@@ -266,20 +269,19 @@ static bool skip_retired(bpi_log_walk *walk)
     return walk->index < walk->catalog->count;
 }
 
-/* The segment at hand was rewritten meanwhile: the old file, which is still open, is read to its end. */
-static bool is_replaced(const bpi_log_walk *walk, const bpi_segment_entry *entry)
+/* A bpi_record_fn for a segment of which some events were told before: the last of those must be the same one. */
+static bp_status tell_new(void *argument, const bp_event *event, bp_error *error)
 {
-    return walk->scanner.salt != entry->salt;
-}
-
-static bp_status end_replaced(bpi_log_walk *walk, const bpi_segment_entry *entry, bp_error *error)
-{
-    if (walk->chain.next_sequence != entry->first_sequence + entry->count || walk->chain.last_hlc != entry->last_hlc) {
-        return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
-                             (unsigned)entry->ordinal);
+    const bpi_log_walk *walk = argument;
+    if (event->sequence >= walk->known) {
+        return walk->calls.record == NULL ? BP_OK : walk->calls.record(walk->record_argument, event, error);
     }
-    walk->chain.link = entry->link;
-    return next_segment(walk) ? BP_OK : BP_END;
+    if (event->sequence + 1 == walk->known && walk->known_hlc != 0 && event->hlc != walk->known_hlc) {
+        return bpi_error_set(error, BP_ERR_DIVERGED,
+                             "event %llu, at which this reader stood, is another one; open it anew",
+                             (unsigned long long)event->sequence);
+    }
+    return BP_OK;
 }
 
 /* One frame, or the step into the next segment. BP_END: p is reached. */
@@ -287,13 +289,12 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
 {
     const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
     bp_frame frame;
-    bp_status status = bpi_scanner_next(&walk->scanner, &frame, walk->calls.record, walk->record_argument, error);
+    bool behind = walk->chain.next_sequence < walk->known;
+    bp_status status = bpi_scanner_next(&walk->scanner, &frame, behind ? tell_new : walk->calls.record,
+                                        behind ? walk : walk->record_argument, error);
     if (status == BP_OK) {
         bool finished = frame.type == BP_FRAME_PAD;
         note_tail(walk, finished);
-        if (finished && is_replaced(walk, entry)) {
-            return end_replaced(walk, entry, error);
-        }
         if (finished && entry->state == BPI_SEGMENT_SEALED && walk->scanner.offset != entry->length) {
             return segment_fault(entry, walk->scanner.offset, "frames behind the end of a segment", error);
         }
@@ -309,9 +310,6 @@ static bp_status step(bpi_log_walk *walk, bp_error *error)
     note_tail(walk, false);
     if (entry->state == BPI_SEGMENT_OPEN) {
         return BP_END;
-    }
-    if (is_replaced(walk, entry)) {
-        return end_replaced(walk, entry, error);
     }
     status = end_sealed(walk, entry, error);
     if (status == BP_OK && !next_segment(walk)) {
@@ -369,7 +367,7 @@ static bp_status pass_segment(bpi_log_walk *walk, size_t index, bp_error *error)
 static bp_status pass_covered(bpi_log_walk *walk, bp_error *error)
 {
     size_t count = 1;
-    while (count > 0 && walk->calls.covered != NULL && skip_retired(walk) &&
+    while (count > 0 && walk->calls.covered != NULL && walk->chain.next_sequence >= walk->known && skip_retired(walk) &&
            walk->catalog->entries[walk->index].state == BPI_SEGMENT_SEALED) {
         bp_status status = walk->calls.covered(walk->calls.argument, walk->index, &count, error);
         for (size_t i = 0; i < count && status == BP_OK; i++) {
@@ -385,6 +383,16 @@ static bp_status pass_covered(bpi_log_walk *walk, bp_error *error)
     return skip_retired(walk) ? BP_OK : BP_END;
 }
 
+/* Is all that lies below `stop` accepted? Offsets in a rewritten segment are others than those that `stop` may have been taken
+ * from: it is read whole. */
+static bool has_reached(const bpi_log_walk *walk, uint64_t stop)
+{
+    if (walk->open && walk->scanner.rewritten && walk->scanner.ordinal == bpi_lsn_ordinal(stop)) {
+        return false;
+    }
+    return bpi_log_walk_position(walk) >= stop;
+}
+
 bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
 {
     if (!walk->open && !skip_retired(walk)) {
@@ -394,7 +402,7 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
         /* Going on later: the file may have grown, and what was read ahead may have been zeros then. */
         const bpi_segment_entry *entry = &walk->catalog->entries[walk->index];
         walk->scanner.window.size = 0;
-        if (entry->state == BPI_SEGMENT_OPEN || is_replaced(walk, entry)) {
+        if (entry->state == BPI_SEGMENT_OPEN) {
             int code = walk->home->io->file_size(walk->home->io->context, walk->file, &walk->scanner.limit);
             if (code != 0) {
                 return bpi_error_system(error, code, "cannot read the size of %s", walk->scanner.name);
@@ -407,7 +415,7 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
         }
     }
     for (;;) {
-        if (bpi_log_walk_position(walk) >= stop) {
+        if (has_reached(walk, stop)) {
             return BP_OK;
         }
         if (!walk->open) {
@@ -437,37 +445,97 @@ uint64_t bpi_log_walk_position(const bpi_log_walk *walk)
     return 0;
 }
 
-/* Rewritten under the walk, by itself: the file at hand, which is still open, leads to the same end (end_replaced). */
-static bool can_end(const bpi_log_walk *walk, const bpi_segment_entry *entry)
-{
-    return entry->state == BPI_SEGMENT_SEALED && walk->index < walk->tail_count &&
-           walk->tails[walk->index].first_sequence == entry->first_sequence;
-}
-
-bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error *error)
+/* Where the walk stands, in another list: the same segment, as it was. False: it is not there. */
+static bool find_same(const bpi_log_walk *walk, const bpi_catalog *catalog, size_t *i_out)
 {
     uint32_t ordinal = bpi_lsn_ordinal(bpi_log_walk_position(walk));
+    for (size_t i = 0; i < catalog->count; i++) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->ordinal != ordinal || entry->state == BPI_SEGMENT_RETIRED) {
+            continue;
+        }
+        *i_out = i;
+        return walk->open ? entry->salt == walk->scanner.salt
+                          : entry->state == BPI_SEGMENT_OPEN || entry->first_sequence == walk->chain.next_sequence;
+    }
+    return false;
+}
+
+/* The segment that has the event `next`, and the one before it (count: none). False: the list does not lead there. */
+static bool find_event(const bpi_catalog *catalog, uint64_t next, size_t *i_out, size_t *before_out)
+{
+    uint64_t end = 0;
+    *before_out = catalog->count;
+    for (size_t i = 0; i < catalog->count; i++) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->state == BPI_SEGMENT_RETIRED) {
+            continue;
+        }
+        *i_out = i;
+        if (entry->state == BPI_SEGMENT_OPEN || entry->first_sequence + entry->count > next) {
+            return entry->state == BPI_SEGMENT_OPEN ? end == next : entry->first_sequence <= next;
+        }
+        end = entry->first_sequence + entry->count;
+        *before_out = i;
+    }
+    return false;
+}
+
+/* The walk as it would begin in that list, behind what it has told. */
+static bp_status begin_behind(const bpi_log_walk *walk, bpi_catalog *catalog, uint64_t known, bpi_tail *tails,
+                              bpi_log_walk *fresh, bp_error *error)
+{
+    size_t before = 0;
+    uint64_t told = walk->chain.next_sequence;
+    bp_hlc told_hlc = walk->chain.last_hlc;
+    if (walk->known > told) {
+        told = walk->known;
+        told_hlc = walk->known_hlc;
+    }
+    *fresh = (bpi_log_walk){.home = walk->home,
+                            .catalog = catalog,
+                            .calls = walk->calls,
+                            .record_argument = walk->record_argument,
+                            .known = known > told ? known : told,
+                            .known_hlc = known > told ? 0 : told_hlc,
+                            .tails = tails,
+                            .tail_count = catalog->count};
+    fresh->chain.seed = walk->chain.seed;
+    fresh->chain.frontier = walk->chain.frontier;
+    fresh->chain.epoch_max = catalog->manifest.epoch;
+    if (!find_event(catalog, fresh->known, &fresh->index, &before)) {
+        return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
+                             (unsigned)bpi_lsn_ordinal(bpi_log_walk_position(walk)));
+    }
+    return before == catalog->count ? BP_OK : pass_segment(fresh, before, error);
+}
+
+bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, uint64_t known, bp_error *error)
+{
+    size_t i = 0;
+    bpi_log_walk fresh;
     bpi_tail *tails = bpi_allocate_array(walk->home->allocator, catalog->count, sizeof *tails);
     if (tails == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
     }
-    for (size_t i = 0; i < catalog->count; i++) {
-        if (catalog->entries[i].ordinal != ordinal || catalog->entries[i].state == BPI_SEGMENT_RETIRED ||
-            (walk->open && catalog->entries[i].salt != walk->scanner.salt && !can_end(walk, &catalog->entries[i]))) {
-            continue;
+    if (known > walk->chain.next_sequence || !find_same(walk, catalog, &i)) {
+        bp_status status = begin_behind(walk, catalog, known, tails, &fresh, error);
+        if (status == BP_OK) {
+            bpi_log_walk_end(walk);
+            *walk = fresh;
+        } else {
+            bpi_release(walk->home->allocator, tails, catalog->count * sizeof *tails);
         }
-        if (walk->index < walk->tail_count) {
-            tails[i] = walk->tails[walk->index];
-        }
-        bpi_release(walk->home->allocator, walk->tails, walk->tail_count * sizeof *walk->tails);
-        walk->tails = tails;
-        walk->tail_count = catalog->count;
-        walk->catalog = catalog;
-        walk->index = i;
-        walk->chain.epoch_max = catalog->manifest.epoch;
-        return BP_OK;
+        return status;
     }
-    bpi_release(walk->home->allocator, tails, catalog->count * sizeof *tails);
-    return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
-                         (unsigned)ordinal);
+    if (walk->index < walk->tail_count) {
+        tails[i] = walk->tails[walk->index];
+    }
+    bpi_release(walk->home->allocator, walk->tails, walk->tail_count * sizeof *walk->tails);
+    walk->tails = tails;
+    walk->tail_count = catalog->count;
+    walk->catalog = catalog;
+    walk->index = i;
+    walk->chain.epoch_max = catalog->manifest.epoch;
+    return BP_OK;
 }

@@ -45,8 +45,11 @@ typedef struct bpi_log_walk {
     bpi_walk_calls calls;
     void *record_argument; /* for calls.record; the same as calls.argument unless set otherwise */
     bpi_chain chain;
-    size_t index; /* entry at hand */
-    bool open;    /* its file and scanner are there */
+    uint64_t
+        known; /* events below this were told before the segment that has them was rewritten, and are passed over */
+    bp_hlc known_hlc; /* of the last of them; 0: it cannot be told */
+    size_t index;     /* entry at hand */
+    bool open;        /* its file and scanner are there */
     bp_file *file;
     bpi_scanner scanner;
     bpi_tail *tails; /* one per entry of the catalog it began with */
@@ -73,8 +76,13 @@ bool bpi_tail_confirmed(const bpi_home *home, bp_file *file, const bpi_segment_e
 /* LSN of the next frame. */
 uint64_t bpi_log_walk_position(const bpi_log_walk *walk);
 
-/* A reader whose catalog was loaded anew: finds the segment at hand in it by its ordinal. */
-bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, bp_error *error);
+/*
+ * A reader whose catalog was loaded anew goes on in it: in the segment at hand, or, when that was rewritten, in the one that has
+ * the next event now; what it told of that one before is passed over, and so is everything below `known`. On failure the walk stays as
+ * it is. BP_ERR_DIVERGED: the list does not lead on from here. BP_ERR_CORRUPT, BP_ERR_IO: as bpi_open_listed, of the segment before.
+ * BP_ERR_NO_MEMORY.
+ */
+bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, uint64_t known, bp_error *error);
 
 /* Opens a listed segment's file and checks its header against the list. file_size_out may be NULL. */
 bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,

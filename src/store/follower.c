@@ -14,8 +14,9 @@
 #include "log/recover.h"
 #include "store/indexing.h"
 #include "store/rejoin.h"
+#include "store/swapped.h"
 
-enum { CATALOG_TRIES = 20, CATALOG_PAUSE_NS = 2000000 };
+enum { LISTS_MAX = 100 }; /* that are taken in within one call while somebody writes one after the other */
 
 /* The file may have grown since it was mapped: reads go as far as it is long now. */
 static void refresh_size(bpi_segment *segment)
@@ -54,28 +55,16 @@ bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *en
     bp_status status = open_segment(follower, entry, &segment, error);
     if (status == BP_OK) {
         bpi_segment *ended = store->block_segment;
-        refresh_size(ended); /* the one that is left behind: it grew to its end meanwhile */
+        if (ended != NULL) { /* the one that is left behind: it grew to its end meanwhile */
+            refresh_size(ended);
+            bpi_segment_rest(ended);
+            (void)bpi_index_seal_block(store->index, ended->ordinal); /* before there is another of that ordinal */
+        }
         uint64_t capacity = entry->state == BPI_SEGMENT_SEALED ? entry->length : segment->map_size;
         status = bpi_store_load_segment(store, segment, first_sequence, capacity, error);
-        if (status == BP_OK && ended != NULL) {
-            bpi_segment_rest(ended);
-            (void)bpi_index_seal_block(store->index, ended->ordinal);
-        }
         bpi_segment_drop(segment);
     }
     return status;
-}
-
-static bp_status load_catalog(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
-{
-    /* A writer may be between a slot and the removal of an old list: what is wrong once may be right a moment later. */
-    for (int i = 0;; i++) {
-        bp_status status = bpi_catalog_load(home, catalog, error);
-        if (status != BP_ERR_CORRUPT || i == CATALOG_TRIES) {
-            return status;
-        }
-        home->clock->sleep_ns(home->clock->context, CATALOG_PAUSE_NS);
-    }
 }
 
 static bp_status begin_walk(bp_store *store, bp_error *error)
@@ -151,26 +140,45 @@ static bool read_word(const bpi_follower *follower, bpi_live_word *word)
            bpi_live_get(live, BPI_LIVE_SIZE, &follower->catalog.manifest.store_id, &follower->home.place, word);
 }
 
-/* Loads the list anew. When the reader cannot go on in it, it stays at the old one. */
-static bp_status reload(bp_store *store, bp_error *error)
+/* Loads the list anew. When the reader cannot go on in it, it stays at the old one. *moved_out: that was not the last list either. */
+static bp_status reload_once(bp_store *store, bool *moved_out, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bpi_catalog fresh;
-    bp_status status = load_catalog(&follower->home, &fresh, error);
+    bp_status status = bpi_catalog_load_live(&follower->home, &fresh, error);
+    *moved_out = false;
     if (status != BP_OK) {
         return status;
     }
+    bpi_image_free(store->tail); /* of a segment that was to be loaded and could not be opened */
+    store->tail = NULL;
     bpi_catalog old = follower->catalog;
     bool cut = bpi_follower_is_cut(follower, &fresh);
     follower->catalog = fresh;
-    status = cut ? bpi_follower_rejoin(store, error) : bpi_log_walk_rebase(&follower->walk, &follower->catalog, error);
+    follower->walk.catalog = &old; /* where it stands, it stands in that one */
+    status = cut ? bpi_follower_rejoin(store, error)
+                 : bpi_log_walk_rebase(&follower->walk, &follower->catalog, bpi_index_next(store->index), error);
     if (status == BP_OK) {
+        follower->behind = true;
         atomic_store(&follower->epoch, fresh.manifest.epoch);
     } else {
         follower->catalog = old;
+        follower->walk.catalog = &follower->catalog;
         old = fresh;
+        *moved_out = bpi_catalog_moved(&follower->home, &fresh);
     }
     bpi_catalog_free(&follower->home, &old);
+    return status;
+}
+
+/* The same beside a writer who goes on: what a list names may be gone when it is looked for, and the next one names others. */
+static bp_status reload(bp_store *store, bp_error *error)
+{
+    bool moved = true;
+    bp_status status = BP_ERR_CORRUPT;
+    for (int i = 0; i < LISTS_MAX && status == BP_ERR_CORRUPT && moved; i++) {
+        status = reload_once(store, &moved, error);
+    }
     return status;
 }
 
@@ -184,30 +192,77 @@ static bp_status missing_published(const bpi_follower *follower, bp_error *error
     return BP_ERR_CORRUPT;
 }
 
-/* Goes on to `stop`, loading the catalog anew when it does not lead there. */
+/* Goes on to `stop` in the list at hand. BP_END: it does not lead there. */
 static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bp_status status = bpi_log_walk_run(&follower->walk, stop, error);
-    if (status == BP_END && bpi_log_walk_position(&follower->walk) < stop) {
-        status = reload(store, error);
-        if (status == BP_OK) {
-            status = bpi_log_walk_run(&follower->walk, stop, error);
-        }
-        if (status == BP_END && bpi_log_walk_position(&follower->walk) < stop) {
-            return missing_published(follower, error);
-        }
-    }
-    if (status != BP_OK && status != BP_END) {
+    if (status != BP_OK && (status != BP_END || bpi_log_walk_position(&follower->walk) < stop)) {
         return status;
     }
     if (bpi_planted(BPI_PLANT_READER_AHEAD)) {
         (void)bpi_log_walk_run(&follower->walk, UINT64_MAX, NULL);
     }
     refresh_size(store->block_segment);
-    bpi_index_publish(store->index, follower->walk.chain.next_sequence);
-    atomic_store(&follower->published_lsn, bpi_log_walk_position(&follower->walk));
     return BP_OK;
+}
+
+/* Blocks for what was rewritten, and what is sealed mapped: what is mapped stays, whatever becomes of the files. What cannot be mapped
+ * is tried again when it is read, and told then. */
+static bp_status follow_swaps(bp_store *store, bool last, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bp_status status = bpi_follower_exchange(store, error);
+    if (status == BP_OK) {
+        status = bpi_index_keep(store->index, 0, bpi_index_next(store->index), error);
+        bool again = status == BP_ERR_CORRUPT && !last && bpi_catalog_moved(&follower->home, &follower->catalog);
+        status = again ? status : BP_OK;
+    }
+    follower->behind = status != BP_OK;
+    return status;
+}
+
+/*
+ * Goes on to `stop` and takes in what was rewritten. A file that is missing, or an end that comes too early, may be the
+ * doing of a writer who has gone on since the list was read: then it is read anew, and what was done stays done. Only when the
+ * list is still the same it is damage.
+ */
+static bp_status catch_up(bp_store *store, uint64_t stop, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    for (int i = 0;; i++) {
+        bool behind = follower->behind || store->loading;
+        bp_status status = advance(store, stop, error);
+        if (status == BP_OK && behind) {
+            status = follow_swaps(store, i == LISTS_MAX, error);
+        }
+        if (status == BP_OK) {
+            bpi_index_publish(store->index, follower->walk.chain.next_sequence);
+            atomic_store(&follower->published_lsn, bpi_log_walk_position(&follower->walk));
+            return BP_OK;
+        }
+        if (status != BP_END && status != BP_ERR_CORRUPT) {
+            return status;
+        }
+        if (i == LISTS_MAX || !bpi_catalog_moved(&follower->home, &follower->catalog)) {
+            return status == BP_END ? missing_published(follower, error) : status;
+        }
+        status = reload(store, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+}
+
+/* Is that segment sealed, and so durable as a whole? One that was rewritten has other offsets than those that the page was told of. */
+static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
+{
+    size_t i = catalog->count;
+    while (i > 0 &&
+           (catalog->entries[i - 1].ordinal != ordinal || catalog->entries[i - 1].state == BPI_SEGMENT_RETIRED)) {
+        i--;
+    }
+    return i > 0 && catalog->entries[i - 1].state == BPI_SEGMENT_SEALED;
 }
 
 /* How far the log is durable, as an LSN and, of what was taken in, as a sequence. */
@@ -216,18 +271,22 @@ static void note_durable(bp_store *store, uint64_t lsn)
     bpi_follower *follower = &store->follower;
     bpi_view *view = bpi_view_pin(store->index);
     if (view != NULL) { /* without memory it stays what it was, which was true */
-        uint64_t below = bpi_view_below(view, bpi_lsn_ordinal(lsn), (uint32_t)bpi_lsn_offset(lsn));
+        uint32_t ordinal = bpi_lsn_ordinal(lsn);
+        uint32_t offset = is_sealed(&follower->catalog, ordinal) ? UINT32_MAX : (uint32_t)bpi_lsn_offset(lsn);
+        uint64_t below = bpi_view_below(view, ordinal, offset);
         bpi_view_drop(view);
         atomic_store(&follower->durable_sequence, below);
         atomic_store(&follower->durable_lsn, lsn);
     }
 }
 
-/* What is sealed is mapped now, as far as that can be: a compaction in the writer's process may remove the files, and what is mapped
- * stays. What cannot be mapped is tried again when it is read. */
-static void keep_sealed(bp_store *store)
+/* Nobody writes here, or a writer is just starting, or the page is not believed: what was seen stays, and nothing is added. But
+ * segments may be rewritten even so. */
+static bp_status refresh_unled(bp_store *store, bp_error *error)
 {
-    (void)bpi_index_keep(store->index, 0, bpi_index_published(store->index), NULL);
+    bpi_follower *follower = &store->follower;
+    bp_status status = bpi_catalog_moved(&follower->home, &follower->catalog) ? reload(store, error) : BP_OK;
+    return status == BP_OK && follower->behind ? catch_up(store, atomic_load(&follower->published_lsn), error) : status;
 }
 
 static bp_status refresh_locked(bp_store *store, bp_error *error)
@@ -236,21 +295,16 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
     bpi_live_word word;
     map_live(follower);
     if (!read_word(follower, &word) || word.published == 0) {
-        return BP_OK; /* nobody writes here, or a writer is just starting: what was seen stays */
+        return refresh_unled(store, error);
     }
-    if (word.published <= atomic_load(&follower->published_lsn)) {
-        note_durable(store, word.durable);
-        return BP_OK;
+    uint64_t seen = atomic_load(&follower->published_lsn);
+    bp_status status = word.generation > follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
+    if (status == BP_OK && (word.published > seen || follower->behind)) {
+        status = catch_up(store, word.published > seen ? word.published : seen, error);
     }
-    if (word.generation != follower->catalog.manifest.generation) {
-        bp_status status = reload(store, error);
-        if (status != BP_OK) {
-            return status;
-        }
-    }
-    bp_status status = advance(store, word.published, error);
     if (status == BP_OK) {
         note_durable(store, word.durable);
+        atomic_store(&follower->generation, word.generation);
     }
     return status;
 }
@@ -262,7 +316,8 @@ bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
     if (mapped != NULL) {
         /* The common case, without the lock: nothing new. */
         const bpi_live *live = (const bpi_live *)(const void *)mapped;
-        if (atomic_load_explicit(&live->durable, memory_order_acquire) == atomic_load(&follower->durable_lsn) &&
+        if (atomic_load_explicit(&live->generation, memory_order_acquire) == atomic_load(&follower->generation) &&
+            atomic_load_explicit(&live->durable, memory_order_acquire) == atomic_load(&follower->durable_lsn) &&
             atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn)) {
             return BP_OK;
         }
@@ -273,27 +328,40 @@ bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
     return status;
 }
 
-static bp_status first_look(bp_store *store, bp_error *error)
+/* How far the log is to be read, and is durable, for who opens. */
+static bp_status find_end(bp_store *store, uint64_t *stop_out, uint64_t *durable_out, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bpi_live_word word;
+    for (int i = 0;; i++) {
+        map_live(follower);
+        /* A page that knows less than the manifest was put there from elsewhere: it bounds nothing. */
+        if (read_word(follower, &word) && word.published >= follower->catalog.manifest.durable) {
+            *stop_out = word.published;
+            *durable_out = word.durable;
+            return word.generation != follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
+        }
+        bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
+        bp_status status = judge_end(follower, believed ? &word : NULL, stop_out, error);
+        *durable_out = *stop_out;
+        if (status != BP_ERR_CORRUPT || i == LISTS_MAX || !bpi_catalog_moved(&follower->home, &follower->catalog)) {
+            return status;
+        }
+        status = reload(store, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+}
+
+static bp_status first_look(bp_store *store, bp_error *error)
+{
     uint64_t stop = 0;
     uint64_t durable = 0;
-    map_live(follower);
-    bp_status status = BP_OK;
-    /* A page that knows less than the manifest was put there from elsewhere: it bounds nothing. */
-    if (read_word(follower, &word) && word.published >= follower->catalog.manifest.durable) {
-        stop = word.published;
-        durable = word.durable;
-        if (word.generation != follower->catalog.manifest.generation) {
-            status = reload(store, error);
-        }
-    } else {
-        bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
-        status = judge_end(follower, believed ? &word : NULL, &stop, error);
-        durable = stop;
+    bp_status status = find_end(store, &stop, &durable, error);
+    if (status == BP_OK) {
+        status = catch_up(store, stop, error);
     }
-    status = status == BP_OK ? advance(store, stop, error) : status;
     if (status == BP_OK) {
         note_durable(store, durable);
     }
@@ -318,7 +386,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
     (void)pthread_mutex_init(&follower->lock, NULL);
     bp_status status = bpi_home_open(&follower->home, path, false, error);
     if (status == BP_OK) {
-        status = load_catalog(&follower->home, &follower->catalog, error);
+        status = bpi_catalog_load_live(&follower->home, &follower->catalog, error);
         if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&follower->home, NULL, false, error) == BP_ERR_CORRUPT) {
             status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
         } else if (status == BP_ERR_NOT_FOUND) {
@@ -327,7 +395,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         }
     }
     if (status == BP_OK) {
-        status = bpi_check_unlisted(&follower->home, &follower->catalog, false, error);
+        status = bpi_check_unlisted_live(&follower->home, &follower->catalog, error);
         status = begin_walk(store, status == BP_OK ? error : NULL) == BP_OK ? status : BP_ERR_NO_MEMORY;
     }
     if (status == BP_OK) {
@@ -337,7 +405,6 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
         bpi_indexing_begin(store);
         status = first_look(store, error);
         store->loading = false;
-        keep_sealed(store);
         bpi_index_one_book(store->index, false);
     }
     if (status == BP_OK) {

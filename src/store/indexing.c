@@ -113,6 +113,16 @@ static bp_status learn(bp_store *store, const bpi_block *block, bp_error *error)
     return BP_OK;
 }
 
+/* Beside a writer files may go: before anything is learnt from them, which is not to be learnt twice. */
+static bp_status map_parts(const bpi_block *block, bp_error *error)
+{
+    bp_status status = BP_OK;
+    for (uint32_t i = 0; i < block->part_count && status == BP_OK; i++) {
+        status = bpi_segment_open(block->parts[i].segment, error);
+    }
+    return status;
+}
+
 bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, bp_error *error)
 {
     bp_store *store = argument;
@@ -136,7 +146,10 @@ bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, 
             bpi_block_drop(block);
             continue;
         }
-        bp_status status = learn(store, block, error);
+        bp_status status = store->reader ? map_parts(block, error) : BP_OK;
+        if (status == BP_OK) {
+            status = learn(store, block, error);
+        }
         if (status != BP_OK) {
             bpi_block_drop(block);
             return status;

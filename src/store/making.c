@@ -251,6 +251,9 @@ bp_status bpi_make(bpi_making *m, bp_error *error)
     if (status == BP_OK) {
         status = bring(m, error);
     }
+    if (m->brought != NULL) {
+        m->brought(m->brought_argument);
+    }
     if (status == BP_OK) {
         status = prove(m, error);
     }

@@ -19,7 +19,9 @@ typedef struct bpi_making {
     bool snapshot;        /* else it is a restore */
     bpi_buffer consumers; /* files to be brought over */
     bpi_buffer keys;
-    const bpi_home *record; /* the store that is to remember the snapshot; NULL */
+    const bpi_home *record;          /* the store that is to remember the snapshot; NULL */
+    void (*brought)(void *argument); /* called when the source's files are not needed any more; NULL */
+    void *brought_argument;
     bp_progress_fn progress;
     void *progress_context;
     bp_snapshot_report report;

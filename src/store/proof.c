@@ -363,6 +363,11 @@ bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error
     return large ? bpi_proof_flush(proof, error) : BP_OK;
 }
 
+void bpi_proof_pass(bpi_proof *proof, const bp_event *event)
+{
+    leaves_add(&proof->segment, &event->event_hash);
+}
+
 /* ---- judging ---- */
 
 static void check_causes(const bpi_proof *proof, item *one)

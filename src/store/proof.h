@@ -27,6 +27,10 @@ bp_status bpi_proof_new(const bp_allocator *allocator, const bp_random *random, 
                         void *argument, bpi_proof **proof_out, bp_error *error);
 void bpi_proof_free(bpi_proof *proof); /* NULL is allowed */
 
+/* A record of a segment that took the place of others, of which this event was proven: only the segment's root needs it. What was added
+ * before has been flushed. */
+void bpi_proof_pass(bpi_proof *proof, const bp_event *event);
+
 /* Takes in the next event; its bytes are not needed afterwards. After a fault the event is taken as it is, so that what
  * follows is judged against it. BP_ERR_NO_MEMORY. */
 bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error);

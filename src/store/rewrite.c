@@ -176,11 +176,12 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     }
     bpi_segment_drop(segment);
     settle_kinds(run);
-    if (status != BP_OK) {
-        (void)bpi_log_rewrite_retire(&store->log, rewrite, NULL);
-        return bpi_error_wrap(error, status, "the segment was rewritten, but this handle still shows the old one");
-    }
-    return bpi_log_rewrite_retire(&store->log, rewrite, error);
+    (void)pthread_mutex_lock(&store->files); /* a snapshot of this process has what it needs of them first */
+    bp_status retired = bpi_log_rewrite_retire(&store->log, rewrite, status == BP_OK ? error : NULL);
+    (void)pthread_mutex_unlock(&store->files);
+    return status == BP_OK
+               ? retired
+               : bpi_error_wrap(error, status, "the segment was rewritten, but this handle still shows the old one");
 }
 
 static bp_status rewrite_group(running *run, size_t i, size_t count, bp_error *error)

@@ -2,7 +2,8 @@
  * snapshot.c: bp_snapshot, and what a store knows of its snapshots.
  *
  * Holds: the frontier is read with the list that names its segment, so that neither a rotation nor a compaction comes between;
- * no lock is held while anything is copied. Positions of consumers are read before the frontier is, so that none is beyond it.
+ * no lock that an append or a query needs is held while anything is copied. In the writer's process files that a compaction or an erasure
+ * is done with stay until the copy has them (store->files); beside a writer of another process they may go, and all begins anew. Positions of consumers are read before the frontier is, so that none is beyond it.
  */
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "store/making.h"
 #include "store/store.h"
 
-enum { ATTEMPTS = 4 };
+enum { ATTEMPTS = 12, PAUSE_NS = 1000000 }; /* the pause doubles: two seconds in all */
 
 void bp_snapshot_options_default(bp_snapshot_options *options, size_t size)
 {
@@ -30,6 +31,7 @@ typedef struct snapping {
     bpi_home since;
     bpi_catalog since_catalog;
     bpi_making making;
+    bool held; /* the store's files */
 } snapping;
 
 static const bpi_home *home_of(const bp_store *store)
@@ -69,12 +71,35 @@ static bp_status look(snapping *s, bpi_catalog *catalog_out, uint64_t *frontier_
         }
         return status;
     }
-    bp_status status = bpi_follower_refresh(store, error);
-    if (status == BP_OK) {
-        *frontier_out = atomic_load(&store->follower.durable_lsn);
-        status = bpi_catalog_load(s->home, catalog_out, error);
+    /* The frontier is taken while the list is that one: offsets in a segment that was rewritten are others. */
+    for (int i = 0;; i++) {
+        bp_status status = bpi_catalog_load_live(s->home, catalog_out, error);
+        if (status == BP_OK) {
+            status = bpi_follower_refresh(store, error);
+            *frontier_out = atomic_load(&store->follower.durable_lsn);
+        }
+        if (status != BP_OK || i == ATTEMPTS || !bpi_catalog_moved(s->home, catalog_out)) {
+            return status;
+        }
+        bpi_catalog_free(s->home, catalog_out);
     }
-    return status;
+}
+
+static void hold_files(snapping *s)
+{
+    if (!s->store->reader) {
+        (void)pthread_mutex_lock(&s->store->files);
+        s->held = true;
+    }
+}
+
+static void let_files_go(void *argument)
+{
+    snapping *s = argument;
+    if (s->held) {
+        s->held = false;
+        (void)pthread_mutex_unlock(&s->store->files);
+    }
 }
 
 /* Was the list replaced since the picture was taken? Then what was missing may have been compacted away. */
@@ -91,7 +116,7 @@ static bool list_changed(snapping *s)
         generation = now.manifest.list_generation;
         bpi_catalog_free(s->home, &now);
     }
-    return generation != s->making.picture.list_generation;
+    return s->making.picture.list_generation != 0 && generation != s->making.picture.list_generation;
 }
 
 static bp_status attempt(snapping *s, bp_error *error)
@@ -102,6 +127,8 @@ static bp_status attempt(snapping *s, bp_error *error)
     uint64_t frontier = 0;
     *m = (bpi_making){.snapshot = true,
                       .record = s->home,
+                      .brought = let_files_go,
+                      .brought_argument = s,
                       .progress = o->progress,
                       .progress_context = o->progress_context,
                       .transfer = {.since = s->since.root != NULL ? &s->since : NULL,
@@ -111,6 +138,7 @@ static bp_status attempt(snapping *s, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
+    hold_files(s);
     status = look(s, &catalog, &frontier, error);
     if (status == BP_OK) {
         m->epoch = catalog.manifest.epoch;
@@ -122,9 +150,30 @@ static bp_status attempt(snapping *s, bp_error *error)
             return bpi_make(m, error);
         }
         bpi_picture_free(&m->picture);
+    } else if (catalog.entries != NULL) {
+        bpi_catalog_free(s->home, &catalog);
     }
+    let_files_go(s);
     bpi_make_forget(m);
     return status;
+}
+
+/* Again and again, as long as what was missing may have been there a moment ago. */
+static bp_status try_all(snapping *s, bp_error *error)
+{
+    const bp_clock *clock = s->home->clock;
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        bp_status status = attempt(s, error);
+        if (status != BP_ERR_CORRUPT || !list_changed(s)) {
+            return status;
+        }
+        clock->sleep_ns(clock->context, (uint64_t)PAUSE_NS << i);
+    }
+    bpi_error_set(error, BP_ERR_CONFLICT,
+                  "segments were rewritten while they were copied, %u times over; there is no snapshot",
+                  (unsigned)ATTEMPTS);
+    bpi_error_hint(error, "take it when the compaction or the erasure is done, or from the process that writes");
+    return BP_ERR_CONFLICT;
 }
 
 static bp_status open_since(snapping *s, bp_error *error)
@@ -170,14 +219,8 @@ bp_status bp_snapshot(bp_store *store, const char *directory, const bp_snapshot_
     }
     *s = (snapping){.store = store, .home = home_of(store), .directory = directory, .options = &taken};
     status = open_since(s, error);
-    for (unsigned i = 0; status == BP_OK && i < ATTEMPTS; i++) {
-        status = attempt(s, error);
-        if (status == BP_OK) {
-            break;
-        }
-        if (status == BP_ERR_CORRUPT && i + 1 < ATTEMPTS && list_changed(s)) {
-            status = BP_OK; /* once more, with what is there now */
-        }
+    if (status == BP_OK) {
+        status = try_all(s, error);
     }
     if (status == BP_OK && report_out != NULL) {
         *report_out = s->making.report;

@@ -49,9 +49,11 @@ typedef struct bpi_follower {
     _Atomic uint64_t published_lsn;
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t durable_sequence;
-    _Atomic uint32_t epoch; /* of the catalog */
-    uint64_t known;         /* events below this were read before a rejoin */
-    uint32_t known_ordinal; /* of the segment at which it stood then */
+    _Atomic uint32_t epoch;      /* of the catalog */
+    _Atomic uint64_t generation; /* of the manifest, as the live page gave it when all of it had been taken in */
+    bool behind;                 /* the index may still lead to files that others took the place of */
+    uint64_t known;              /* events below this were read before a rejoin */
+    uint32_t known_ordinal;      /* of the segment at which it stood then */
 } bpi_follower;
 
 struct bp_store {
@@ -72,6 +74,7 @@ struct bp_store {
     bpi_follower follower;      /* reader */
     pthread_mutex_t rewriting;  /* held by who compacts or erases */
     pthread_mutex_t burying;    /* held by who tombstones, until it is durable */
+    pthread_mutex_t files;      /* held by who copies sealed segments by their names, and by who removes old ones */
     bpi_folder folder;          /* of index files */
     bpi_tender tender;          /* who writes them */
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */

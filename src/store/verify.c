@@ -4,6 +4,10 @@
  * The walk does not stop at a fault: it reports it, goes on behind the frame when its header can be believed, else at
  * the next header that can. What follows from a fault (a chain whose middle is missing) is reported too, once for each
  * place where it shows. Only damage is a fault: bytes that nothing vouches for are counted as unsettled.
+ *
+ * A writer may rewrite segments meanwhile. A file that is missing is a fault only if the list still names it when it is read
+ * again; else the walk goes on in the new list, in the segment that has the next event. The events of that one which were proven in
+ * their old place are held against its root alone.
  */
 #include <batpak/verify.h>
 
@@ -29,6 +33,8 @@ void bp_verify_options_default(bp_verify_options *options, size_t size)
     options->size = size;
 }
 
+enum { LISTS_MAX = 10000 }; /* that are gone into while somebody writes one after the other */
+
 typedef struct verifying {
     bpi_home home;
     bpi_catalog catalog;
@@ -43,6 +49,8 @@ typedef struct verifying {
     uint64_t vouched;
     bool ended; /* p was found: what follows is unsettled */
     bool stopped;
+    uint64_t known; /* events below this were proven before the list moved */
+    unsigned moves;
     uint64_t total;
     uint64_t done;
 } verifying;
@@ -89,6 +97,10 @@ static bp_status prove_record(void *argument, const bp_event *event, bp_error *e
 {
     verifying *v = argument;
     v->segment_events++;
+    if (event->sequence < v->known) {
+        bpi_proof_pass(v->proof, event);
+        return BP_OK;
+    }
     v->report->events++;
     v->report->stubs += event->payload_absent && !event->dropped;
     v->report->dropped += event->dropped;
@@ -111,12 +123,12 @@ static bp_status go_on(verifying *v, const bp_frame *frame, bp_error *error)
     return status == BP_OK && !found ? BP_END : status;
 }
 
-/* All frames of a segment up to `limit` LSN. BP_END: nothing more is accepted (scanner.fault). */
-static bp_status prove_frames(verifying *v, uint64_t must_reach, bp_error *error)
+/* All frames of a segment up to `stop` LSN. BP_END: nothing more is accepted (scanner.fault). */
+static bp_status prove_frames(verifying *v, uint64_t stop, uint64_t must_reach, bp_error *error)
 {
     for (;;) {
         uint64_t lsn = bpi_lsn(v->scanner.ordinal, v->scanner.offset);
-        if (lsn >= v->stop || v->stopped) {
+        if (lsn >= stop || v->stopped) {
             return BP_OK;
         }
         bp_frame frame;
@@ -202,12 +214,17 @@ static bp_status judge_open(verifying *v, const bpi_segment_entry *entry, bp_fil
     return BP_OK;
 }
 
-static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_error *error)
+/* *moved_out: it is not there because the list has moved on. */
+static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bool *moved_out, bp_error *error)
 {
     bp_file *file = NULL;
     uint64_t size = 0;
     bp_error local = {0};
     bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, &local);
+    *moved_out = status == BP_ERR_CORRUPT && v->moves < LISTS_MAX && bpi_catalog_moved(&v->home, &v->catalog);
+    if (*moved_out) {
+        return BP_OK;
+    }
     if (status == BP_ERR_CORRUPT) {
         fault(v, local.file, local.offset, local.message);
         settle_chain(v, entry);
@@ -229,7 +246,7 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bp_
     if (!sealed && bpi_lsn_ordinal(v->vouched) >= entry->ordinal) {
         reach = bpi_lsn_ordinal(v->vouched) > entry->ordinal ? UINT64_MAX : bpi_lsn_offset(v->vouched);
     }
-    status = prove_frames(v, reach, error);
+    status = prove_frames(v, sealed ? UINT64_MAX : v->stop, reach, error);
     bool ended = status == BP_END;
     if (status == BP_OK || ended) {
         bp_status flushed = bpi_proof_flush(v->proof, error);
@@ -278,6 +295,35 @@ static bp_status take_picture(verifying *v, bp_error *error)
     }
 }
 
+/* Goes on in the list that there is now: behind what was proven. */
+static bp_status follow_list(verifying *v, size_t *index_out, bp_error *error)
+{
+    uint64_t next = v->chain.next_sequence;
+    bpi_catalog old = v->catalog;
+    bp_status status = take_picture(v, error);
+    if (status != BP_OK) {
+        v->catalog = old;
+        return status;
+    }
+    bpi_catalog_free(&v->home, &old);
+    v->moves++;
+    v->known = next > v->known ? next : v->known;
+    v->chain = (bpi_chain){.seed = v->chain.seed, .epoch_max = v->catalog.manifest.epoch};
+    size_t i = 0;
+    for (; i < v->catalog.count; i++) {
+        const bpi_segment_entry *entry = &v->catalog.entries[i];
+        if (entry->state == BPI_SEGMENT_OPEN ||
+            (entry->state == BPI_SEGMENT_SEALED && entry->first_sequence + entry->count > next)) {
+            break;
+        }
+        if (entry->state == BPI_SEGMENT_SEALED) {
+            settle_chain(v, entry);
+        }
+    }
+    *index_out = i;
+    return BP_OK;
+}
+
 /* Frontiers that the log itself carries, in frames and in headers behind the end, vouch too. */
 static bp_status find_vouched(verifying *v, bp_error *error)
 {
@@ -307,20 +353,27 @@ static bp_status prove_all(verifying *v, bp_error *error)
     v->chain.seed = bpi_record_seed(&v->catalog.manifest.store_id);
     v->chain.epoch_max = v->catalog.manifest.epoch;
     bp_error local = {0};
-    bp_status status = bpi_check_unlisted(&v->home, &v->catalog, false, &local);
-    if (status == BP_ERR_CORRUPT && v->stop == UINT64_MAX) {
+    bp_status status = bpi_check_unlisted_live(&v->home, &v->catalog, &local);
+    if (status == BP_ERR_CORRUPT) {
         fault(v, local.file, 0, local.message);
     }
     status = v->stop == UINT64_MAX ? find_vouched(v, error) : BP_OK;
-    for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped; i++) {
+    for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped;) {
         const bpi_segment_entry *entry = &v->catalog.entries[i];
+        bool moved = false;
         if (entry->state == BPI_SEGMENT_RETIRED || v->ended || bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER) >= v->stop) {
+            i++;
             continue;
         }
         if (v->options->progress != NULL) {
             v->options->progress(v->options->progress_context, "verifying", v->done, v->total);
         }
-        status = prove_segment(v, entry, error);
+        status = prove_segment(v, entry, &moved, error);
+        if (moved) {
+            status = follow_list(v, &i, error);
+        } else {
+            i++;
+        }
     }
     if (status == BP_OK && v->options->progress != NULL) {
         v->options->progress(v->options->progress_context, "verifying", v->total, v->total);

@@ -135,7 +135,10 @@ static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bp
         proof->count++;
         return;
     }
-    tell(proof, file->name, (uint64_t)page * BPI_PAGE_SIZE, fault);
+    /* Of a segment that was rewritten since the list was read there may be a file that is bound to the next list. */
+    if (page != 0 || file->audit.image == NULL || !bpi_catalog_moved(home, proof->catalog)) {
+        tell(proof, file->name, (uint64_t)page * BPI_PAGE_SIZE, fault);
+    }
     bpi_image_free(file->audit.image);
 }
 
@@ -274,16 +277,28 @@ bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_
 
 bp_status bpi_index_proof_end(bpi_index_proof *proof, bool whole, bp_error *error)
 {
+    bpi_catalog now = {0};
+    bool faulty = false;
     bp_status status = flush(proof, error);
     for (size_t i = 0; i < proof->count && whole && status == BP_OK; i++) {
-        audited_file *file = &proof->files[i];
-        if (file->audit.rows == file->audit.image->header.rows) {
-            bpi_audit_end(&file->audit);
+        bpi_audit *audit = &proof->files[i].audit;
+        if (audit->rows == audit->image->header.rows) {
+            bpi_audit_end(audit);
         }
-        if (file->audit.fault != NULL) {
+        faulty = faulty || audit->fault != NULL;
+    }
+    if (status != BP_OK || !faulty) {
+        return status;
+    }
+    /* What was read may have been what took the place of the segments that a file is made from. */
+    status = bpi_catalog_load_live(proof->home, &now, error);
+    for (size_t i = 0; i < proof->count && status == BP_OK; i++) {
+        const audited_file *file = &proof->files[i];
+        if (file->audit.fault != NULL && bound(&file->audit.image->header, &now)) {
             tell(proof, file->name, file->audit.offset, file->audit.fault);
         }
     }
+    bpi_catalog_free(proof->home, &now);
     return status;
 }
 

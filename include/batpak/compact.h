@@ -66,11 +66,11 @@ typedef struct bp_compact_report {
 
 /*
  * Promise: reads, appends and followers of this process go on; each sees every event that is kept, in the same order, and none
- * twice. A reader in another process goes on with what it had when it was opened: it still shows what was dropped since, until it is opened
- * anew. One that had not come to the end of a segment when that was rewritten is told BP_ERR_DIVERGED, and is to be opened anew.
- * A crash at any moment leaves each segment old or new, whole. When this returns BP_OK the space is given
- * back to the file system, but for files that a reader in another process still maps, or that have other names (hard links,
- * snapshots).
+ * twice. A reader (bp_open_reader, in this or another process) follows with its next call that begins a read: from then on it shows
+ * what was dropped as dropped, and gives the old files back, but for what its iterators and events that are still held need. Who
+ * opens, verifies or snapshots meanwhile is not told of damage because of it. A crash at any moment leaves each segment old or new,
+ * whole. When this returns BP_OK the space is given back to the file system, but for files that a reader which has not looked since
+ * still maps, or that have other names (hard links, snapshots).
  *
  * options NULL: only merges. report_out may be NULL; it is filled in on errors too. Any thread; one compaction (or erasure) runs at a
  * time, a second one waits. Blocks for as long as reading all sealed segments takes, and writing those that change twice

@@ -73,8 +73,12 @@ uint64_t bpi_name_mix(const void *bytes, size_t size, uint64_t key)
         sip_word(&state, bpi_get64(at));
     }
     uint64_t last = (uint64_t)size << 56;
-    for (size_t index = 0; index < left; index++) {
-        last |= (uint64_t)at[index] << (8 * index);
+    if (left != 0 && size >= 8) { /* what is left, as the end of a whole word */
+        last |= bpi_get64(at + left - 8) >> (64 - 8 * left);
+    } else {
+        for (size_t index = 0; index < left; index++) {
+            last |= (uint64_t)at[index] << (8 * index);
+        }
     }
     sip_word(&state, last);
     state.v2 ^= 0xffu;

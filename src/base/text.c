@@ -73,12 +73,20 @@ static bool printable8(const uint8_t *bytes)
     return ((word | below | above) & UINT64_C(0x8080808080808080)) == 0;
 }
 
-/* The same for fewer than eight, as if spaces followed. */
-static bool printable_rest(const uint8_t *bytes, size_t size)
+/* All of them, of any number: words that overlap at the end. */
+static bool printable(const uint8_t *bytes, size_t size)
 {
-    uint8_t padded[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
-    memcpy(padded, bytes, size);
-    return printable8(padded);
+    if (size < 8) {
+        uint8_t padded[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+        memcpy(padded, bytes, size);
+        return printable8(padded);
+    }
+    for (size_t at = 0; at < size - 8; at += 8) {
+        if (!printable8(bytes + at)) {
+            return false;
+        }
+    }
+    return printable8(bytes + size - 8);
 }
 
 static name_fault check(const uint8_t *bytes, size_t size, size_t max, size_t *at_out)
@@ -90,14 +98,11 @@ static name_fault check(const uint8_t *bytes, size_t size, size_t max, size_t *a
     if (size > max) {
         return NAME_LONG;
     }
-    size_t at = 0;
+    size_t at = printable(bytes, size) ? size : 0;
     while (at < size) {
         if (size - at >= 8 && printable8(bytes + at)) {
             at += 8;
             continue;
-        }
-        if (size - at < 8 && printable_rest(bytes + at, size - at)) {
-            return NAME_FINE;
         }
         name_fault fault;
         size_t length = character(bytes + at, size - at, &fault);

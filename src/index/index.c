@@ -148,13 +148,16 @@ bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name)
     return bpi_books_find(bpi_index_mine(index)->books, 0, name, bpi_name_fingerprint(name, index->key), true);
 }
 
-uint32_t bpi_index_expect_entity(bpi_index *index, bp_text name)
+const bpi_names *bpi_index_expect_begin(bpi_index *index)
 {
     /* In the order of all threads: who does not see this looker has replaced the book before it is looked at here. */
     atomic_fetch_add(&index->lookers, 1);
-    uint32_t fingerprint = bpi_names_expect(&atomic_load(&index->hot)->entities, name);
+    return &atomic_load(&index->hot)->entities;
+}
+
+void bpi_index_expect_end(bpi_index *index)
+{
     atomic_fetch_sub(&index->lookers, 1);
-    return fingerprint;
 }
 
 void bpi_index_expect_id(bpi_index *index, const bp_id *id)

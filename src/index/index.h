@@ -88,8 +88,10 @@ bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);
  * early, the index fetches what will be needed while its caller hashes.
  */
 
-/* Any thread, no lock. What it returns is what bpi_index_take_entity wants to be told. */
-uint32_t bpi_index_expect_entity(bpi_index *index, bp_text name);
+/* Any thread, no lock: the names to ask ahead of, in the two steps of index/names.h, until `end`. The fingerprints are what
+ * bpi_index_take_entity wants to be told. */
+const struct bpi_names *bpi_index_expect_begin(bpi_index *index);
+void bpi_index_expect_end(bpi_index *index);
 /* The writer: an event with this id will be appended to the active block. */
 void bpi_index_expect_id(bpi_index *index, const bp_id *id);
 

@@ -121,13 +121,6 @@ void bpi_names_expect_item(const bpi_names *names, uint32_t fingerprint)
     }
 }
 
-uint32_t bpi_names_expect(const bpi_names *names, bp_text name)
-{
-    uint32_t fingerprint = fingerprint_of(names, name);
-    bpi_names_expect_item(names, fingerprint);
-    return fingerprint;
-}
-
 /* Looks among the numbers below `end`. */
 static bpi_entity *look(const bpi_names *names, bp_text name, uint32_t fingerprint, uint32_t end)
 {

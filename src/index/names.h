@@ -64,9 +64,8 @@ static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
 
 /* ---- any thread ---- */
 /* What the table knows a name by; asks the memory for where it will be looked for. */
-uint32_t bpi_names_expect(const bpi_names *names, bp_text name);
-/* The same in two steps, the second of which looks at what the first has asked for. */
 uint32_t bpi_names_expect_slot(const bpi_names *names, bp_text name);
+/* Looks at what that has asked for, and asks for the name. */
 void bpi_names_expect_item(const bpi_names *names, uint32_t fingerprint);
 uint32_t bpi_names_stable(const bpi_names *names);
 bpi_entity *bpi_names_at(const bpi_names *names, uint32_t place); /* place < stable (or the writer's count) */

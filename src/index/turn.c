@@ -10,7 +10,10 @@ enum {
     BOOKS_KEPT = 2, /* the one being written and the one before: what is used at least once in a segment */
     /* Beyond these, all books together take no more than: */
     BYTES_AN_EVENT = 8,
-    BYTES_MOST = 16 << 20
+    BYTES_MOST = 16 << 20,
+    /* A book goes on in the next block until it has so many bytes: what is appended to again and again is not looked up and copied
+     * anew with each block. */
+    BOOK_MOST = 16 << 20
 };
 
 bool bpi_index_set_books(bpi_index *index, bpi_books *books)
@@ -42,28 +45,87 @@ void bpi_index_release_retired(bpi_index *index)
     }
 }
 
+/* `book` becomes the newest one, before the first `kept` of the old ones; takes it over when it succeeds. */
+static bool replace_hot(bpi_index *index, bpi_book *book, const bpi_books *old, size_t kept)
+{
+    bpi_book *hot = bpi_index_hot(index);
+    bpi_books *books = bpi_books_new(&index->allocator, book, old, kept);
+    bool done = books != NULL && bpi_index_set_books(index, books);
+    bpi_books_drop(books);
+    if (done) {
+        hot->retired = index->retired;
+        index->retired = hot;
+        index->last_scope = NULL;
+        atomic_store(&index->hot, book);
+        bpi_index_release_retired(index);
+    }
+    return done;
+}
+
 bool bpi_index_turn(bpi_index *index)
 {
     const bpi_books *old = bpi_index_mine(index)->books;
     bpi_book *hot = bpi_index_hot(index);
-    if (hot->entities.count == 0 && hot->scopes.count == 0) {
-        return true; /* it is as good as new */
+    if (bpi_book_bytes(hot) <= BOOK_MOST) {
+        return true;
     }
     bpi_book *book = bpi_book_new(&index->allocator, index->key);
-    bpi_books *books = book == NULL ? NULL : bpi_books_new(&index->allocator, book, old, old->count);
-    bool done = books != NULL && bpi_index_set_books(index, books);
-    bpi_books_drop(books);
-    if (!done) {
+    if (book == NULL || !replace_hot(index, book, old, old->count)) {
         bpi_book_drop(book);
         return false;
     }
     hot->end = bpi_index_next(index);
-    hot->retired = index->retired;
-    index->retired = hot;
-    index->last_scope = NULL;
-    atomic_store(&index->hot, book);
-    bpi_index_release_retired(index);
     return true;
+}
+
+static bool has_events_from(const bpi_entity *name, uint64_t first)
+{
+    return name->head.last != BP_NONE && name->head.last >= first;
+}
+
+static uint32_t count_older(const bpi_names *names, uint64_t first)
+{
+    uint32_t older = 0;
+    for (uint32_t place = 0; place < names->count; place++) {
+        older += !has_events_from(bpi_names_at(names, place), first);
+    }
+    return older;
+}
+
+/* Copies the names with events from `first` on. */
+static bool copy_names(bpi_names *to, const bpi_names *from, bool entities, uint64_t first)
+{
+    bool good = true;
+    for (uint32_t place = 0; place < from->count && good; place++) {
+        const bpi_entity *name = bpi_names_at(from, place);
+        if (!has_events_from(name, first)) {
+            continue;
+        }
+        bpi_entity *copy = bpi_names_add(to, name->name, atomic_load_explicit(&name->number, memory_order_relaxed));
+        good = copy != NULL;
+        if (good) {
+            copy->head = name->head;
+            atomic_store_explicit(&copy->last, entities ? name->head.last : BP_NONE, memory_order_relaxed);
+            bpi_names_settle(to, copy);
+        }
+    }
+    return good;
+}
+
+/* In the place of the only book one with the names that no image has. */
+static bool renew(bpi_index *index, uint64_t sealed)
+{
+    const bpi_books *old = bpi_index_mine(index)->books;
+    if (count_older(&old->book[0]->entities, sealed) + count_older(&old->book[0]->scopes, sealed) == 0) {
+        return true;
+    }
+    bpi_book *book = bpi_book_new(&index->allocator, index->key);
+    bool done = book != NULL && copy_names(&book->entities, &old->book[0]->entities, true, sealed) &&
+                copy_names(&book->scopes, &old->book[0]->scopes, false, sealed) && replace_hot(index, book, old, 0);
+    if (!done) {
+        bpi_book_drop(book);
+    }
+    return done;
 }
 
 /* Events below it lie in sealed blocks. */
@@ -96,6 +158,9 @@ bool bpi_index_shed(bpi_index *index, bool all)
         bpi_books *fewer = bpi_books_new(&index->allocator, NULL, books, count);
         done = fewer != NULL && bpi_index_set_books(index, fewer);
         bpi_books_drop(fewer);
+    }
+    if (all && done && count == 1 && sealed != 0) {
+        done = renew(index, sealed);
     }
     bpi_index_release_retired(index);
     return done;

@@ -189,11 +189,10 @@ static bp_hlc next_hlc(bp_hlc last, int64_t now_us)
     return wall > last ? wall : last + 1;
 }
 
-static void hash_event(bpi_staged *staged, const bp_hash *previous)
+/* `last`: the block that the commit knows. */
+static void hash_event(bpi_staged *staged, const uint8_t last[BPI_HASH_BLOCK])
 {
-    uint8_t last[BPI_HASH_BLOCK];
     bpi_record_assigned *assigned = &staged->assigned;
-    bpi_event_last_block(last, previous, assigned->sequence, assigned->clock, assigned->hlc, assigned->time_us);
     if (staged->prefix_size <= BPI_HASH_PREFIX_MAX) {
         bpi_hash_prefix_end(BPI_HASH_EVENT, &staged->prefix, last, &assigned->event_hash);
         return;
@@ -219,21 +218,27 @@ static void hash_event(bpi_staged *staged, const bp_hash *previous)
     bpi_hash_stream_add(&stream, head, sizeof head);
     bpi_hash_stream_add(&stream, staged->input.causes, size);
     bpi_hash_stream_add(&stream, zeros, staged->prefix_size - sizeof head - size);
-    bpi_hash_stream_add(&stream, last, sizeof last);
+    bpi_hash_stream_add(&stream, last, BPI_HASH_BLOCK);
     bpi_hash_stream_end(&stream, &assigned->event_hash);
 }
 
-/* Assigns place and hash to one item, on top of its entity's head, which moves on. */
-static void assign(const bp_store *store, bpi_staged *staged, uint64_t sequence, bp_hlc hlc, int64_t now_us)
+/* Assigns a place to one item, on top of its entity's head; and its hash, when later items may wait for it. */
+static void assign(const bpi_scratch *scratch, bpi_staged *staged, uint64_t sequence, bp_hlc hlc, int64_t now_us)
 {
-    bpi_head *head = &staged->entity->head;
-    (void)store;
-    staged->assigned.sequence = sequence;
-    staged->assigned.clock = head->events;
-    staged->assigned.hlc = hlc;
-    staged->assigned.time_us = staged->has_time ? staged->time_us : now_us;
+    const bpi_head *head = &staged->entity->head;
+    bpi_record_assigned *assigned = &staged->assigned;
+    assigned->sequence = sequence;
+    assigned->clock = head->events;
+    assigned->hlc = hlc;
+    assigned->time_us = staged->has_time ? staged->time_us : now_us;
     staged->previous = head->events == 0 ? BP_NONE : head->last;
-    hash_event(staged, head->events == 0 || bpi_planted(BPI_PLANT_CHAIN_CUT) ? NULL : &head->hash);
+    const bp_hash *previous = head->events == 0 || bpi_planted(BPI_PLANT_CHAIN_CUT) ? NULL : &head->hash;
+    uint8_t block[BPI_HASH_BLOCK];
+    uint8_t *last = staged->alone ? scratch->prefixes.data + staged->prefix_at + staged->prefix_size : block;
+    bpi_event_last_block(last, previous, sequence, assigned->clock, hlc, assigned->time_us);
+    if (!staged->alone) {
+        hash_event(staged, last);
+    }
 }
 
 static void move_head(const bpi_staged *staged)
@@ -289,27 +294,55 @@ static void index_item(bp_store *store, const bpi_staged *staged, uint64_t recor
     }
 }
 
+/* The records get their places and hashes. Returns the checksum over their checksums. */
+static uint32_t finish_records(bpi_scratch *scratch, size_t count)
+{
+    enum { AT_ONCE = 64 };
+    uint8_t sums[AT_ONCE * sizeof(uint32_t)];
+    uint32_t crc = 0;
+    for (size_t i = 0; i < count;) {
+        size_t size = 0;
+        for (; i < count && size < sizeof sums; i++, size += sizeof(uint32_t)) {
+            const bpi_staged *staged = &scratch->items[i];
+            bpi_put32(sums + size,
+                      bpi_record_assign(scratch->frame.data + staged->offset, &staged->assigned, staged->tail_crc));
+        }
+        crc = bpi_crc32c(crc, sums, size);
+    }
+    return crc;
+}
+
 static uint32_t assign_all(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
                            bpi_head *saved)
 {
     uint64_t sequence = store->log.next_sequence;
     bp_hlc hlc = store->log.last_hlc;
-    uint32_t crc = 0;
+    bool waiting = false;
     for (size_t i = 0; i < count; i++, sequence++) {
         bpi_staged *staged = &scratch->items[i];
         saved[i] = staged->entity->head;
         if (exact) {
             staged->previous = staged->entity->head.events == 0 ? BP_NONE : staged->entity->head.last;
+            staged->alone = false;
         } else {
             hlc = next_hlc(hlc, now_us);
-            assign(store, staged, sequence, hlc, now_us);
+            assign(scratch, staged, sequence, hlc, now_us);
         }
-        move_head(staged);
-        uint8_t *record = scratch->frame.data + staged->offset;
-        (void)bpi_record_assign(record, &staged->assigned, staged->tail_crc);
-        crc = bpi_crc32c(crc, record + BPI_RECORD_CRC, 4);
+        if (staged->alone) {
+            waiting = true;
+        } else {
+            move_head(staged);
+        }
     }
-    return crc;
+    if (waiting) {
+        bpi_stage_hash_alone(scratch, count);
+        for (size_t i = 0; i < count; i++) {
+            if (scratch->items[i].alone) {
+                move_head(&scratch->items[i]);
+            }
+        }
+    }
+    return finish_records(scratch, count);
 }
 
 bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,

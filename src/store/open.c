@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "format/frame.h"
+#include "index/names.h"
 #include "io/optional.h"
 #include "io/process.h"
 #include "store/burial.h"
@@ -241,7 +242,8 @@ bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_erro
     bpi_entity *entity = NULL;
     bpi_entity *scope = NULL;
     bool added = false;
-    uint32_t expected = bpi_index_expect_entity(store->index, event->entity);
+    uint32_t expected = bpi_names_expect_slot(bpi_index_expect_begin(store->index), event->entity);
+    bpi_index_expect_end(store->index);
     bp_status status = bpi_index_take_entity(store->index, event->entity, expected, false, &entity, &added, error);
     if (status == BP_OK) {
         status = bpi_index_take_scope(store->index, event->scope, &scope, error);

@@ -18,6 +18,7 @@ static bpi_scratch *scratch_new(const bp_allocator *allocator, size_t slot)
         bpi_buffer_init(&scratch->frame, allocator);
         bpi_buffer_init(&scratch->arena, allocator);
         bpi_buffer_init(&scratch->hashing, allocator);
+        bpi_buffer_init(&scratch->prefixes, allocator);
         bpi_buffer_init(&scratch->names, allocator);
         bpi_buffer_init(&scratch->sealed, allocator);
     }
@@ -32,6 +33,7 @@ void bpi_scratch_free(bpi_scratch *scratch)
     bpi_buffer_fini(&scratch->frame);
     bpi_buffer_fini(&scratch->arena);
     bpi_buffer_fini(&scratch->hashing);
+    bpi_buffer_fini(&scratch->prefixes);
     bpi_buffer_fini(&scratch->names);
     bpi_scratch_forget(scratch);
     bpi_buffer_fini(&scratch->sealed);
@@ -96,6 +98,7 @@ void bpi_scratch_give(bp_store *store, bpi_scratch *scratch)
     shrink(&scratch->frame);
     shrink(&scratch->arena);
     shrink(&scratch->hashing);
+    shrink(&scratch->prefixes);
     bpi_scratch_forget(scratch);
     shrink(&scratch->sealed);
     if (scratch->slot < BPI_SCRATCHES) {

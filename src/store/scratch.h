@@ -21,8 +21,10 @@ typedef struct bpi_staged {
     size_t offset; /* of its record in the frame buffer */
     size_t size;
     uint32_t tail_crc;
-    bpi_hash_prefix prefix; /* of the event hash, when prefix_size <= BPI_HASH_PREFIX_MAX */
+    bpi_hash_prefix prefix; /* of the event hash, when prefix_size <= BPI_HASH_PREFIX_MAX and not `alone` */
     size_t prefix_size;
+    size_t prefix_at; /* in scratch->prefixes, with room for the last block behind it, when `alone` */
+    bool alone;       /* no other item of the batch has its entity: its event hash waits for nothing in the batch */
     size_t causes_at; /* in the arena: causes, then extensions */
     size_t extensions_at;
     bp_id correlation; /* own id when none was given */
@@ -50,16 +52,17 @@ typedef struct bpi_staged {
 
 typedef struct bpi_scratch {
     const bp_allocator *allocator;
-    size_t slot;        /* its place in the store's pool; none when the pool was empty */
-    bpi_buffer frame;   /* 64 bytes for the header, then the records */
-    bpi_buffer arena;   /* causes and extensions of all items */
-    bpi_buffer hashing; /* hash inputs of one step */
-    bpi_buffer names;   /* what a hook wants on record with an item */
-    bpi_buffer sealed;  /* texts and ciphertexts of items with a subject */
-    uint64_t rules;     /* the state of the rules it went by */
-    bool guarded;       /* an item has guards */
-    bool encrypted;     /* an item has a subject */
-    bool entered;       /* bpi_keys_enter was called, bpi_keys_leave not yet */
+    size_t slot;         /* its place in the store's pool; none when the pool was empty */
+    bpi_buffer frame;    /* 64 bytes for the header, then the records */
+    bpi_buffer arena;    /* causes and extensions of all items */
+    bpi_buffer hashing;  /* hash inputs of one step */
+    bpi_buffer prefixes; /* inputs of event hashes */
+    bpi_buffer names;    /* what a hook wants on record with an item */
+    bpi_buffer sealed;   /* texts and ciphertexts of items with a subject */
+    uint64_t rules;      /* the state of the rules it went by */
+    bool guarded;        /* an item has guards */
+    bool encrypted;      /* an item has a subject */
+    bool entered;        /* bpi_keys_enter was called, bpi_keys_leave not yet */
     bpi_staged *items;
     size_t capacity;
     bpi_generator generator;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "index/names.h"
 #include "store/decision.h"
 
 enum { EXTENSIONS_ROOM = 64 };
@@ -332,7 +333,8 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     return status == BP_OK ? bpi_stage_hash(scratch, request->count, error) : status;
 }
 
-bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
+/* Places of the records in the frame; false when they do not fit. */
+static bool place_records(bpi_scratch *scratch, size_t count)
 {
     uint64_t total = BPI_FRAME_HEADER;
     for (size_t i = 0; i < count; i++) {
@@ -341,22 +343,46 @@ bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, b
         staged->size = bpi_record_size(&staged->input);
         total += staged->size;
         if (total > BP_FRAME_MAX) {
-            return bpi_error_set(error, BP_ERR_TOO_LARGE, "the batch is over the limit of %u bytes for one commit",
-                                 BP_FRAME_MAX);
+            return false;
         }
     }
-    scratch->frame.size = 0;
-    if (!bpi_buffer_reserve(&scratch->frame, (size_t)total)) {
+    scratch->frame.size = (size_t)total;
+    return true;
+}
+
+/* Writes the records. The index is told of each entity as the record has it; what was asked for some records before has come. */
+static void build_records(bp_store *store, bpi_scratch *scratch, size_t count)
+{
+    enum { BEHIND = 8 };
+    const bpi_names *names = bpi_index_expect_begin(store->index);
+    uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
+    for (size_t i = 0; i < count + BEHIND; i++) {
+        if (i < count) {
+            bpi_staged *staged = &scratch->items[i];
+            uint8_t *record = scratch->frame.data + staged->offset;
+            staged->tail_crc = bpi_record_build(record, &staged->input, seed);
+            point_into_record(&staged->input, record);
+            staged->expected = bpi_names_expect_slot(names, staged->input.entity);
+        }
+        if (i >= BEHIND && i - BEHIND < count) {
+            bpi_names_expect_item(names, scratch->items[i - BEHIND].expected);
+        }
+    }
+    bpi_index_expect_end(store->index);
+}
+
+bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
+{
+    if (!place_records(scratch, count)) {
+        return bpi_error_set(error, BP_ERR_TOO_LARGE, "the batch is over the limit of %u bytes for one commit",
+                             BP_FRAME_MAX);
+    }
+    size_t size = scratch->frame.size;
+    scratch->frame.size = 0; /* nothing of it is kept when it grows */
+    if (!bpi_buffer_reserve(&scratch->frame, size)) {
         return no_memory(error);
     }
-    scratch->frame.size = (size_t)total;
-    uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
-    for (size_t i = 0; i < count; i++) {
-        bpi_staged *staged = &scratch->items[i];
-        uint8_t *record = scratch->frame.data + staged->offset;
-        staged->tail_crc = bpi_record_build(record, &staged->input, seed);
-        point_into_record(&staged->input, record);
-        staged->expected = bpi_index_expect_entity(store->index, staged->input.entity);
-    }
+    scratch->frame.size = size;
+    build_records(store, scratch, count);
     return BP_OK;
 }

@@ -41,6 +41,8 @@ bp_status bpi_stage_encrypt(bp_store *store, bpi_scratch *scratch, size_t count,
 
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
 bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
+/* The event hashes of all items that are `alone`, whose last blocks lie behind their prefixes. */
+void bpi_stage_hash_alone(bpi_scratch *scratch, size_t count);
 
 /* Writes the records behind the frame header, and points the inputs into them. BP_ERR_TOO_LARGE: beyond BP_FRAME_MAX. */
 bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);

@@ -2,9 +2,13 @@
  * stage_hash.c: the hashing of what was staged, as much as possible side by side.
  *
  * One event goes by itself; a batch goes in steps of 64 events: all content inputs of a step lie in one buffer and are
- * hashed together, then all prefixes.
+ * hashed together. An event hash begins with what the caller gave, the prefix, and ends with a block that only the commit
+ * knows. Where several items have the same entity each waits for the one before, so their prefixes are hashed ahead;
+ * the event hashes of the others are made as a whole, side by side, when the commit has added the last blocks.
  */
 #include "store/stage.h"
+
+#include <string.h>
 
 #include "base/error.h"
 
@@ -52,33 +56,73 @@ static bool hash_contents(bpi_scratch *scratch, bpi_staged *items, size_t count)
     return true;
 }
 
-static bool hash_prefixes(bpi_scratch *scratch, bpi_staged *items, size_t count)
+/* Places for the prefixes of all items in scratch->prefixes. */
+static bool place_prefixes(bpi_scratch *scratch, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        staged->prefix_size = bpi_event_prefix_size(&staged->input);
+        staged->prefix_at = total;
+        total += staged->prefix_size <= BPI_HASH_PREFIX_MAX ? staged->prefix_size + BPI_HASH_BLOCK : 0;
+    }
+    scratch->prefixes.size = 0;
+    return bpi_buffer_reserve(&scratch->prefixes, total);
+}
+
+/* Tells the items whose entity, by its fingerprint, no other item has. */
+static bool mark_alone(bpi_scratch *scratch, size_t count)
+{
+    size_t slots = 16;
+    while (slots < 2 * count) {
+        slots *= 2;
+    }
+    scratch->hashing.size = 0;
+    if (!bpi_buffer_reserve(&scratch->hashing, slots * sizeof(uint32_t))) {
+        return false;
+    }
+    uint32_t *table = (uint32_t *)(void *)scratch->hashing.data; /* number of an item + 1; 0: none */
+    memset(table, 0, slots * sizeof *table);
+    for (size_t i = 0; i < count; i++) {
+        bpi_staged *staged = &scratch->items[i];
+        size_t at = staged->expected & (slots - 1);
+        while (table[at] != 0 && scratch->items[table[at] - 1].expected != staged->expected) {
+            at = (at + 1) & (slots - 1);
+        }
+        staged->alone = table[at] == 0 && staged->prefix_size <= BPI_HASH_PREFIX_MAX;
+        if (table[at] == 0) {
+            table[at] = (uint32_t)i + 1;
+        } else {
+            scratch->items[table[at] - 1].alone = false;
+        }
+    }
+    return true;
+}
+
+/* The prefixes of one step: those that others of the batch wait for are hashed, the rest is hashed as a whole later. */
+static void hash_prefixes(bpi_scratch *scratch, bpi_staged *items, size_t count)
 {
     const uint8_t *inputs[BPI_HASH_STEP];
     size_t sizes[BPI_HASH_STEP];
     bpi_hash_prefix states[BPI_HASH_STEP];
     bpi_staged *owners[BPI_HASH_STEP];
-    size_t small = 0;
-    if (!bpi_buffer_reserve(&scratch->hashing, count * BPI_HASH_PREFIX_MAX)) {
-        return false;
-    }
-    uint8_t *at = scratch->hashing.data;
+    size_t chained = 0;
     for (size_t i = 0; i < count; i++) {
-        items[i].prefix_size = bpi_event_prefix_size(&items[i].input);
         if (items[i].prefix_size > BPI_HASH_PREFIX_MAX) {
             continue; /* hashed whole by the commit */
         }
+        uint8_t *at = scratch->prefixes.data + items[i].prefix_at;
         bpi_event_prefix(at, &items[i].input, &items[i].input.content_hash);
-        inputs[small] = at;
-        sizes[small] = items[i].prefix_size;
-        owners[small++] = &items[i];
-        at += items[i].prefix_size;
+        if (!items[i].alone) {
+            inputs[chained] = at;
+            sizes[chained] = items[i].prefix_size;
+            owners[chained++] = &items[i];
+        }
     }
-    bpi_hash_prefix_many(BPI_HASH_EVENT, inputs, sizes, small, states);
-    for (size_t i = 0; i < small; i++) {
+    bpi_hash_prefix_many(BPI_HASH_EVENT, inputs, sizes, chained, states);
+    for (size_t i = 0; i < chained; i++) {
         owners[i]->prefix = states[i];
     }
-    return true;
 }
 
 /* One event: no gathering. */
@@ -99,12 +143,37 @@ bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error)
         hash_one(&scratch->items[0]);
         return BP_OK;
     }
-    for (size_t at = 0; at < count; at += BPI_HASH_STEP) {
+    bool good = place_prefixes(scratch, count) && mark_alone(scratch, count);
+    for (size_t at = 0; at < count && good; at += BPI_HASH_STEP) {
         size_t step = count - at < BPI_HASH_STEP ? count - at : BPI_HASH_STEP;
         scratch->hashing.size = 0;
-        if (!hash_contents(scratch, scratch->items + at, step) || !hash_prefixes(scratch, scratch->items + at, step)) {
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+        good = hash_contents(scratch, scratch->items + at, step);
+        if (good) {
+            hash_prefixes(scratch, scratch->items + at, step);
         }
     }
-    return BP_OK;
+    return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+}
+
+void bpi_stage_hash_alone(bpi_scratch *scratch, size_t count)
+{
+    const uint8_t *inputs[BPI_HASH_STEP];
+    size_t sizes[BPI_HASH_STEP];
+    bp_hash hashes[BPI_HASH_STEP];
+    bpi_staged *owners[BPI_HASH_STEP];
+    for (size_t i = 0; i < count;) {
+        size_t alone = 0;
+        for (; i < count && alone < BPI_HASH_STEP; i++) {
+            bpi_staged *staged = &scratch->items[i];
+            if (staged->alone) {
+                inputs[alone] = scratch->prefixes.data + staged->prefix_at;
+                sizes[alone] = staged->prefix_size + BPI_HASH_BLOCK;
+                owners[alone++] = staged;
+            }
+        }
+        bpi_hash_many(BPI_HASH_EVENT, inputs, sizes, alone, hashes);
+        for (size_t n = 0; n < alone; n++) {
+            owners[n]->assigned.event_hash = hashes[n];
+        }
+    }
 }

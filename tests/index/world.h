@@ -19,6 +19,7 @@
 #include "base/ids.h"
 #include "format/record.h"
 #include "index/index.h"
+#include "index/names.h"
 
 enum { WORLD_SEGMENT = 1 << 20, WORLD_CAUSES = 4, WORLD_SEED = 77 };
 
@@ -232,7 +233,8 @@ static inline bpi_entity *world_take(world *w, bp_text name)
 {
     bpi_entity *entity = NULL;
     bool added = false;
-    uint32_t expected = bpi_index_expect_entity(w->index, name);
+    uint32_t expected = bpi_names_expect_slot(bpi_index_expect_begin(w->index), name);
+    bpi_index_expect_end(w->index);
     bp_status status = bpi_index_take_entity(w->index, name, expected, true, &entity, &added, NULL);
     assert_true(status == BP_OK || status == BP_ERR_NO_MEMORY);
     return status == BP_OK ? entity : NULL;

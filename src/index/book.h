@@ -2,10 +2,11 @@
  * book.h: the names that are in memory, in books: one is being written, older ones are only read.
  *
  * A book has the names of the events that were appended while it was the newest one, with the heads of their entities;
- * with a new block a new book begins. What is asked for is looked up in the newest book that has it, then in the images
- * of sealed blocks, which know every name that is new in them. So a book is needed for as long as one of its events lies
- * in an open block; after that it is only quicker to ask, and goes when there is no room for it, or nothing to do. An
- * entity that is appended to again comes into the newest book, so that what is in use stays.
+ * when it has become large, a new one begins with the next block. What is asked for is looked up in the newest book that
+ * has it, then in the images of sealed blocks, which know every name that is new in them. So a name is needed for as long
+ * as one of its events lies in an open block; after that it is only quicker to ask. A book that is not needed goes when
+ * there is no room for it, or nothing to do: then the newest one, too, makes room for one with the names that are needed.
+ * An entity that is appended to again comes into the newest book, so that what is in use stays.
  *
  * Books are dropped oldest first: a newer one knows more. Arrays of blocks hold the books that go with them.
  */

@@ -59,9 +59,9 @@ bool bpi_index_replace_many(bpi_index *index, const bpi_blocks *seen, size_t i, 
                             size_t block_count);
 /* Puts other books beside the blocks. False: no memory. The writer. */
 bool bpi_index_set_books(bpi_index *index, bpi_books *books);
-/* Begins a book with the next event; what is known of names by address is not to be appended to any more. False: no memory,
- * nothing changed. */
-bool bpi_index_turn(bpi_index *index);
+/* A block of at most max_rows rows begins: begins a book with it when the newest one is large; then what is known of names by
+ * address is not to be appended to any more. False: no memory, nothing changed. */
+bool bpi_index_turn(bpi_index *index, size_t max_rows);
 /* Lets go of books that were replaced, if nobody looks into them. */
 void bpi_index_release_retired(bpi_index *index);
 

@@ -364,7 +364,7 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     bpi_block_drop(index->active);
     index->active = bpi_block_hold(block);
     (void)bpi_index_mine(index);
-    if (!index->one_book && bpi_index_turn(index)) { /* else names go on in the book that there is */
+    if (!index->one_book && bpi_index_turn(index, max_rows)) { /* else names go on in the book that there is */
         (void)bpi_index_shed(index, false);
     }
     return true;

@@ -11,9 +11,9 @@ enum {
     /* Beyond these, all books together take no more than: */
     BYTES_AN_EVENT = 8,
     BYTES_MOST = 16 << 20,
-    /* A book goes on in the next block until it has so many bytes: what is appended to again and again is not looked up and copied
-     * anew with each block. */
-    BOOK_MOST = 16 << 20
+    /* A book goes on in the next block until it has so many bytes for each row that the block can have: what is appended to again
+     * and again is not looked up and copied anew with each block. 15 MB with segments of 64 MB. */
+    BYTES_A_ROW = 32
 };
 
 bool bpi_index_set_books(bpi_index *index, bpi_books *books)
@@ -62,11 +62,11 @@ static bool replace_hot(bpi_index *index, bpi_book *book, const bpi_books *old, 
     return done;
 }
 
-bool bpi_index_turn(bpi_index *index)
+bool bpi_index_turn(bpi_index *index, size_t max_rows)
 {
     const bpi_books *old = bpi_index_mine(index)->books;
     bpi_book *hot = bpi_index_hot(index);
-    if (bpi_book_bytes(hot) <= BOOK_MOST) {
+    if (bpi_book_bytes(hot) <= max_rows * BYTES_A_ROW) {
         return true;
     }
     bpi_book *book = bpi_book_new(&index->allocator, index->key);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "io/signal.h"
 
 enum { STACK_SIZE = 128 << 10 };
@@ -69,20 +70,12 @@ static void *thread_main(void *argument)
 static bp_status start_thread(bpi_hub *hub, bp_error *error)
 {
     bpi_descriptors *all = hub->descriptors;
-    pthread_attr_t attributes;
     sigset_t none;
     sigset_t before;
-    int code = pthread_attr_init(&attributes);
-    if (code == 0) {
-        code = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-        (void)sigfillset(&none); /* the program's signals are for the program's threads */
-        (void)pthread_sigmask(SIG_SETMASK, &none, &before);
-        if (code == 0) {
-            code = pthread_create(&all->thread, &attributes, thread_main, hub);
-        }
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-        (void)pthread_attr_destroy(&attributes);
-    }
+    (void)sigfillset(&none); /* the program's signals are for the program's threads */
+    (void)pthread_sigmask(SIG_SETMASK, &none, &before);
+    int code = bpi_thread_start(&all->thread, STACK_SIZE, thread_main, hub);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     all->running = code == 0;
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot start the thread that waits for descriptors");
 }

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "format/frame.h"
 
 enum {
@@ -259,15 +260,7 @@ void bpi_keeper_arm(bpi_log *log)
 
 static bp_status start(bpi_log *log, bp_error *error)
 {
-    pthread_attr_t attributes;
-    int code = pthread_attr_init(&attributes);
-    if (code == 0) {
-        code = pthread_attr_setstacksize(&attributes, log->keeper_stack_size);
-        if (code == 0) {
-            code = pthread_create(&log->keeper, &attributes, keeper_main, log);
-        }
-        (void)pthread_attr_destroy(&attributes);
-    }
+    int code = bpi_thread_start(&log->keeper, log->keeper_stack_size, keeper_main, log);
     if (code != 0) {
         return bpi_error_system(error, code, "cannot start the keeper thread");
     }

@@ -3,6 +3,7 @@
  */
 #include "store/tender.h"
 
+#include "base/thread.h"
 #include "io/process.h"
 #include "store/indexing.h"
 
@@ -69,12 +70,7 @@ static bool have_thread(bp_store *store)
 {
     bpi_tender *tender = &store->tender;
     if (!tender->started && tender->threaded && !tender->stop) {
-        pthread_attr_t attributes;
-        if (pthread_attr_init(&attributes) == 0) {
-            tender->started = pthread_attr_setstacksize(&attributes, store->options.keeper_stack_size) == 0 &&
-                              pthread_create(&tender->thread, &attributes, tender_main, store) == 0;
-            (void)pthread_attr_destroy(&attributes);
-        }
+        tender->started = bpi_thread_start(&tender->thread, store->options.keeper_stack_size, tender_main, store) == 0;
     }
     return tender->started && !tender->stop;
 }

@@ -15,7 +15,7 @@
 #include "format/hashing.h"
 #include "log/rewrite.h"
 
-enum { WRITE_AT = 1 << 20, FOLD_FRAME_MOST = 1 << 20 };
+enum { WRITE_AT = 1 << 20, SYNC_AT = 4 << 20, FOLD_FRAME_MOST = 1 << 20 };
 
 unsigned bpi_fate_of(const bp_event *event, unsigned fate)
 {
@@ -34,7 +34,7 @@ void bpi_restate_begin(bpi_restate *restate, const bp_allocator *allocator, cons
     restate->target = target;
     restate->end = BPI_SEGMENT_HEADER;
     restate->written = BPI_SEGMENT_HEADER;
-    restate->begun = BPI_SEGMENT_HEADER;
+    restate->synced = BPI_SEGMENT_HEADER;
     restate->link = target != NULL ? target->link : 0;
     bpi_buffer_init(&restate->bytes, allocator);
 }
@@ -63,9 +63,16 @@ static bp_status flush(bpi_restate *restate, bp_error *error)
         bpi_error_hint(error, "the segments it is made from stand as they did");
         return status;
     }
-    /* The medium gets it in small pieces meanwhile: one great sync would hold up those of the appends. */
+    /* The medium gets it in small pieces meanwhile, and has done with them: what is queued there goes before the syncs of the appends. */
     target->io->file_begin_sync(target->io->context, target->file, restate->written, restate->bytes.size);
     restate->written += restate->bytes.size;
+    if (restate->written - restate->synced >= SYNC_AT) {
+        code = target->io->file_sync(target->io->context, target->file, BP_SYNC_DATA);
+        restate->synced = restate->written;
+    }
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot sync a rewritten segment");
+    }
     restate->bytes.size = 0;
     restate->frame_at = 0;
     return BP_OK;

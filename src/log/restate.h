@@ -23,7 +23,7 @@ typedef struct bpi_restate {
     const bpi_restate_target *target; /* NULL: frames are only counted */
     uint64_t end;                     /* offset behind the last whole frame */
     uint64_t written;                 /* offset up to which the file has them */
-    uint64_t begun;                   /* offset up to which the medium was asked to write them */
+    uint64_t synced;                  /* as far as it was synced on the way */
     uint64_t frames;
     uint32_t link; /* CRC of the last header */
     uint64_t next_sequence;

@@ -13,7 +13,7 @@
 #include "io/optional.h"
 #include "log/restate.h"
 
-enum { LEAVES_AT_ONCE = 256 };
+enum { LEAVES_AT_ONCE = 256, PACE = 256 << 10, PACE_NS_MAX = 20000000 };
 
 typedef struct surveying {
     bpi_restate restate; /* counts what would be written */
@@ -91,6 +91,30 @@ static bp_status begin_chain(const bpi_home *home, bp_file *file, const bpi_segm
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot read the log");
 }
 
+/* How far a scan had come when it last gave way. */
+typedef struct pace {
+    uint64_t offset;
+    uint64_t sequence; /* what had been written then */
+    uint64_t since_ns;
+} pace;
+
+/* While others append, as much time is left to them as was taken from them, in small pieces: the processors and the medium are theirs
+ * first, and nobody waits for a rewriting. */
+static void give_way(const bpi_log *log, pace *p, uint64_t offset)
+{
+    const bp_clock *clock = log->home.clock;
+    if (offset < p->offset + PACE) {
+        return;
+    }
+    uint64_t now = clock->steady_ns(clock->context);
+    uint64_t sequence = atomic_load_explicit(&log->written_sequence, memory_order_relaxed);
+    if (p->since_ns != 0 && sequence != p->sequence && now > p->since_ns) {
+        clock->sleep_ns(clock->context, now - p->since_ns < PACE_NS_MAX ? now - p->since_ns : PACE_NS_MAX);
+        now = clock->steady_ns(clock->context);
+    }
+    *p = (pace){offset, sequence, now};
+}
+
 bp_status bpi_log_scan_sealed(bpi_log *log, const bpi_segment_entry *entry, bpi_record_fn record, void *argument,
                               bpi_scanner *scanner, bpi_chain *chain, bp_error *error)
 {
@@ -105,8 +129,10 @@ bp_status bpi_log_scan_sealed(bpi_log *log, const bpi_segment_entry *entry, bpi_
                          .seed = bpi_record_seed(&log->catalog.manifest.store_id)};
     status = begin_chain(&log->home, file, entry, chain, error);
     bpi_scanner_init(scanner, &log->home, file, entry, entry->length, chain);
+    pace pacing = {0};
     while (status == BP_OK) {
         bp_frame frame;
+        give_way(log, &pacing, scanner->offset);
         status = bpi_scanner_next(scanner, &frame, record, argument, error);
         if (status == BP_OK && frame.type > BP_FRAME_FOLD) {
             status = bpi_error_set(error, BP_ERR_UNSUPPORTED,

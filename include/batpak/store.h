@@ -62,7 +62,7 @@ typedef struct bp_options {
     uint32_t recovery_attempts;  /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
     uint32_t recovery_within_ms; /* ... within so many ms; default 0 = over the handle's life */
     bp_keeper_mode keeper;       /* default BP_KEEPER_THREAD */
-    size_t keeper_stack_size;    /* bytes, of each background thread; default 256 KiB */
+    size_t keeper_stack_size;    /* bytes, of each background thread, at least; default 256 KiB */
     const bp_io *io;             /* NULL: this machine */
     const bp_clock *clock;
     const bp_random *random;

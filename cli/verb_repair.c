@@ -122,6 +122,7 @@ static void print_report(const bp_repair_report *report)
     put_u64(text, "events", report->events);
     put_u64(text, "unchanged", report->unchanged);
     put_u64(text, "checked", report->checked);
+    put_u64(text, "dropped", report->dropped);
     put_u64(text, "lost", report->lost);
     put_u64(text, "lost_ranges", report->lost_ranges);
     put_u64(text, "next_sequence", report->next_sequence);
@@ -150,6 +151,11 @@ static void say_report(const bp_repair_report *report, const char *target)
                     given.dry_run ? "can be saved" : "saved");
     if (!given.dry_run) {
         text_add_format(&line, " in %s, which verifies", target);
+    }
+    if (report->dropped > 0) {
+        text_add_string(&line, "; ");
+        text_add_count(&line, report->dropped);
+        text_add_string(&line, " that retention had dropped keep their place");
     }
     if (report->lost == 0) {
         text_add_string(&line, "; nothing is lost, and every hash is the same");

@@ -87,6 +87,7 @@ typedef struct bp_repair_report {
     uint32_t segments_foreign;
     uint32_t segments_superseded; /* other generations of the same segments */
     uint64_t unsettled_bytes;     /* behind the end; nothing vouches for them, and an opening would cut them too */
+    uint64_t dropped;             /* events that retention had dropped, taken over as such; not among `events` */
 } bp_repair_report;
 
 /*
@@ -100,6 +101,10 @@ typedef struct bp_repair_report {
  * `{"lost":true}`. If anything was lost or changed, the last event is another of that kind and tells of the salvage:
  * `{"salvage":{"source":id, "lost":..., "ranges":[[first,last],...], ...}}`. Without loss the new store is the old one again, hash by hash.
  *
+ * What retention had dropped (compact.h) stays dropped: its place is taken over, with id, clock, HLC and hash. Where an event before it is
+ * lost, its clock is another one, its hash is not. A commit of which retention dropped a part is several commits in the new store.
+ * Stubs and tombstones are taken over as they are; an event whose TOMBSTONE is lost is flagged only if its record says so, too.
+ *
  * The store is made under the name target_dir with `.repairing` behind it, synced, verified, and renamed at the end: there is a whole
  * one at target_dir or none. Memory: about 100 bytes for each entity and 24 for each event.
  *
@@ -109,8 +114,6 @@ typedef struct bp_repair_report {
  *   BP_ERR_CORRUPT     the id of the old store cannot be told from any file; or the new store did not verify (it is left at
  *                      target_dir.repairing)
  *   BP_ERR_VERSION     the old store is of a newer format, which is no damage
- *   BP_ERR_UNSUPPORTED the old store was compacted: it has FOLD frames, which stand for dropped events; a new store cannot hold them
- *                      yet
  *   BP_ERR_TOO_LARGE   lost_max
  *   BP_ERR_ARGUMENT, BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_NO_MEMORY: nothing is at target_dir; what was made so far is left at
  *                      target_dir.repairing

@@ -216,8 +216,8 @@ static bp_status take_headless(salvaging *s, const char *what, bp_error *error)
         uint64_t end = from;
         s->taken.size = 0;
         bpi_buffer_init(&bytes, s->sources->home->allocator);
-        status =
-            bpi_salvage_headless(&place, s->scanner.limit, s->chain.next_sequence, &bytes, &end, take_record, s, error);
+        status = bpi_salvage_headless(&place, s->scanner.limit, s->chain.next_sequence, s->scanner.rewritten, &bytes,
+                                      &end, take_record, s, error);
         if (status == BP_OK && s->taken.size > 0) {
             status = hand_on(s, false, error);
         }
@@ -236,26 +236,12 @@ static bp_status take_headless(salvaging *s, const char *what, bp_error *error)
     return found ? BP_OK : BP_END;
 }
 
-/* What retention left of events has no place in a new store yet; to tell them as lost would be untrue. */
-static bp_status refuse_fold(const salvaging *s, uint64_t offset, bp_error *error)
-{
-    bpi_error_set(
-        error, BP_ERR_UNSUPPORTED,
-        "the store was compacted: this batpak cannot repair a store with FOLD frames, which stand for dropped events");
-    bpi_error_at(error, offset, "%s", s->scanner.name);
-    bpi_error_hint(error, "restore a snapshot or a backup; batpak verify shows every fault");
-    return BP_ERR_UNSUPPORTED;
-}
-
 /* Where the scanner accepts nothing; `contradiction`: of a frame that is whole, which is damage wherever it stands. BP_OK: go on. BP_END: the segment has no more, or *log_ended_out. */
 static bp_status go_on(salvaging *s, const bpi_source *source, const char *fault, bool contradiction,
                        bool *log_ended_out, bp_error *error)
 {
     bp_frame frame;
     bool there = peek(s, &frame);
-    if (there && frame.type == BP_FRAME_FOLD) {
-        return refuse_fold(s, s->scanner.offset, error);
-    }
     if (there && !fits(s, &frame)) {
         adopt(s, &frame);
         return BP_OK;
@@ -274,11 +260,7 @@ static bp_status take_frames(salvaging *s, const bpi_source *source, bool *log_e
         bp_frame frame;
         bp_error local = {0};
         s->taken.size = 0;
-        uint64_t from = s->scanner.offset;
         bp_status status = bpi_scanner_next(&s->scanner, &frame, take_record, s, &local);
-        if ((status == BP_OK || status == BP_ERR_VERSION) && frame.type == BP_FRAME_FOLD) {
-            return refuse_fold(s, from, error);
-        }
         if (status == BP_OK) {
             s->out->frames++;
             s->expected = true;
@@ -327,6 +309,7 @@ static bp_status take_segment(salvaging *s, size_t index, bool *log_ended_out, b
     uint64_t limit =
         is_sealed(source) && source->entry.length < source->file_size ? source->entry.length : source->file_size;
     bpi_scanner_init(&s->scanner, s->sources->home, s->file, &source->entry, limit, &s->chain);
+    s->scanner.rewritten = s->scanner.rewritten || !source->listed; /* nothing says that it is not */
     s->stop = find_stop(s, index);
     s->chain.last_hlc = 0; /* the order of HLCs is judged with the history */
     if (is_sealed(source)) {
@@ -342,6 +325,9 @@ static bp_status take_segment(salvaging *s, size_t index, bool *log_ended_out, b
     if (status == BP_END) {
         s->expected = s->expected && is_sealed(source) && s->scanner.offset == limit;
         status = *log_ended_out ? count_unsettled(s, source, error) : BP_OK;
+    }
+    if (is_sealed(source) && source->entry.rewritten) {
+        s->chain.link = source->entry.link; /* what its successor has followed ever since */
     }
     bpi_scanner_fini(&s->scanner);
     s->sources->home->io->file_close(s->sources->home->io->context, s->file);

@@ -9,7 +9,7 @@
  *     ones too, give the body's checksum (one record whose checksum or length field alone is damaged is mended by it); or
  *   - it is one of the records from the frame's start up to the first damaged one; or
  *   - the frame's header is damaged, it lies where one frame ended, and the same holds.
- * Nothing is ever searched for within payloads. Behind damage the search goes on at the next valid frame header.
+ * The same is so of fold entries, in segments that are listed as rewritten or not listed at all. Nothing is ever searched for within payloads. Behind damage the search goes on at the next valid frame header.
  */
 #ifndef BPI_LOG_SALVAGE_H
 #define BPI_LOG_SALVAGE_H
@@ -20,7 +20,8 @@
 
 typedef struct bpi_salvage_calls {
     void *argument;
-    /* The records of one commit, or what is left of it. They live during the call. */
+    /* The records of one frame, or what is left of it: a commit, of one that retention split a part, or fold entries (dropped events).
+     * They live during the call. */
     bp_status (*commit)(void *argument, const bp_event *events, size_t count, bool whole, bp_error *error);
     /* Bytes that nothing can be taken from. */
     void (*hole)(void *argument, const char *file, uint64_t from, uint64_t to, const char *what);
@@ -35,8 +36,8 @@ typedef struct bpi_salvage_result {
     uint64_t unsettled; /* bytes behind the end that nothing vouches for: an opening would cut them */
 } bpi_salvage_result;
 
-/* live NULL: none believed. BP_ERR_VERSION: a frame that needs a newer version. BP_ERR_UNSUPPORTED: a FOLD
- * frame. BP_ERR_IO: a file cannot be read. */
+/* live NULL: none believed. BP_ERR_VERSION: a frame that needs a newer version. BP_ERR_IO: a file
+ * cannot be read. */
 bp_status bpi_salvage_run(const bpi_sources *sources, const bpi_live_word *live, const bpi_salvage_calls *calls,
                           bpi_salvage_result *result_out, bp_error *error);
 

@@ -18,8 +18,10 @@ typedef struct bpi_frame_place {
 bp_status bpi_salvage_body(const bpi_frame_place *place, const bp_frame *frame, size_t available, bpi_buffer *bytes,
                            bpi_record_fn take, void *argument, bp_error *error);
 
-/* Records behind a header that cannot be read, as long as they are right and have the sequences from `first` on; where they end. */
-bp_status bpi_salvage_headless(const bpi_frame_place *place, uint64_t limit, uint64_t first, bpi_buffer *bytes,
-                               uint64_t *end_out, bpi_record_fn take, void *argument, bp_error *error);
+/* Records behind a header that cannot be read, or (if there may be any) fold entries, as long as they are right and have the sequences
+ * from `first` on; where they end. */
+bp_status bpi_salvage_headless(const bpi_frame_place *place, uint64_t limit, uint64_t first, bool folds,
+                               bpi_buffer *bytes, uint64_t *end_out, bpi_record_fn take, void *argument,
+                               bp_error *error);
 
 #endif

@@ -26,6 +26,10 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
 bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
                            bpi_outcome *outcome_out, bp_error *error);
 
+/* bp_append_exact, whose events may be `dropped`: a stub without a content is written of each, whose hash is not judged, for a rewriting
+ * to make a fold entry of it (store/exact.c). */
+bp_status bpi_append_exact(bp_store *store, const bp_event *events, size_t count, bp_error *error);
+
 /* Looks for earlier events with the staged ids (store/duplicate.c). BP_OK and outcome->duplicate, or not; or
  * BP_ERR_IDEMPOTENCY, BP_ERR_CORRUPT. */
 bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,

@@ -137,6 +137,9 @@ static bp_status check_history(bp_store *store, bpi_scratch *scratch, const bp_e
             return taken == BP_OK ? refuse(&events[i], i, BP_ERR_IDEMPOTENCY, "its id is taken", error) : taken;
         }
         compute_hash(staged, head, &hash);
+        if (events[i].dropped) {
+            hash = staged->assigned.event_hash; /* nothing is left that it could be held against */
+        }
         if (!bp_hash_equal(&hash, &staged->assigned.event_hash)) {
             return refuse(&events[i], i, BP_ERR_HASH, "its hash does not match what it binds", error);
         }
@@ -251,12 +254,23 @@ bp_status bp_append_exact(bp_store *store, const bp_event *events, size_t count,
     if (events == NULL || count == 0 || count > BP_BATCH_MAX) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "a commit has 1 to %u events", BP_BATCH_MAX);
     }
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].dropped) {
+            return refuse(&events[i], i, BP_ERR_ARGUMENT, "retention dropped it, and nothing is left to be proven",
+                          error);
+        }
+    }
+    return bpi_append_exact(store, events, count, error);
+}
+
+bp_status bpi_append_exact(bp_store *store, const bp_event *events, size_t count, bp_error *error)
+{
     bpi_scratch *scratch = bpi_scratch_take(store);
     if (scratch == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the events");
     }
     bpi_outcome outcome = {0};
-    status = stage_events(store, scratch, events, count, error);
+    bp_status status = stage_events(store, scratch, events, count, error);
     if (status == BP_OK) {
         status = check_records(store, scratch, events, count, error);
     }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "log/recover.h"
+#include "store/burial.h"
 
 enum { LOST_MAX = 50000000 };
 
@@ -85,11 +86,27 @@ static void reject(bpi_repair *repair, const bp_event *event, const char *what)
 
 /* ---- judging ---- */
 
+/* What cannot be, whatever came before. */
+static const char *contradiction(const bp_event *event)
+{
+    bpi_burial burial;
+    if (event->dropped) {
+        return bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))
+                   ? "events of the library's own are never dropped"
+                   : NULL;
+    }
+    if (event->kind == BP_KIND_TOMBSTONE && !event->payload_absent &&
+        !bpi_burial_read(event->payload, event->payload_size, event->sequence, &burial)) {
+        return "it does not say which earlier events it buries";
+    }
+    return bpi_record_contradiction(event);
+}
+
 /* What speaks against an event that is right by itself; NULL: nothing. The head is its entity's. */
 static const char *fault_of(const bpi_repair *repair, const bp_event *event, const bpi_salvage_head *head,
                             bp_proof *proof_out)
 {
-    const char *fault = bpi_record_contradiction(event);
+    const char *fault = contradiction(event);
     if (fault != NULL) {
         return fault;
     }
@@ -104,7 +121,7 @@ static const char *fault_of(const bpi_repair *repair, const bp_event *event, con
         return "id is not unique";
     }
     *proof_out = event->clock == head->old_next ? BP_PROOF_CHAIN : BP_PROOF_CHECKSUM;
-    if (*proof_out == BP_PROOF_CHAIN) {
+    if (*proof_out == BP_PROOF_CHAIN && !event->dropped) {
         bp_hash hash = bp_event_compute_hash(event, event->clock == 0 ? NULL : &head->old_hash);
         return bp_hash_equal(&hash, &event->event_hash) ? NULL : "event hash does not match what it binds";
     }
@@ -183,9 +200,10 @@ static bp_status take_event(bpi_repair *repair, const bp_event *event, bp_error 
     }
     move_old_head(repair, head, event, true);
     head->changed = changed;
-    report->events++;
-    report->unchanged += !changed;
-    report->checked += proof == BP_PROOF_CHECKSUM;
+    report->dropped += event->dropped;
+    report->events += !event->dropped;
+    report->unchanged += !changed && !event->dropped;
+    report->checked += proof == BP_PROOF_CHECKSUM && !event->dropped;
     report->causes_lost += external;
     extend_run(repair, event->sequence, proof, changed);
     return bpi_salvage_table_add(&repair->table, &event->id) ? BP_OK : no_memory(error);

@@ -13,6 +13,11 @@
 
 enum { BPI_REPAIR_RANGES = 1000, BPI_REPAIR_PENDING = (int)BP_BATCH_MAX };
 
+typedef struct bpi_repair_range {
+    uint64_t first;
+    uint64_t end;
+} bpi_repair_range;
+
 typedef struct bpi_repair {
     const bp_repair_options *options; /* as in effect */
     bp_repair_report *report;
@@ -36,6 +41,7 @@ typedef struct bpi_repair {
     size_t pending_count;
     uint64_t pending_bytes;
     bpi_buffer extensions;
+    bpi_buffer folded; /* bpi_repair_range: sequences whose events retention had dropped; ascending */
 } bpi_repair;
 
 void bpi_repair_note(const bpi_repair *repair, const bp_repair_note *note);

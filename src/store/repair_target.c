@@ -13,7 +13,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/hashing.h"
+#include "store/commit.h"
 #include "store/repair.h"
+#include "store/rewrite.h"
 
 enum { SALVAGED_SIZE = 8 + 32 + 1, COMMIT_BYTES_MOST = 255 << 20, SUMMARY_SIZE = 1024 + 48 * BPI_REPAIR_RANGES };
 
@@ -95,6 +97,7 @@ bp_status bpi_repair_begin_target(bpi_repair *repair, const char *target_dir, bp
     repair->pending = bpi_allocate_array(allocator, BPI_REPAIR_PENDING, sizeof *repair->pending);
     repair->made = bpi_allocate_array(allocator, BPI_REPAIR_PENDING, sizeof *repair->made);
     bpi_buffer_init(&repair->extensions, allocator);
+    bpi_buffer_init(&repair->folded, allocator);
     if (repair->pending == NULL || repair->made == NULL || !make_name(repair, target_dir)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");
     }
@@ -119,7 +122,7 @@ bp_status bpi_repair_flush(bpi_repair *repair, bp_error *error)
         }
     }
     if (repair->pending_count > 0) {
-        status = bp_append_exact(repair->target, repair->pending, repair->pending_count, error);
+        status = bpi_append_exact(repair->target, repair->pending, repair->pending_count, error);
     }
     repair->pending_count = 0;
     repair->pending_bytes = 0;
@@ -127,11 +130,27 @@ bp_status bpi_repair_flush(bpi_repair *repair, bp_error *error)
     return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "cannot write the new store");
 }
 
+/* False: no memory. */
+static bool note_folded(bpi_repair *repair, uint64_t sequence)
+{
+    bpi_repair_range *ranges = (bpi_repair_range *)(void *)repair->folded.data;
+    size_t count = repair->folded.size / sizeof *ranges;
+    bpi_repair_range fresh = {sequence, sequence + 1};
+    if (count != 0 && ranges[count - 1].end == sequence) {
+        ranges[count - 1].end++;
+        return true;
+    }
+    return bpi_buffer_append(&repair->folded, &fresh, sizeof fresh);
+}
+
 /* The event is complete but for where its made extensions lie. */
 static bp_status enqueue(bpi_repair *repair, const bp_event *event, size_t made, bp_error *error)
 {
     if (repair->target == NULL) {
         return BP_OK;
+    }
+    if (event->dropped && !note_folded(repair, event->sequence)) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");
     }
     repair->pending[repair->pending_count] = *event;
     repair->made[repair->pending_count++] = made;
@@ -209,7 +228,9 @@ bp_status bpi_repair_add(bpi_repair *repair, const bp_event *event, bpi_salvage_
 {
     bp_event made = *event;
     size_t at = SIZE_MAX;
-    if (changed) {
+    if (changed && event->dropped) {
+        made.clock = head->new_next; /* its hash stays: nothing is left that another one could be computed over */
+    } else if (changed) {
         if (repair->target == NULL) {
             repair->extensions.allocator = repair->options->allocator; /* a dry run hashes too */
             repair->extensions.size = 0;
@@ -374,11 +395,50 @@ static bp_status rename_target(bpi_repair *repair, bp_error *error)
     return BP_OK;
 }
 
+static bp_status drop_folded(void *argument, const bp_event *event, unsigned *fate_out, bp_error *error)
+{
+    const bpi_repair *repair = argument;
+    const bpi_repair_range *ranges = (const bpi_repair_range *)(const void *)repair->folded.data;
+    size_t low = 0;
+    size_t high = repair->folded.size / sizeof *ranges;
+    (void)error;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (ranges[middle].first <= event->sequence) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    bool folded = event->sequence >= ranges[low].first && event->sequence < ranges[low].end;
+    *fate_out = folded ? BPI_FATE_DROP : BPI_FATE_KEEP;
+    return BP_OK;
+}
+
+/* What was written for dropped events becomes fold entries again: nobody sees the store before. */
+static bp_status fold(bpi_repair *repair, bp_error *error)
+{
+    bpi_rewritten done;
+    bpi_rewriting how = {.decide = drop_folded, .argument = repair, .min_segments = 2, .last = UINT32_MAX};
+    if (repair->folded.size == 0) {
+        return BP_OK;
+    }
+    bp_status status = bp_seal(repair->target, error);
+    if (status == BP_OK) {
+        status = bpi_store_rewrite(repair->target, &how, &done, error);
+    }
+    return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "cannot put what was dropped into the new store");
+}
+
 bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_error *error)
 {
+    bp_status status = fold(repair, error);
+    if (status != BP_OK) {
+        return status;
+    }
     bp_store *target = repair->target;
     repair->target = NULL;
-    bp_status status = bp_close(target, error);
+    status = bp_close(target, error);
     if (status == BP_OK) {
         status = verify_target(repair, error);
     }
@@ -395,6 +455,9 @@ void bpi_repair_release_target(bpi_repair *repair)
     bpi_release(allocator, repair->pending, (size_t)BPI_REPAIR_PENDING * sizeof *repair->pending);
     bpi_release(allocator, repair->made, (size_t)BPI_REPAIR_PENDING * sizeof *repair->made);
     bpi_release(allocator, repair->temporary, repair->temporary_size);
+    if (repair->folded.allocator != NULL) {
+        bpi_buffer_fini(&repair->folded);
+    }
     if (repair->extensions.allocator != NULL) {
         bpi_buffer_fini(&repair->extensions);
     }

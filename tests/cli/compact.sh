@@ -72,8 +72,13 @@ silent
 for file in MANIFEST $(cd s && ls -d SEGMENTS-* log/*.seg); do
     run 0 dump ./s "$file"
 done
-run 2 repair ./s --dry-run
-says "FOLD frames"
+run 0 repair ./s --dry-run --json
+is 'o[-1]["dropped"], o[-1]["lost"]' '(402, 0)'
+run 0 repair ./s ./repaired
+says "402 that retention had dropped keep their place"
+run 0 verify ./repaired
+run 0 query ./repaired --json
+lines 798
 run 0 inspect-recovery ./s
 run 0 append ./s -e e:7 -s a --json
 json_lines

@@ -426,6 +426,9 @@ bp_status bpi_log_walk_run(bpi_log_walk *walk, uint64_t stop, bp_error *error)
             if (status != BP_OK) {
                 return status;
             }
+            if (has_reached(walk, stop)) {
+                return BP_OK; /* what was passed over ends at `stop`: the first frame behind it may be there already */
+            }
         }
         bp_status status = step(walk, error);
         if (status != BP_OK) {

@@ -2,6 +2,10 @@
  * test_snapshot.c: a store as of one moment in another directory, and a store out of it: what is in it, what it shares, where it
  * may lie, what becomes of it when things go wrong.
  */
+/* The library's own headers come first: the fixture has a variable by the name of their parameters. */
+#include "log/transfer.h"
+#include "store/store.h"
+
 #include "store/snapshot_fixture.h"
 
 static void check_moment(bpt_world *world)
@@ -65,6 +69,30 @@ static void a_snapshot_after_every_event(void **state)
     }
     bpt_close(store);
     assert_int_equal(bpt_verify(&world), 70);
+    bpt_world_end(&world);
+}
+
+/* The frontier may be the very beginning of a segment, and somebody appends there before the log is looked at. */
+static void a_frontier_at_the_beginning_of_a_segment(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bpi_catalog catalog;
+    bpi_picture picture;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 40, 0);
+    CHECK_OK(bp_seal(store, &error), &error);
+    fill(store, 3, 40);
+    const bpi_home *home = &store->log.home;
+    CHECK_OK(bpi_catalog_load(home, &catalog, &error), &error);
+    const bpi_segment_entry *last = &catalog.entries[catalog.count - 1];
+    uint64_t frontier = bpi_lsn(last->ordinal, BPI_SEGMENT_HEADER);
+    CHECK_OK(bpi_picture_take(&picture, home, &catalog, frontier, &error), &error);
+    assert_int_equal(picture.frontier, frontier);
+    assert_int_equal(picture.events, 40);
+    bpi_picture_free(&picture);
+    bpt_close(store);
     bpt_world_end(&world);
 }
 
@@ -513,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_snapshot_is_the_store_as_of_its_moment),
         cmocka_unit_test(a_snapshot_after_every_event),
+        cmocka_unit_test(a_frontier_at_the_beginning_of_a_segment),
         cmocka_unit_test(an_empty_store_has_a_snapshot),
         cmocka_unit_test(buffered_events_are_in_it),
         cmocka_unit_test(a_readers_snapshot_has_what_is_durable),

@@ -279,6 +279,22 @@ bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expecte
     return *entity_out != NULL ? BP_OK : no_memory(error);
 }
 
+bp_status bpi_index_doubt_entity(bpi_index *index, bp_text name, uint32_t expected, uint64_t clock, bpi_entity **entity,
+                                 bp_error *error)
+{
+    bp_status status = BP_OK;
+    for (unsigned doubt = 0; doubt < 2 && *entity != NULL && (*entity)->head.events != clock; doubt++) {
+        const bpi_blocks *blocks = bpi_index_mine(index);
+        bool added = false;
+        for (size_t i = 0; doubt == 1 && i < blocks->count; i++) {
+            (void)retire(blocks->block[i]);
+        }
+        bpi_index_undo_entity(index, *entity);
+        status = bpi_index_take_entity(index, name, expected, true, entity, &added, error);
+    }
+    return status;
+}
+
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity)
 {
     bpi_names_remove_last(&bpi_index_hot(index)->entities, entity);

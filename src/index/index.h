@@ -74,6 +74,12 @@ void bpi_index_free(bpi_index *index);
  */
 bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expected, bool confirm,
                                 bpi_entity **entity_out, bool *added_out, bp_error *error);
+/*
+ * The log says that the next event of an entity that was just added has another clock than its head. If a file told of that head it is
+ * held against the log, and at last no file is believed any more; what the head is then, the log itself says.
+ */
+bp_status bpi_index_doubt_entity(bpi_index *index, bp_text name, uint32_t expected, uint64_t clock, bpi_entity **entity,
+                                 bp_error *error);
 /* Takes out what take_entity added last. Undo in reverse order of adding. */
 void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
 /* A scope, known or new; of its head only `last` means something: no event of it lies behind, unless it is BP_NONE. */

@@ -302,3 +302,43 @@ bool bpi_match_event(const bpi_query *query, const bp_event *event)
     }
     return true;
 }
+
+bool bpi_prefix_covers(bp_text prefix, bp_text name)
+{
+    if (name.size < prefix.size || memcmp(name.data, prefix.data, prefix.size) != 0) {
+        return false;
+    }
+    return name.size == prefix.size || name.data[prefix.size] == ':';
+}
+
+static bool names_claimed(const bpi_query *query, const bp_event *event)
+{
+    if ((query->fields & BP_REGION_SCOPE) && !bp_text_equal(event->scope, query->scope_name)) {
+        return false;
+    }
+    if (query->fields & BP_REGION_ENTITY) {
+        return query->fields & BP_REGION_PREFIX ? bpi_prefix_covers(query->entity_name, event->entity)
+                                                : bp_text_equal(event->entity, query->entity_name);
+    }
+    return true;
+}
+
+bool bpi_match_claims(const bpi_query *query, const bp_event *event)
+{
+    uint32_t tests = query->tests;
+    if (event->dropped || !names_claimed(query, event)) {
+        return false;
+    }
+    if (((tests & BP_REGION_KIND) && event->kind != query->kind) ||
+        ((tests & BP_REGION_CATEGORY) && (event->kind & 0xf000u) != query->category) ||
+        ((tests & BPI_TEST_KINDS) && !in_kinds(query, event->kind))) {
+        return false;
+    }
+    if (((tests & BP_REGION_CLOCK) && (event->clock < query->clock_min || event->clock > query->clock_max)) ||
+        ((tests & BP_REGION_TIME) && (event->time_us < query->time_min || event->time_us > query->time_max)) ||
+        ((query->fields & BP_REGION_COMMITTED) &&
+         (event->hlc < query->committed_min || event->hlc > query->committed_max))) {
+        return false;
+    }
+    return (query->fields & BP_REGION_SYSTEM) != 0 || !bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY));
+}

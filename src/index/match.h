@@ -45,6 +45,10 @@ typedef struct bpi_query {
     bool by_tombstone; /* only those that are tombstoned, or that are not; rows cannot say */
     bool tombstoned;
     bool confirm;        /* every row needs its record */
+    uint32_t fields;     /* of the region, as it was asked */
+    bp_text entity_name; /* or prefix */
+    bp_text scope_name;
+    bp_hlc committed_min, committed_max;
     bool confirm_clocks; /* rows with a cut clock do */
 } bpi_query;
 
@@ -53,5 +57,9 @@ uint64_t bpi_match_rows(const bpi_query *query, uint32_t tests, const bpi_rows *
 bool bpi_match_row(const bpi_query *query, uint32_t tests, const bpi_rows *rows, uint32_t row);
 /* What rows cannot say for sure. */
 bool bpi_match_event(const bpi_query *query, const bp_event *event);
+/* What rows and postings have said: an event that a right index led to is what they say. */
+bool bpi_match_claims(const bpi_query *query, const bp_event *event);
+/* Does a prefix cover a name: it is the name, or the name goes on with a colon? */
+bool bpi_prefix_covers(bp_text prefix, bp_text name);
 
 #endif

@@ -141,20 +141,41 @@ uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end)
     return next < end ? next : end;
 }
 
+/* All fields lie in one chunk: where a row lies is asked once. */
+typedef struct spot {
+    const bpi_rows *rows;
+    const uint8_t *chunk;
+    uint32_t at;
+} spot;
+
+static inline const void *field(const spot *here, unsigned offset, unsigned size)
+{
+    const uint8_t *at = here->chunk + bpi_layout_at(here->rows->shift, here->at, offset, size);
+    return bpi_see(here->rows->pages, at, size) ? (const void *)at : bpi_nothing;
+}
+
+static inline uint32_t field32(const spot *here, unsigned offset)
+{
+    return *(const uint32_t *)field(here, offset, 4);
+}
+
 void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
 {
+    uint32_t place = bpi_rows_place(rows, row);
+    spot here = {rows, rows->chunks[place >> BPI_CHUNK_SHIFT], place & (BPI_CHUNK_ROWS - 1)};
+    uint64_t far = *(const uint8_t *)field(&here, BPI_ROW_FAR, 1);
     *fields_out = (bpi_fields){
-        .hlc = bpi_row_u64(rows, row, BPI_ROW_HLC),
-        .time_us = bpi_row_time(rows, row),
-        .distance = bpi_row_distance(rows, row),
-        .clock = bpi_row_u32(rows, row, BPI_ROW_CLOCK),
-        .offset = bpi_row_u32(rows, row, BPI_ROW_OFFSET),
-        .entity = bpi_row_u32(rows, row, BPI_ROW_ENTITY),
-        .scope = bpi_row_u32(rows, row, BPI_ROW_SCOPE),
-        .correlation = bpi_row_u32(rows, row, BPI_ROW_CORRELATION),
-        .cause = bpi_row_u32(rows, row, BPI_ROW_CAUSE),
-        .kind = bpi_row_kind(rows, row),
-        .bits = bpi_row_u8(rows, row, BPI_ROW_BITS),
+        .hlc = *(const uint64_t *)field(&here, BPI_ROW_HLC, 8),
+        .time_us = *(const int64_t *)field(&here, BPI_ROW_TIME, 8),
+        .distance = far << 32 | field32(&here, BPI_ROW_PREVIOUS),
+        .clock = field32(&here, BPI_ROW_CLOCK),
+        .offset = field32(&here, BPI_ROW_OFFSET),
+        .entity = field32(&here, BPI_ROW_ENTITY),
+        .scope = field32(&here, BPI_ROW_SCOPE),
+        .correlation = field32(&here, BPI_ROW_CORRELATION),
+        .cause = field32(&here, BPI_ROW_CAUSE),
+        .kind = *(const uint16_t *)field(&here, BPI_ROW_KIND, 2),
+        .bits = *(const uint8_t *)field(&here, BPI_ROW_BITS, 1),
     };
 }
 

@@ -17,14 +17,6 @@ enum { FIRST_TARGET = 16, PREFETCH_AHEAD = 8 };
 
 /* ---- names ---- */
 
-static bool prefix_covers(bp_text prefix, bp_text name)
-{
-    if (name.size < prefix.size || memcmp(name.data, prefix.data, prefix.size) != 0) {
-        return false;
-    }
-    return name.size == prefix.size || name.data[prefix.size] == ':';
-}
-
 /* Marks the entities of a prefix that are in memory; of each the newest item counts. */
 static size_t mark_memory(bpi_query *query, const bpi_books *books, bp_text prefix, bpi_entity **one_out)
 {
@@ -35,7 +27,7 @@ static size_t mark_memory(bpi_query *query, const bpi_books *books, bp_text pref
         for (uint32_t place = 0; place < stable; place++) {
             bpi_entity *entity = bpi_names_at(names, place);
             uint32_t number = atomic_load_explicit(&entity->number, memory_order_relaxed);
-            if (number < query->set_end && prefix_covers(prefix, entity->name) &&
+            if (number < query->set_end && bpi_prefix_covers(prefix, entity->name) &&
                 (query->set[number >> 6] >> (number & 63) & 1) == 0 && !bpi_books_shadowed(books, i, entity->name)) {
                 query->set[number >> 6] |= UINT64_C(1) << (number & 63);
                 *one_out = entity;
@@ -254,6 +246,37 @@ static void set_query(bpi_query *query, const bp_region *region, uint64_t key)
                             (region->clock_min > BPI_CLOCK_BIG || region->clock_max != UINT64_MAX);
 }
 
+static bp_text copied(char **at, bp_text name)
+{
+    bp_text copy = {*at, name.size};
+    if (name.size != 0) {
+        memcpy(*at, name.data, name.size);
+        *at += name.size;
+    }
+    return copy;
+}
+
+/* What records are held against. False: no memory. */
+static bool keep_region(bpi_scan *scan, const bp_region *region)
+{
+    bpi_query *query = &scan->query;
+    const bp_text none = {"", 0};
+    bp_text entity = region->fields & BP_REGION_ENTITY ? region->entity : none;
+    bp_text scope = region->fields & BP_REGION_SCOPE ? region->scope : none;
+    query->fields = region->fields;
+    query->committed_min = region->committed_min;
+    query->committed_max = region->committed_max;
+    scan->names_size = entity.size + scope.size;
+    scan->names = bpi_allocate(scan->allocator, scan->names_size);
+    char *at = scan->names;
+    if (at == NULL) {
+        return scan->names_size == 0;
+    }
+    query->entity_name = copied(&at, entity);
+    query->scope_name = copied(&at, scope);
+    return true;
+}
+
 static int compare_kinds(const void *a, const void *b)
 {
     const uint16_t *left = a;
@@ -309,6 +332,9 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
     scan->target = scan->left < FIRST_TARGET ? (uint32_t)scan->left : FIRST_TARGET;
     set_query(&scan->query, region, of->key);
     bp_status status = set_range(scan, region, options, error);
+    if (status == BP_OK && !keep_region(scan, region)) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the names of a query");
+    }
     if (status == BP_OK && !set_kinds(scan, options)) {
         status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the kinds of a query");
     }
@@ -338,6 +364,7 @@ void bpi_scan_end(bpi_scan *scan)
     }
     bpi_view *view = scan->view;
     const bpi_query *query = &scan->query;
+    bpi_release(scan->allocator, scan->names, scan->names_size);
     bpi_release(scan->allocator, query->set, ((size_t)query->set_end + 63) / 64 * sizeof(uint64_t));
     bpi_release(scan->allocator, query->kinds, query->kind_count * sizeof query->kinds[0]);
     bpi_release(scan->allocator, scan->bits, scan->bit_words * sizeof(uint64_t));
@@ -471,6 +498,24 @@ static void set_commit(bpi_scan *scan, const bpi_block *block, uint32_t block_in
     event->batch_count = commit->end - commit->first;
 }
 
+/* Was the row found by a file, or by what takes the place of one? */
+static bool of_file(const bpi_block *block)
+{
+    return block->image != NULL && block->image->pages != NULL;
+}
+
+/* An event that is not what the file said of it: nothing the file says is believed any more. */
+static bool is_as_told(const bpi_scan *scan, const bpi_block *block, const bp_event *event)
+{
+    if (BPI_LIKELY(bpi_match_claims(&scan->query, event))) {
+        return true;
+    }
+    if (block->image != NULL) {
+        bpi_disbelieve(block->image->pages);
+    }
+    return false;
+}
+
 /* Reads the record of a row of the batch where it is wanted. *passes_out: it is in the region. */
 static bp_status read_row(bpi_scan *scan, uint32_t i, bp_event *event_out, bool *passes_out, bp_error *error)
 {
@@ -492,7 +537,8 @@ static bp_status read_row(bpi_scan *scan, uint32_t i, bp_event *event_out, bool 
         status = bpi_block_event(block, row, event, error);
         if (status == BP_OK) {
             event->tombstoned = event->tombstoned || bpi_view_buried(scan->view, event->sequence);
-            *passes_out = !confirm || bpi_match_event(&scan->query, event);
+            *passes_out = (!confirm || bpi_match_event(&scan->query, event)) &&
+                          (!of_file(scan->view->blocks->block[scan->batch_block[i]]) || is_as_told(scan, block, event));
             set_commit(scan, block, scan->batch_block[i], row, event);
         }
     } while (BPI_UNLIKELY(bpi_block_broken(block)));

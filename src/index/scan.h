@@ -28,7 +28,9 @@ struct bpi_scan {
     const bp_allocator *allocator;
     bpi_query query;
     uint64_t low, high; /* sequences [low, high) */
-    uint64_t left;      /* of the limit */
+    char *names;        /* the query's, owned */
+    size_t names_size;
+    uint64_t left; /* of the limit */
     bool backward;
     bool ended;
 

@@ -3,11 +3,16 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/types.h>
 #include <time.h>
 
 #include <batpak/io.h>
+
+#include "base/bytes.h"
+
+enum { LARGE_PAGE = 2 << 20, LARGE_LEAST = 2 * LARGE_PAGE };
 
 static int64_t clock_now_us(void *context)
 {
@@ -70,17 +75,35 @@ const bp_random *bp_random_system(void)
     return &random;
 }
 
+/*
+ * What is so large is a table that is looked at anywhere: in small pages each look would miss what the processor knows of
+ * addresses, which costs as much as the look itself, more in a virtual machine.
+ */
+static void *in_large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    if (memory != NULL && size >= LARGE_LEAST) {
+        uintptr_t from = (uintptr_t)bpi_round_up((uintptr_t)memory, LARGE_PAGE);
+        uintptr_t end = ((uintptr_t)memory + size) / LARGE_PAGE * LARGE_PAGE;
+        (void)madvise((uint8_t *)memory + (from - (uintptr_t)memory), end - from, MADV_HUGEPAGE);
+    }
+#else
+    (void)size;
+#endif
+    return memory;
+}
+
 static void *memory_allocate(void *context, size_t size)
 {
     (void)context;
-    return malloc(size);
+    return in_large_pages(malloc(size), size);
 }
 
 static void *memory_resize(void *context, void *memory, size_t old_size, size_t size)
 {
     (void)context;
     (void)old_size;
-    return realloc(memory, size);
+    return in_large_pages(realloc(memory, size), size);
 }
 
 static void memory_release(void *context, void *memory, size_t size)

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "format/frame.h"
@@ -245,6 +246,9 @@ bp_status bpi_store_index_record(bp_store *store, const bp_event *event, bp_erro
     uint32_t expected = bpi_names_expect_slot(bpi_index_expect_begin(store->index), event->entity);
     bpi_index_expect_end(store->index);
     bp_status status = bpi_index_take_entity(store->index, event->entity, expected, false, &entity, &added, error);
+    if (status == BP_OK && added && BPI_UNLIKELY(event->clock != entity->head.events)) {
+        status = bpi_index_doubt_entity(store->index, event->entity, expected, event->clock, &entity, error);
+    }
     if (status == BP_OK) {
         status = bpi_index_take_scope(store->index, event->scope, &scope, error);
     }

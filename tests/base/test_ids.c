@@ -229,6 +229,26 @@ static void names_mix_well(void **state)
     assert_true(bpi_name_mix(NULL, 0, 1) == bpi_name_mix("", 0, 1));
 }
 
+/* Index files keep these numbers: with another mix nothing would be found in older ones. */
+static void names_mix_as_ever(void **state)
+{
+    static const uint64_t of_size[] = {0xbee75de47bd091ec, 0xb0eec176b18c3393, 0x1b03e55e875e608e, 0x51fcd81cbe061a91,
+                                       0x6eb001b0d8781cc8, 0x476d0469aafcbe03, 0xdb30c304cf924440, 0xcf5310b842000868,
+                                       0xdf82cedf0a531123, 0x4071ae26b9980901, 0x26023a8b6f61a846, 0x1193d85b2f8b63ef,
+                                       0xdabd602b19836122, 0x63b7791a0787e63c, 0x2ee3887f92aa9820, 0xa8af6145395e62ce,
+                                       0x7c9e0de00bd485b1, 0xff7121a208fe7356, 0xfc2ab47717565492, 0xf7f657616813b443,
+                                       0x48a7d15296ff0111, 0x513fdf8e4a77cacc, 0x3743e9d3dcbade37, 0x0a2909d081769788,
+                                       0x7c0e04996b033187, 0xb6798377a4afa3a1};
+    uint8_t name[sizeof of_size / sizeof of_size[0]];
+    (void)state;
+    for (size_t i = 0; i < sizeof name; i++) {
+        name[i] = (uint8_t)(i * 37 + 200);
+    }
+    for (size_t size = 0; size < sizeof name; size++) {
+        assert_true(bpi_name_mix(name, size, 1) == of_size[size]);
+    }
+}
+
 static int order(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a;
@@ -270,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_v7_id_sorts_by_its_time),
         cmocka_unit_test(ids_mix_well),
         cmocka_unit_test(names_mix_well),
+        cmocka_unit_test(names_mix_as_ever),
         cmocka_unit_test(counted_ids_do_not_collide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

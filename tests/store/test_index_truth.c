@@ -159,9 +159,136 @@ static void a_head_that_is_wrong_retires_its_file(void **state)
     unmake(&f);
 }
 
+static bp_text text_of(const bpt_event *event)
+{
+    return (bp_text){(const char *)event->entity.data, event->entity.size};
+}
+
+/* Of the last file: an entity's posting, [*from_out, *to_out) in its list of rows, with one row or more and another key behind it. */
+static const bpt_event *posting_of(const fixture *f, const index_file *file, size_t key, size_t *from_out,
+                                   size_t *to_out)
+{
+    size_t first = (size_t)number_at(file->data, 56);
+    size_t rows = (size_t)number_at(file->data, SECTIONS_AT + 7 * 16);
+    size_t keys = (size_t)number_at(file->data, SECTIONS_AT + 8 * 16);
+    size_t count = (size_t)number_at(file->data, SECTIONS_AT + 8 * 16 + 8) / 8 - 1;
+    if (key + 1 >= count) {
+        return NULL;
+    }
+    *from_out = rows + (size_t)word_at(file->data, keys + key * 8 + 4) * 4;
+    *to_out = rows + (size_t)word_at(file->data, keys + (key + 1) * 8 + 4) * 4;
+    return &f->work->model.events[first + word_at(file->data, *from_out)];
+}
+
+/* Events of a stream: none of another entity; how many. */
+static uint64_t stream_of(bp_store *store, bp_text entity)
+{
+    bp_error error = {0};
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    bp_region region = bp_region_all();
+    bp_status status = BP_OK;
+    uint64_t found = 0;
+    bp_region_set_entity(&region, entity);
+    CHECK_OK(bp_query(store, &region, NULL, &iterator, &error), &error);
+    while ((status = bp_next(iterator, &event, &error)) == BP_OK) {
+        assert_true(bp_text_equal(event->entity, entity));
+        found++;
+    }
+    CHECK(status == BP_END, "%s", error.message);
+    bp_iterator_close(iterator);
+    return found;
+}
+
+/* A file with right checksums puts an event of another entity into a stream: its record says whose it is, and the file is not believed
+ * any more. */
+static void an_event_that_a_file_adds_is_not_handed_out(void **state)
+{
+    fixture f;
+    size_t from = 0;
+    size_t to = 0;
+    unsigned tried = 0;
+    const bpt_event *entity = NULL;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(45), SEALED);
+    const index_file *file = &f.files[f.count - 1];
+    for (size_t key = 0; (entity = posting_of(&f, file, key, &from, &to)) != NULL && tried < 6; key++) {
+        bpt_world world;
+        uint64_t count = 0;
+        if (entity->system) {
+            continue;
+        }
+        tried++;
+        for (size_t s = 0; s < f.work->model.count; s++) {
+            count += bp_text_equal(text_of(&f.work->model.events[s]), text_of(entity));
+        }
+        uint8_t *data = malloc(file->size);
+        assert_non_null(data);
+        memcpy(data, file->data, file->size);
+        bpt_set32(data + to - 4, word_at(data, to)); /* the next key's first row */
+        seal_forgery(data, file->size);
+        copy_of(&f, &world);
+        bpt_file_write(&world, file->name, data, file->size);
+        bp_store *store = key % 2 == 0 ? bpt_reader(&world) : bpt_open(&world);
+        assert_true(stream_of(store, text_of(entity)) >= count - 1);
+        assert_int_equal(stream_of(store, text_of(entity)), count); /* from the log now */
+        bpt_close(store);
+        bpt_world_end(&world);
+        free(data);
+    }
+    assert_true(tried > 0);
+    unmake(&f);
+}
+
+/* The same lie as of a_head_that_is_wrong_retires_its_file, told before the end of the log is read: the entity goes on there. */
+static void a_tail_behind_a_head_that_is_wrong(void **state)
+{
+    fixture f;
+    unsigned tried = 0;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(46), SEALED);
+    const index_file *file = &f.files[f.count - 1];
+    size_t from = 0;
+    size_t to = 0;
+    const bpt_event *entity = NULL;
+    for (size_t key = 0; (entity = posting_of(&f, file, key, &from, &to)) != NULL && tried < 6; key++) {
+        bpt_world world;
+        char name[BP_NAME_MAX + 1];
+        uint64_t count = 0;
+        if (entity->system) {
+            continue;
+        }
+        tried++;
+        for (size_t s = 0; s < f.work->model.count; s++) {
+            count += bp_text_equal(text_of(&f.work->model.events[s]), text_of(entity));
+        }
+        (void)snprintf(name, sizeof name, "%.*s", (int)entity->entity.size, entity->entity.data);
+        copy_of(&f, &world);
+        bp_store *store = bpt_open(&world);
+        assert_int_equal(bpt_put(store, name, "in the tail").clock, count);
+        bpt_close(store);
+        uint8_t *data = malloc(file->size);
+        assert_non_null(data);
+        memcpy(data, file->data, file->size);
+        bpt_set32(data + to - 4, from < to - 4 && key % 2 == 0 ? word_at(data, to - 8) : word_at(data, to));
+        seal_forgery(data, file->size);
+        bpt_file_write(&world, file->name, data, file->size);
+        store = bpt_open(&world);
+        assert_int_equal(bpt_put(store, name, "and on").clock, count + 1);
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        bpt_world_end(&world);
+        free(data);
+    }
+    assert_true(tried > 0);
+    unmake(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_that_a_file_adds_is_not_handed_out),
+        cmocka_unit_test(a_tail_behind_a_head_that_is_wrong),
         cmocka_unit_test(what_files_say_is_held_against_the_log),
         cmocka_unit_test(a_head_that_is_wrong_retires_its_file),
     };

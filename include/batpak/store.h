@@ -88,7 +88,8 @@ static inline void bp_options_init(bp_options *options)
  * options NULL: the defaults. On success *store_out is to be given to bp_close; on failure it is NULL and nothing
  * was changed but what recovery completed.
  *
- * Blocks on the disk. Time: reading the log's index, and the tail after a crash.
+ * Blocks on the disk. Time: reading the log's index, and the tail after a crash; and what an erasure takes that was interrupted
+ * after it was put on record, which is finished here (erase.h).
  *   BP_ERR_NOT_FOUND   no store there and create is false
  *   BP_ERR_EXISTS      there is one and exclusive is true
  *   BP_ERR_NOT_EMPTY   the directory holds other things and no store

@@ -13,10 +13,13 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "store/erase_files.h"
 #include "store/erasure.h"
+#include "store/intent.h"
+#include "store/naming.h"
 #include "store/read.h"
 #include "store/rewrite.h"
 
@@ -34,6 +37,9 @@ typedef struct erasing {
     uint32_t first;      /* ordinals of the segments that hold them */
     uint32_t last;
     uint32_t newest; /* noted last */
+    bp_id record;    /* of the erasure record */
+    bool noted;      /* there is an intent of it */
+    bool on_record;  /* what an earlier call put there is being finished */
 } erasing;
 
 void bp_erase_options_default(bp_erase_options *options, size_t size)
@@ -188,15 +194,48 @@ static bool put_what(const erasing *e, bpi_buffer *what)
            bpi_json_put_number(what, "events", e->report->found);
 }
 
+/* What the next opening finishes, if this does not. */
+static bp_status put_intent(erasing *e, bp_error *error)
+{
+    const bp_options *tables = &e->store->options;
+    uint8_t bytes[10];
+    char text[REGION_TEXT];
+    bpi_intent intent = {.below = e->until, .kind = BPI_INTENT_IDS, .ids = e->ids, .id_count = e->options.id_count};
+    int code = tables->random->fill(tables->random->context, bytes, sizeof bytes);
+    if (code != 0) {
+        return bpi_error_system(error, code, "cannot draw an id for an erasure record; nothing was done");
+    }
+    e->record = bpi_id_v7((uint64_t)(bpi_store_now_us(e->store) / 1000), bytes);
+    intent.record = e->record;
+    if (e->options.region != NULL) {
+        (void)bp_region_format(e->options.region, text, sizeof text);
+        intent.kind = BPI_INTENT_REGION;
+        intent.text = bp_text_of(text);
+    } else if (e->options.subject != NULL) {
+        intent.kind = BPI_INTENT_SUBJECT;
+        intent.text = bp_text_of(e->options.subject);
+    }
+    bp_status status = bpi_intent_put(&e->store->log.home, &intent, error);
+    e->noted = status == BP_OK;
+    return status;
+}
+
 static bp_status put_on_record(erasing *e, bp_error *error)
 {
     bpi_buffer what;
+    bp_status status = put_intent(e, error);
+    if (status != BP_OK) {
+        return status;
+    }
     bpi_buffer_init(&what, e->store->allocator);
-    bp_status status =
-        put_what(e, &what)
-            ? bpi_erasure_append(e->store, &what, e->options.reason, e->options.by, &e->report->sequence, error)
-            : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to put an erasure on record");
+    status = put_what(e, &what) ? bpi_erasure_append(e->store, &what, &e->record, e->options.reason, e->options.by,
+                                                     &e->report->sequence, error)
+                                : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to put an erasure on record");
     bpi_buffer_fini(&what);
+    if (status != BP_OK && !atomic_load(&e->store->log.failed)) { /* else nobody knows whether it is there */
+        e->noted = false;
+        (void)bpi_intent_remove(&e->store->log.home, &e->record, NULL);
+    }
     return status;
 }
 
@@ -290,7 +329,7 @@ static bp_status empty_caches(erasing *e, bp_error *error)
 static bp_status erase_found(erasing *e, bp_error *error)
 {
     bp_status status = seal_if_needed(e, error);
-    if (status == BP_OK) {
+    if (status == BP_OK && !e->on_record) {
         status = put_on_record(e, error);
     }
     if (status == BP_OK) {
@@ -326,7 +365,101 @@ static bp_status erase(erasing *e, bp_error *error)
     if (status == BP_OK && e->report->found + e->report->before != 0) {
         status = sweep(e, error);
     }
-    return status == BP_OK ? empty_caches(e, error) : status;
+    if (status == BP_OK) {
+        status = empty_caches(e, error);
+    }
+    return status == BP_OK && e->noted ? bpi_intent_remove(&e->store->log.home, &e->record, error) : status;
+}
+
+/* ---- what was interrupted ---- */
+
+static bp_status take_ids(erasing *e, bp_error *error)
+{
+    size_t count = e->options.id_count;
+    if (count == 0) {
+        return BP_OK;
+    }
+    e->ids = bpi_allocate_array(e->store->allocator, count, sizeof *e->ids);
+    if (e->ids == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the ids");
+    }
+    memcpy(e->ids, e->options.ids, count * sizeof *e->ids);
+    qsort(e->ids, count, sizeof *e->ids, compare_ids);
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++) {
+        if (!bp_id_equal(&e->ids[i], &e->ids[kept - 1])) {
+            e->ids[kept++] = e->ids[i];
+        }
+    }
+    e->options.id_count = kept;
+    return BP_OK;
+}
+
+static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *error)
+{
+    char text[REGION_TEXT];
+    bp_erase_report report = {.sequence = BP_NONE};
+    erasing e = {.store = store,
+                 .report = &report,
+                 .until = intent->below,
+                 .record = intent->record,
+                 .noted = true,
+                 .on_record = true};
+    bp_region region;
+    bp_region_text *owner = NULL;
+    bp_status status = BP_OK;
+    bp_erase_options_init(&e.options);
+    size_t size = intent->text.size < sizeof text - 1 ? intent->text.size : sizeof text - 1;
+    memcpy(text, intent->kind == BPI_INTENT_IDS ? "" : intent->text.data, intent->kind == BPI_INTENT_IDS ? 1 : size);
+    text[size] = '\0';
+    if (intent->kind == BPI_INTENT_REGION) {
+        status = bp_region_parse(NULL, text, &region, &owner, error);
+        e.options.region = &region;
+    } else if (intent->kind == BPI_INTENT_SUBJECT) {
+        e.options.subject = text;
+    } else {
+        e.options.ids = intent->ids;
+        e.options.id_count = intent->id_count;
+    }
+    bpi_buffer_init(&e.ordinals, store->allocator);
+    status = status == BP_OK ? take_ids(&e, error) : status;
+    if (status == BP_OK) {
+        status = erase(&e, error);
+        bpi_store_flow(store, "erase", report.erased);
+    }
+    bpi_buffer_fini(&e.ordinals);
+    if (e.ids != NULL) {
+        bpi_release(store->allocator, e.ids, intent->id_count * sizeof *e.ids);
+    }
+    bp_region_text_free(owner);
+    return status;
+}
+
+/* A bpi_intent_fn. What is not on record was not begun. */
+static bp_status settle(void *argument, const bpi_intent *intent, bp_error *error)
+{
+    bp_store *store = argument;
+    uint64_t sequence = 0;
+    bpi_view *view = bpi_view_pin(store->index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    bp_status status = bpi_view_find_id(view, &intent->record, &sequence, error);
+    bpi_view_drop(view);
+    if (status == BP_ERR_NOT_FOUND) {
+        return bpi_intent_remove(&store->log.home, &intent->record, error);
+    }
+    if (status == BP_OK) {
+        status = intent->kind == BPI_INTENT_TORN ? BP_ERR_CORRUPT : finish(store, intent, error);
+    }
+    return status;
+}
+
+bp_status bpi_erasures_finish(bp_store *store, bp_error *error)
+{
+    bp_status status = bpi_intents(&store->log.home, settle, store, error);
+    return status == BP_OK ? BP_OK
+                           : bpi_error_wrap(error, status, "an erasure that was interrupted cannot be finished");
 }
 
 /* ---- arguments ---- */
@@ -352,28 +485,6 @@ static bp_status check_options(const bp_erase_options *options, bp_error *error)
         }
     }
     return options->plan_only ? BP_OK : bpi_reason_check("an erasure", options->reason, options->by, error);
-}
-
-static bp_status take_ids(erasing *e, bp_error *error)
-{
-    size_t count = e->options.id_count;
-    if (count == 0) {
-        return BP_OK;
-    }
-    e->ids = bpi_allocate_array(e->store->allocator, count, sizeof *e->ids);
-    if (e->ids == NULL) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the ids");
-    }
-    memcpy(e->ids, e->options.ids, count * sizeof *e->ids);
-    qsort(e->ids, count, sizeof *e->ids, compare_ids);
-    size_t kept = 1;
-    for (size_t i = 1; i < count; i++) {
-        if (!bp_id_equal(&e->ids[i], &e->ids[kept - 1])) {
-            e->ids[kept++] = e->ids[i];
-        }
-    }
-    e->options.id_count = kept;
-    return BP_OK;
 }
 
 bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_report *report_out, bp_error *error)

@@ -25,7 +25,7 @@ bp_status bpi_reason_check(const char *what, const char *reason, const char *by,
     return status == BP_OK ? check_text(what, by, "author", error) : status;
 }
 
-bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,
+bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const bp_id *id, const char *reason, const char *by,
                              uint64_t *sequence_out, bp_error *error) /* NOLINT(readability-non-const-parameter) */
 {
     static const bp_kind_code kinds[] = {BP_KIND_ERASURE};
@@ -33,8 +33,14 @@ bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reas
         !bpi_json_put_raw(what, "}")) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to put an erasure on record; nothing was done");
     }
+    bp_append_options options;
+    bp_append_options_init(&options);
+    if (id != NULL) {
+        options.id = *id;
+    }
     bp_batch_item item = {.at = bp_at(BP_SYSTEM_ENTITY, BP_SYSTEM_SCOPE),
                           .kind = BP_KIND_ERASURE,
+                          .options = &options,
                           .payload = bp_payload_versioned(bp_json_bytes(what->data, what->size), 1)};
     bpi_request request = {.items = &item,
                            .count = 1,

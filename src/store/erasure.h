@@ -12,8 +12,12 @@
 /* BP_ERR_ARGUMENT, BP_ERR_NAME: what is wrong with the reason for `what` ("an erasure"), or with who gave it. */
 bp_status bpi_reason_check(const char *what, const char *reason, const char *by, bp_error *error);
 
-/* Appends the record, durable: `what` are the fields that come first, an opening brace in front. The sequence. */
-bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const char *reason, const char *by,
+/* Appends the record, durable: `what` are the fields that come first, an opening brace in front. `id`: it gets that one; NULL: any. The
+ * sequence. */
+bp_status bpi_erasure_append(bp_store *store, bpi_buffer *what, const bp_id *id, const char *reason, const char *by,
                              uint64_t *sequence_out, bp_error *error);
+
+/* A writer's opening finishes the erasures that are on record and were interrupted (intent.h). */
+bp_status bpi_erasures_finish(bp_store *store, bp_error *error);
 
 #endif

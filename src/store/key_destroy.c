@@ -34,7 +34,7 @@ static bp_status put_on_record(bp_store *store, const bpi_secret *key, const bp_
     bpi_buffer_init(&what, store->allocator);
     bp_status status = bpi_json_put_raw(&what, "{") && bpi_json_put_field(&what, "what", bp_text_of("key")) &&
                                bpi_json_put_field(&what, "key", bp_text_of(text))
-                           ? bpi_erasure_append(store, &what, options->reason, options->by, sequence_out, error)
+                           ? bpi_erasure_append(store, &what, NULL, options->reason, options->by, sequence_out, error)
                            : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to destroy a key; it is as before");
     bpi_buffer_fini(&what);
     return status;

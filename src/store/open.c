@@ -12,6 +12,7 @@
 #include "io/optional.h"
 #include "io/process.h"
 #include "store/burial.h"
+#include "store/erasure.h"
 #include "store/indexing.h"
 
 enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136, CLOSE_LOOK_NS = 50000 };
@@ -403,6 +404,11 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     bpi_keys_settle(store->keys);
     bpi_index_publish(store->index, store->log.next_sequence);
     bpi_indexing_settle(store);
+    status = bpi_erasures_finish(store, error);
+    if (status != BP_OK) {
+        (void)bp_close(store, NULL);
+        return status;
+    }
     bpi_store_flow(store, "open", store->log.next_sequence);
     *store_out = store;
     return BP_OK;

@@ -360,7 +360,28 @@ static bp_status run_script(bpt_world *world, uint64_t *begun)
     return status;
 }
 
-/* The event is whole or a stub; when it was said to be erased nothing of it is left. Asking (again) finishes. */
+static void find_note(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    *(bool *)argument = *(bool *)argument || strncmp(name, "ERASING-", 8) == 0;
+}
+
+/* Is there an erasure record? */
+static bool is_on_record(bp_store *store)
+{
+    bp_error error = {0};
+    uint64_t count = 0;
+    bp_region region = bp_region_by_kind(BP_KIND_ERASURE);
+    bp_region_set_system(&region, true);
+    CHECK_OK(bp_count(store, &region, &count, &error), &error);
+    return count != 0;
+}
+
+/*
+ * The event is whole or a stub; when it was said to be erased, or that is on record, nothing of it is left behind the opening. Asking
+ * (again) finishes.
+ */
 static void judge(bpt_world *world, bp_status said)
 {
     bpi_fault_plan none = {0};
@@ -375,6 +396,10 @@ static void judge(bpt_world *world, bp_status said)
                 (event->payload_size == strlen(SECRET) && memcmp(event->payload, SECRET, strlen(SECRET)) == 0));
     bp_event_release(event);
     CHECK(absent || said != BP_OK, "an erased event is back");
+    CHECK(absent == is_on_record(store), "it is %s on record", absent ? "not" : "");
+    bool noted = false;
+    bpt_file_each(world, find_note, &noted);
+    assert_false(noted);
     CHECK(!absent || files_with(world, SECRET) == 0, "the event is a stub, but a file has its bytes");
     expect(store, 0, "before");
     expect(store, 2, "behind");
@@ -476,6 +501,112 @@ static void what_a_recovery_moved_is_erased_in_both_places(void **state)
     bpt_world_end(&world);
 }
 
+/* ---- what was interrupted ---- */
+
+static bool stop_writing(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+    return strcmp(what, "rewriting") != 0;
+}
+
+static void find_note_name(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    if (strncmp(name, "ERASING-", 8) == 0) {
+        (void)snprintf(argument, 64, "%s", name);
+    }
+}
+
+/* By id, region and subject. */
+static void stop_in_the_midst(bpt_world *world, bp_store *store, const bp_id *id, unsigned how, char note[64])
+{
+    bp_error error = {0};
+    bp_erase_options options;
+    bp_region region = bp_region_stream("person:1");
+    init(&options);
+    options.progress = stop_writing;
+    if (how == 0) {
+        options.ids = id;
+        options.id_count = 1;
+    } else if (how == 1) {
+        options.region = &region;
+    } else {
+        options.subject = "subject of it";
+    }
+    CHECK_STATUS(BP_END, bp_erase(store, &options, NULL, &error), &error);
+    note[0] = '\0';
+    bpt_file_each(world, find_note_name, note);
+    assert_true(note[0] != '\0');
+}
+
+static void what_was_interrupted_is_finished_by_the_next_opening(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < (bp_encryption_available() ? 3u : 2u); how++) {
+        bpt_world world;
+        char note[64] = "";
+        bpt_note("way %u", how);
+        bpt_world_fault(&world);
+        bp_store *store = bpt_open(&world);
+        bp_receipt secret = put_for(store, "person:1", SECRET, how == 2 ? "subject of it" : NULL);
+        bpt_put(store, "person:2", "stays");
+        stop_in_the_midst(&world, store, &secret.id, how, note);
+        if (how != 2) {
+            assert_true(files_with(&world, SECRET) != 0);
+        }
+        bpt_close(store);
+        store = bpt_open(&world);
+        expect(store, 0, NULL);
+        expect(store, 1, "stays");
+        assert_int_equal(files_with(&world, SECRET), 0);
+        note[0] = '\0';
+        bpt_file_each(&world, find_note_name, note);
+        assert_int_equal(note[0], '\0');
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        bpt_world_end(&world);
+    }
+}
+
+static void a_note_that_is_not_whole(void **state)
+{
+    (void)state;
+    bpt_world world;
+    char note[64] = "";
+    bp_error error = {0};
+    size_t size = 0;
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    bp_receipt secret = put_for(store, "person:1", SECRET, NULL);
+    stop_in_the_midst(&world, store, &secret.id, 0, note);
+    bpt_close(store);
+    uint8_t *bytes = bpt_file_read(&world, note, &size);
+    assert_non_null(bytes);
+    for (size_t at = 0; at < size; at++) { /* of what is on record it must be told */
+        bytes[at] ^= 0x20;
+        bpt_file_write(&world, note, bytes, size);
+        bytes[at] ^= 0x20;
+        bp_status status = bp_open(world.path, &world.options, &store, &error);
+        CHECK(status == (at >= 8 && at < 12 ? BP_ERR_VERSION : BP_ERR_CORRUPT), "byte %zu: %s", at,
+              bp_status_name(status));
+        CHECK_SAYS(&error, "an erasure that was interrupted cannot be finished");
+    }
+    /* What is not on record was never begun: half a note is what a crash leaves. */
+    bpt_file_write(&world, "ERASING-00000000000000000000000000000001", bytes, size / 2);
+    bpt_file_write(&world, note, bytes, size);
+    store = bpt_open(&world);
+    expect(store, 0, NULL);
+    note[0] = '\0';
+    bpt_file_each(&world, find_note_name, note);
+    assert_int_equal(note[0], '\0');
+    bpt_close(store);
+    free(bytes);
+    bpt_world_end(&world);
+}
+
 /* ---- random histories ---- */
 
 static void erasures_among_appends(void **state)
@@ -533,6 +664,8 @@ int main(void)
         cmocka_unit_test(a_fold_sees_the_flag_and_caches_are_emptied),
         cmocka_unit_test(a_crash_or_failure_at_every_step),
         cmocka_unit_test(what_a_recovery_moved_is_erased_in_both_places),
+        cmocka_unit_test(what_was_interrupted_is_finished_by_the_next_opening),
+        cmocka_unit_test(a_note_that_is_not_whole),
         cmocka_unit_test(erasures_among_appends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

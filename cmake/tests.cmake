@@ -159,7 +159,7 @@ endforeach()
 # sanitizers; once is enough.
 if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
 file(GLOB batpak_scheduled CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/log/*.c ${CMAKE_SOURCE_DIR}/src/index/*.c
-    ${CMAKE_SOURCE_DIR}/src/store/*.c ${CMAKE_SOURCE_DIR}/src/follow/*.c)
+    ${CMAKE_SOURCE_DIR}/src/store/*.c ${CMAKE_SOURCE_DIR}/src/follow/*.c ${CMAKE_SOURCE_DIR}/src/base/thread.c)
 add_library(batpak_scheduled_objects OBJECT ${batpak_scheduled})
 set_target_properties(batpak_scheduled_objects PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
 target_include_directories(batpak_scheduled_objects PRIVATE

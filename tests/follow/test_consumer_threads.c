@@ -216,6 +216,25 @@ static void threads_share_a_consumer(void **state)
     bpt_world_end(&world);
 }
 
+static int note_lag(void *argument, const bp_consumer_info *info)
+{
+    *(uint64_t *)argument = info->lag.events;
+    return 0;
+}
+
+/* A worker has taken the event, and said so. */
+static void await_acknowledgement(bp_store *store, bp_consumer *consumer)
+{
+    bp_error error = {0};
+    uint64_t lag = 1;
+    for (int tries = 0; tries < 5000 && lag != 0; tries++) {
+        (void)usleep(2000);
+        CHECK_OK(bp_consumer_save(consumer, &error), &error);
+        CHECK_OK(bp_consumers(store, note_lag, &lag, &error), &error);
+    }
+    assert_int_equal(lag, 0);
+}
+
 static void closing_the_store_ends_all_workers(void **state)
 {
     bpt_world world;
@@ -233,7 +252,7 @@ static void closing_the_store_ends_all_workers(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
     bpt_put(store, "1", "x");
-    (void)usleep(20000);
+    await_acknowledgement(store, shared.consumer);
     bpt_close(store);
     for (int i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);

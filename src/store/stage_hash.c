@@ -119,6 +119,9 @@ static void hash_prefixes(bpi_scratch *scratch, bpi_staged *items, size_t count)
             owners[chained++] = &items[i];
         }
     }
+    if (chained == 0) {
+        return;
+    }
     bpi_hash_prefix_many(BPI_HASH_EVENT, inputs, sizes, chained, states);
     for (size_t i = 0; i < chained; i++) {
         owners[i]->prefix = states[i];

@@ -11,7 +11,7 @@
 #
 #   ctest: labels=slow,threads timeout=900 serial
 #
-# wrap=NAME there links the program so that its own __wrap_NAME stands in the library's calls of NAME.
+# wrap=NAME,NAME there links the program so that its own __wrap_NAME stands in the library's calls of each NAME.
 #
 # Labels with a meaning: threads also runs under the thread sanitizer, slow does not run under the address
 # sanitizer, campaign runs once more in `make campaign`, with BATPAK_CAMPAIGN=1 for its full numbers and
@@ -72,11 +72,19 @@ function(batpak_add_test name source)
         ENVIRONMENT "${batpak_test_environment}")
 endfunction()
 
+# What forked children ran counts too, although they leave by _exit: tests/support/leave.c.
+if(BATPAK_COVERAGE)
+    set(batpak_leave -Wl,--wrap=_exit)
+endif()
 file(GLOB batpak_support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
 add_library(batpak_test_support INTERFACE)
 target_include_directories(batpak_test_support INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
 target_compile_definitions(batpak_test_support INTERFACE _GNU_SOURCE)
 target_compile_options(batpak_test_support INTERFACE ${batpak_warnings})
+target_link_options(batpak_test_support INTERFACE ${batpak_leave})
+if(BATPAK_COVERAGE)
+    target_compile_definitions(batpak_test_support INTERFACE BPT_COVERAGE=1)
+endif()
 target_link_libraries(batpak_test_support INTERFACE batpak_static PkgConfig::CMOCKA Threads::Threads)
 if(TARGET PkgConfig::BATPAK_PC_SQLITE)
     target_compile_definitions(batpak_test_support INTERFACE BPT_HAVE_SQLITE=1)
@@ -147,8 +155,11 @@ foreach(source IN LISTS batpak_tests)
         endif()
     endif()
     file(STRINGS ${source} line REGEX "^[ /#*]*ctest: [a-z]+" LIMIT_COUNT 1)
-    if(line MATCHES "wrap=([a-z_]+)")
-        target_link_options(${target} PRIVATE -Wl,--wrap=${CMAKE_MATCH_1})
+    if(line MATCHES "wrap=([a-z_,]+)")
+        string(REPLACE "," ";" wrapped "${CMAKE_MATCH_1}")
+        foreach(function IN LISTS wrapped)
+            target_link_options(${target} PRIVATE -Wl,--wrap=${function})
+        endforeach()
     endif()
     batpak_add_test(${folder}/${name} ${source} $<TARGET_FILE:${target}>)
     list(APPEND batpak_programs ${folder}/${name}=${target})

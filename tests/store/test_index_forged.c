@@ -1,0 +1,187 @@
+/*
+ * test_index_forged.c: index files whose checksums are right and whose words are anything: each field of the header, words of
+ * each section, whole sections. Such a file may lead a query to other events, or contradict the log (docs/format.md, section 13);
+ * it never does more: every answer has a status, the log verifies, and without the file everything is as it was.
+ */
+#include "base/checksum.h"
+#include "store/index_fixture.h"
+
+enum { SUMS_OFFSET_AT = 112, SUMS_CRC_AT = 120, SECTIONS_AT = 160, SECTIONS = 25, FIELDS_AT = 16, FEW_SEALED = 4 };
+
+static bool fits(uint64_t sums, size_t size)
+{
+    return sums % PAGE == 0 && sums >= PAGE && sums <= size && size - sums >= (sums / PAGE - 1) * 4;
+}
+
+/* All checksums as if the file had been written so, as far as its sizes allow. */
+static void seal_forgery(uint8_t *data, size_t size)
+{
+    uint64_t sums = bpt_get64(data + SUMS_OFFSET_AT);
+    if (fits(sums, size)) {
+        for (size_t page = 1; page < sums / PAGE; page++) {
+            bpt_set32(data + sums + (page - 1) * 4, bpi_crc32c(0, data + page * PAGE, PAGE));
+        }
+        bpt_set32(data + SUMS_CRC_AT, bpi_crc32c(0, data + sums, (sums / PAGE - 1) * 4));
+    }
+    bpt_put_crc(data, PAGE, CRC_AT);
+}
+
+static void answered(bp_status status, const bp_error *error)
+{
+    CHECK(status == BP_OK || status == BP_END || status == BP_ERR_NOT_FOUND || status == BP_ERR_CORRUPT, "%s: %s",
+          bp_status_name(status), error->message);
+}
+
+static void count(bp_store *store, const bp_region *region)
+{
+    bp_error error = {0};
+    bp_iterator *iterator = NULL;
+    const bp_event *event = NULL;
+    bp_query_options options;
+    uint64_t found = 0;
+    answered(bp_count(store, region, &found, &error), &error);
+    bp_query_options_init(&options);
+    options.backward = true;
+    bp_status status = bp_query(store, region, &options, &iterator, &error);
+    answered(status, &error);
+    for (unsigned i = 0; status != BP_END && iterator != NULL && i < 200; i++) {
+        status = bp_next(iterator, &event, &error);
+        answered(status, &error);
+    }
+    bp_iterator_close(iterator);
+}
+
+/* By everything that an index file helps with. */
+static void ask(fixture *f, bp_store *store)
+{
+    bp_error error = {0};
+    const bpt_model *model = &f->work->model;
+    for (size_t i = 0; i < model->count; i += model->count / 7 + 1) {
+        const bpt_event *sample = &model->events[i];
+        const bp_event *event = NULL;
+        bp_region regions[6];
+        for (size_t r = 0; r < 6; r++) {
+            regions[r] = bp_region_all();
+        }
+        bp_region_set_entity(&regions[0], (bp_text){(const char *)sample->entity.data, sample->entity.size});
+        bp_region_set_prefix(&regions[1], (bp_text){(const char *)sample->entity.data, sample->entity.size});
+        bp_region_set_scope(&regions[2], (bp_text){(const char *)sample->scope.data, sample->scope.size});
+        bp_region_set_kind(&regions[3], sample->kind);
+        bp_region_set_correlation(&regions[4], &sample->correlation);
+        bp_region_set_cause(&regions[5], &sample->id);
+        for (size_t r = 0; r < 6; r++) {
+            count(store, &regions[r]);
+        }
+        bp_status status = bp_get(store, &sample->id, &event, &error);
+        answered(status, &error);
+        bp_event_release(status == BP_OK ? event : NULL);
+    }
+}
+
+static void open_and_ask(fixture *f, bpt_world *world, const char *name, bool write)
+{
+    bp_error error = {0};
+    bp_store *store = NULL;
+    bp_status status = write ? bp_open(world->path, &world->options, &store, &error)
+                             : bp_open_reader(world->path, &world->options, &store, &error);
+    if (status == BP_ERR_CORRUPT) { /* what it says contradicts the log: without it the store is whole */
+        bpt_file_remove(world, name);
+        status = write ? bp_open(world->path, &world->options, &store, &error)
+                       : bp_open_reader(world->path, &world->options, &store, &error);
+    }
+    CHECK_OK(status, &error);
+    ask(f, store);
+    if (write) {
+        for (unsigned i = 0; i < 2; i++) {
+            status = bp_append(store, i == 0 ? bp_at("a new one", "s") : bp_at("e:1", "s"), 0xf001, bp_raw("x", 1),
+                               NULL, NULL, &error);
+            CHECK(status == BP_OK || status == BP_ERR_CORRUPT, "%s: %s", bp_status_name(status), error.message);
+        }
+    }
+    CHECK_OK(bp_close(store, &error), &error);
+}
+
+static void try_forgery(fixture *f, const index_file *file, uint8_t *data, bool write)
+{
+    bpt_world world;
+    bp_verify_options options;
+    bp_verify_report report;
+    bp_error error = {0};
+    seal_forgery(data, file->size);
+    copy_of(f, &world);
+    bpt_file_write(&world, file->name, data, file->size);
+    open_and_ask(f, &world, file->name, write);
+    bp_verify_options_init(&options);
+    options.io = world.io;
+    CHECK_OK(bp_verify(world.path, &options, &report, &error), &error);
+    assert_int_equal(report.faults, 0);
+    bpt_world_end(&world);
+    memcpy(data, file->data, file->size);
+}
+
+static void forge_header(fixture *f, const index_file *file, uint8_t *data)
+{
+    static const uint32_t added[] = {1, (uint32_t)-1, (uint32_t)-16, 0x80000000u};
+    for (size_t at = FIELDS_AT; at < SECTIONS_AT + SECTIONS * 16; at += 4) {
+        for (size_t i = 0; i < sizeof added / sizeof *added; i++) {
+            bpt_note("%s, header word at %zu + 0x%x", file->name, at, added[i]);
+            bpt_set32(data + at, bpt_get32(data + at) + added[i]);
+            try_forgery(f, file, data, i == 0);
+        }
+    }
+}
+
+static void forge_sections(fixture *f, const index_file *file, uint8_t *data, bpt_random *random)
+{
+    static const uint32_t values[] = {0, UINT32_MAX};
+    for (unsigned section = 0; section < SECTIONS; section++) {
+        size_t offset = (size_t)bpt_get64(file->data + SECTIONS_AT + section * 16);
+        size_t size = (size_t)bpt_get64(file->data + SECTIONS_AT + section * 16 + 8) & ~(size_t)3;
+        for (unsigned n = 0; n < 3 && size != 0; n++) {
+            size_t word = n == 0 ? 0 : n == 1 ? size / 4 - 1 : (size_t)bpt_random_below(random, size / 4);
+            for (size_t i = 0; i < 2; i++) {
+                bpt_note("%s, section %u, word %zu: 0x%x", file->name, section, word, values[i]);
+                bpt_set32(data + offset + word * 4, values[i]);
+                try_forgery(f, file, data, n % 2 == 0);
+            }
+        }
+        for (unsigned fill = 0; fill < 2 && size != 0; fill++) {
+            bpt_note("%s, section %u filled with %u", file->name, section, fill);
+            memset(data + offset, fill == 0 ? 0 : 0xff, size);
+            try_forgery(f, file, data, true);
+        }
+    }
+}
+
+static void every_layout_survives(uint64_t seed)
+{
+    static const bp_layout layouts[] = {BP_LAYOUT_AOS, BP_LAYOUT_SOAOS};
+    bpt_random random = {seed};
+    for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++) {
+        fixture f;
+        make(&f, layouts[l], seed, FEW_SEALED);
+        for (size_t n = 0; n < f.count; n += bpt_instrumented() ? f.count : f.count - 1) { /* the first, and the tail */
+            uint8_t *data = malloc(f.files[n].size);
+            assert_non_null(data);
+            memcpy(data, f.files[n].data, f.files[n].size);
+            forge_header(&f, &f.files[n], data);
+            forge_sections(&f, &f.files[n], data, &random);
+            free(data);
+        }
+        unmake(&f);
+    }
+}
+
+static void forged_words_do_no_more_than_mislead(void **state)
+{
+    (void)state;
+    every_layout_survives(bpt_seed(71));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forged_words_do_no_more_than_mislead),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

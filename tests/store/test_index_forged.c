@@ -56,7 +56,7 @@ static void ask(fixture *f, bp_store *store)
 {
     bp_error error = {0};
     const bpt_model *model = &f->work->model;
-    for (size_t i = 0; i < model->count; i += model->count / 7 + 1) {
+    for (size_t i = 0; i < model->count; i += model->count / 3 + 1) {
         const bpt_event *sample = &model->events[i];
         const bp_event *event = NULL;
         bp_region regions[6];

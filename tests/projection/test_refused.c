@@ -261,12 +261,20 @@ static bool told(scene *s, bp_status status)
 
 static void put(scene *s, const char *key, const char *value)
 {
+    if (s->cache == NULL) {
+        fail_msg("no cache is open");
+        return; /* not reached: for the analyser */
+    }
     (void)told(s, s->cache->put(s->cache->context, key, strlen(key), value, strlen(value), &s->error));
 }
 
 /* There and right, not there, or an error: never another value. */
 static bool get(scene *s, const char *key, const char *value)
 {
+    if (s->cache == NULL) {
+        fail_msg("no cache is open");
+        return false; /* not reached: for the analyser */
+    }
     s->output.buffer.size = 0;
     bp_status status = s->cache->get(s->cache->context, key, strlen(key), &s->output, &s->error);
     if (status == BP_ERR_NOT_FOUND || !told(s, status)) {

@@ -179,11 +179,25 @@ static int check_length(const lmdb_cache *cache, const MDB_envinfo *info)
     return code == 0 && size / stat.ms_psize <= info->me_last_pgno ? MDB_CORRUPTED : code;
 }
 
+/* Made by us, so that nobody else may read them whatever the umask, and no link is followed. Empty ones are new ones to LMDB. */
+static int make_files(const bpi_place *place)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < 2; i++) {
+        bp_file *file = NULL;
+        code = place->io->file_open(place->io->context, place->dir, files[i], BP_OPEN_WRITE | BP_OPEN_CREATE, &file);
+        place->io->file_close(place->io->context, file);
+    }
+    return code;
+}
+
 static int open_env(lmdb_cache *cache)
 {
     MDB_txn *txn = NULL;
     MDB_envinfo info;
-    int code = mdb_env_create(&cache->env);
+    int code = make_files(&cache->place);
+    code = code == 0 ? mdb_env_create(&cache->env) : code;
     code = code == 0 ? mdb_env_set_mapsize(cache->env, (size_t)cache->map_size) : code;
     code = code == 0 ? mdb_env_set_maxreaders(cache->env, READERS) : code;
     code = code == 0 ? mdb_env_open(cache->env, cache->place.path, MDB_NOSYNC | MDB_NOTLS, 0600) : code;

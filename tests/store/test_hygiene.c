@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/world.h"
@@ -30,9 +31,93 @@ static void fill(bp_store *store, unsigned events)
     }
 }
 
-/* Everything that a store comes to have: segments, index files, consumers, notes of snapshots, a torn end's copy. */
+/* A process that goes without a word, an end that nothing vouches for, and an opening that cuts it. */
+static void tear(bpt_world *world)
+{
+    char path[800];
+    bp_append_options options;
+    bp_stats stats = {.size = sizeof stats};
+    bp_append_options_init(&options);
+    options.durability = BP_BUFFERED;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        bp_store *store = bpt_open(world);
+        bpt_put(store, "a:1", "stays");
+        bpt_put_with(store, "a:1", "goes", &options);
+        _exit(0);
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(pid, &ended, 0), pid);
+    assert_true(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+    bpt_file_remove(world, "live");
+    size_t size = 0;
+    uint8_t *log = bpt_file_read(world, "log/0000000000-1.seg", &size);
+    assert_non_null(log);
+    while (size > 0 && log[size - 1] == 0) {
+        size--;
+    }
+    uint8_t other = (uint8_t)(log[size - 1] ^ 1u);
+    free(log);
+    (void)snprintf(path, sizeof path, "%s/log/0000000000-1.seg", world->path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, &other, 1, (off_t)size - 1), 1);
+    assert_int_equal(close(fd), 0);
+    bp_store *store = bpt_open(world);
+    CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+    assert_int_equal(stats.cuts, 1);
+    bpt_close(store);
+}
+
+static bp_status fold_nothing(void *context, void *state, const bp_event *event, bp_error *told)
+{
+    (void)context;
+    (void)event;
+    (void)told;
+    ++*(uint64_t *)state;
+    return BP_OK;
+}
+
+static void keep_states(bp_store *store, bp_cache *cache)
+{
+    uint64_t folded = 0;
+    bp_project_options options;
+    bp_projection projection = {.size = sizeof projection,
+                                .type = "folded",
+                                .version = 1,
+                                .flat = true,
+                                .state_size = sizeof folded,
+                                .apply = fold_nothing};
+    bp_project_options_init(&options);
+    options.cache = cache;
+    CHECK_OK(bp_project(store, &projection, "a:1", &options, &folded, NULL, &error), &error);
+    CHECK_OK(bp_cache_sync(cache, &error), &error);
+    bp_cache_close(cache);
+}
+
+/* Files that other libraries write, and keys. */
+static void use_engines(bp_store *store)
+{
+    bp_cache *cache = NULL;
+    bp_append_options options;
+    if (bp_cache_lmdb(store, NULL, &cache, &error) == BP_OK) {
+        keep_states(store, cache);
+    }
+    if (bp_cache_sqlite(store, NULL, &cache, &error) == BP_OK) {
+        keep_states(store, cache);
+    }
+    if (bp_encryption_available()) {
+        bp_append_options_init(&options);
+        options.subject = "person:1";
+        bpt_put_with(store, "a:1", "a secret", &options);
+    }
+}
+
+/* Everything that a store comes to have: segments, a torn end's copy, index files, caches, keys, consumers, notes of snapshots. */
 static void use_all(bpt_world *world)
 {
+    tear(world);
     bp_consumer *consumer = NULL;
     bp_snapshot_options options;
     bp_snapshot_options_init(&options);
@@ -42,6 +127,7 @@ static void use_all(bpt_world *world)
     CHECK_OK(bp_seal(store, &error), &error);
     CHECK_OK(bp_consumer_open(store, "mailer", NULL, NULL, &consumer, &error), &error);
     CHECK_OK(bp_consumer_close(consumer, &error), &error);
+    use_engines(store);
     CHECK_OK(bp_snapshot(store, beside(world, "snap"), &options, NULL, &error), &error);
     bpt_close(store);
     CHECK_OK(bp_restore(beside(world, "snap"), beside(world, "back"), NULL, NULL, &error), &error);
@@ -98,7 +184,7 @@ static int note_name(const char *path, const struct stat *about, int type, struc
 /* What the log consists of: a link in its place is refused, by everybody who needs it. */
 static bool is_log(const char *name)
 {
-    return strncmp(name, "log", 3) == 0 || strcmp(name, "MANIFEST") == 0;
+    return (strncmp(name, "log", 3) == 0 && strstr(name, ".torn") == NULL) || strcmp(name, "MANIFEST") == 0;
 }
 
 static void a_link_in_the_place_of_anything_is_not_followed(void **state)

@@ -126,14 +126,19 @@ if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
             list(APPEND batpak_planted_sources ${source})
         endif()
     endforeach()
-    add_library(batpak_planted OBJECT ${batpak_planted_sources} ${CMAKE_SOURCE_DIR}/tests/sim/planted/planted.c)
-    target_include_directories(batpak_planted PRIVATE
-        ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
-    target_compile_options(batpak_planted PRIVATE ${batpak_warnings})
-    target_compile_definitions(batpak_planted PRIVATE _POSIX_C_SOURCE=200809L BPI_PLANT=1)
+    add_library(batpak_planted OBJECT ${batpak_planted_sources})
+    add_library(batpak_plants OBJECT ${CMAKE_SOURCE_DIR}/tests/sim/planted/planted.c)
+    foreach(library batpak_planted batpak_plants)
+        target_include_directories(${library} PRIVATE
+            ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+        target_compile_options(${library} PRIVATE ${batpak_warnings})
+        target_compile_definitions(${library} PRIVATE _POSIX_C_SOURCE=200809L BPI_PLANT=1)
+    endforeach()
     # Tests that are named in tests/sim/test_planted.c.
-    add_executable(planted_log_recovery ${CMAKE_SOURCE_DIR}/tests/log/test_recovery.c $<TARGET_OBJECTS:batpak_planted>)
-    set_target_properties(planted_log_recovery PROPERTIES
+    add_executable(planted_log_recovery ${CMAKE_SOURCE_DIR}/tests/log/test_recovery.c
+        $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)
+    set_target_properties(batpak_planted PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
+    set_target_properties(planted_log_recovery PROPERTIES EXPORT_COMPILE_COMMANDS OFF
         OUTPUT_NAME log_recovery RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/planted)
     target_link_libraries(planted_log_recovery PRIVATE ${batpak_test_library})
 endif()
@@ -154,7 +159,7 @@ foreach(source IN LISTS batpak_tests)
     if(folder STREQUAL "sim")
         target_link_libraries(${target} PRIVATE batpak_sim)
         if(name STREQUAL "planted")
-            target_sources(${target} PRIVATE $<TARGET_OBJECTS:batpak_planted>)
+            target_sources(${target} PRIVATE $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)
             target_compile_definitions(${target} PRIVATE BPI_PLANT=1)
         endif()
     endif()

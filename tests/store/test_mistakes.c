@@ -253,6 +253,51 @@ static void closing_waits_for_an_append_that_is_under_way(void **state)
     }
 }
 
+/* ---- erased bytes in what is derived ---- */
+
+static void keep_no_bytes(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)argument;
+    CHECK(size < 9 || memmem(data, size, "forget me", 9) == NULL, "%s holds what was erased", name);
+}
+
+static void what_is_erased_is_gone_from_caches_too(void **state)
+{
+    static const char *const files[] = {"cache/states", "cache/lmdb/data.mdb", "cache/lmdb/MARK",
+                                        "cache/sqlite/cache.db", "log/0000000000-1-64-1.torn"};
+    bpt_world world;
+    bp_error error = {0};
+    bp_erase_options options;
+    bp_erase_report report;
+    bp_region region = bp_region_stream("e");
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "e", "forget me");
+    bpt_put(store, "other", "stays");
+    static const char *const folders[] = {"store/cache", "store/cache/lmdb", "store/cache/sqlite"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        bp_dir *dir = NULL;
+        assert_int_equal(world.io->dir_open(world.io->context, folders[i], true, &dir), 0);
+        world.io->dir_close(world.io->context, dir);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        bpt_file_write(&world, files[i], "do forget me", 12);
+    }
+    bp_erase_options_init(&options);
+    options.region = &region;
+    options.reason = "asked for";
+    options.by = "the test";
+    CHECK_OK(bp_erase(store, &options, &report, &error), &error);
+    assert_int_equal(report.erased, 1);
+    assert_int_equal(report.caches, 4);
+    assert_int_equal(report.torn, 1);
+    bpt_file_each(&world, keep_no_bytes, NULL);
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
 /* ---- polling ---- */
 
 static double poll_seconds(bp_cursor *cursor)
@@ -308,6 +353,7 @@ int main(void)
         cmocka_unit_test(what_looks_like_the_log_is_payload),
         cmocka_unit_test(answers_that_rest_on_a_sync_wait_for_it),
         cmocka_unit_test(closing_waits_for_an_append_that_is_under_way),
+        cmocka_unit_test(what_is_erased_is_gone_from_caches_too),
         cmocka_unit_test(polls_cost_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

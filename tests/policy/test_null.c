@@ -252,6 +252,51 @@ static void texts_end_at_their_limits(void **state)
     bpt_world_end(&world);
 }
 
+static void a_rate_is_counted_by_scope(void **state)
+{
+    (void)state;
+    static const char text[] = "gate slow {\n rate 1 per 1h by scope\n}\ngate shape {\n unique n in number\n}\n";
+    bpt_world world;
+    bp_policy *policy = NULL;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    CHECK_OK(bp_policy_parse(store, text, sizeof text - 1, &policy, &error), &error);
+    CHECK_OK(bp_policy_bind(policy, &error), &error);
+    bp_batch_item item = {bp_at("a", "eu"), 0xf001, bp_json("{\"n\":17}"), NULL};
+    CHECK_OK(bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    item.payload = bp_json("{\"n\":18}");
+    item.at = bp_at("b", "eu");
+    CHECK_STATUS(BP_ERR_DENIED, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    item.at = bp_at("b", "us");
+    CHECK_OK(bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    item.at = bp_at("c", "asia");
+    CHECK_STATUS(BP_ERR_CONFLICT, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error),
+                 &error); /* 18 is taken */
+    item.payload = bp_json("[18]");
+    CHECK_STATUS(BP_ERR_DENIED, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error),
+                 &error); /* no object: it has no number */
+    item.at = bp_at("d", "africa");
+    item.payload = bp_raw("\x00", 1);
+    CHECK_STATUS(BP_ERR_DENIED, bp_policy_append(policy, store, &item, 1, NULL, NULL, &error), &error);
+    bp_policy_free(policy);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void lists_of_values_of_any_kind(void **state)
+{
+    (void)state;
+    bp_value none = {0};
+    bp_value list = bp_value_list(&none, 1);
+    assert_true(bp_value_is_list(&list));
+    assert_int_equal(bp_value_list_count(&list), 1);
+    assert_int_equal(bp_value_list_count(NULL), 0);
+    assert_int_equal(bp_value_list_count(&none), 0);
+    assert_false(bp_value_is_list(NULL));
+    assert_null(bp_value_list_at(&list, 1));
+    bp_value_destroy(list);
+}
+
 /* ---- strings of JSON ---- */
 
 static void escapes_become_characters(void **state)
@@ -301,6 +346,8 @@ int main(void)
         cmocka_unit_test(ready_made_gates_need_what_they_are_given),
         cmocka_unit_test(policies_need_what_they_are_given),
         cmocka_unit_test(texts_end_at_their_limits),
+        cmocka_unit_test(a_rate_is_counted_by_scope),
+        cmocka_unit_test(lists_of_values_of_any_kind),
         cmocka_unit_test(escapes_become_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

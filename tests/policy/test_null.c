@@ -255,7 +255,8 @@ static void texts_end_at_their_limits(void **state)
 static void a_rate_is_counted_by_scope(void **state)
 {
     (void)state;
-    static const char text[] = "gate slow {\n rate 1 per 1h by scope\n}\ngate shape {\n unique n in number\n}\n";
+    static const char text[] = "gate slow {\n on kind=0xF001\n rate 1 per 1h by scope\n}\ngate shape {\n on "
+                               "kind=0xF001\n unique n in number\n}\n";
     bpt_world world;
     bp_policy *policy = NULL;
     bpt_world_memory(&world);

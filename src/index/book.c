@@ -14,19 +14,9 @@ bpi_book *bpi_book_new(const bp_allocator *allocator, uint64_t key)
     book->allocator = allocator;
     book->end = BP_NONE;
     atomic_init(&book->references, 1);
-    if (!bpi_names_init(&book->entities, allocator, key)) {
-        goto no_entities;
-    }
-    if (!bpi_names_init(&book->scopes, allocator, key)) {
-        goto no_scopes;
-    }
+    bpi_names_init(&book->entities, allocator, key);
+    bpi_names_init(&book->scopes, allocator, key);
     return book;
-
-no_scopes:
-    bpi_names_fini(&book->entities);
-no_entities:
-    bpi_release(allocator, book, sizeof *book);
-    return NULL;
 }
 
 bpi_book *bpi_book_hold(bpi_book *book)

@@ -62,16 +62,14 @@ void bpi_index_release(bpi_index *index)
     bpi_release(index->base, index, sizeof *index);
 }
 
-static bool init_recursive(pthread_mutex_t *mutex)
+/* None of these can fail on Linux with arguments like these. */
+static void init_recursive(pthread_mutex_t *mutex)
 {
     pthread_mutexattr_t attributes;
-    if (pthread_mutexattr_init(&attributes) != 0) {
-        return false;
-    }
-    bool done = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE) == 0 &&
-                pthread_mutex_init(mutex, &attributes) == 0;
+    (void)pthread_mutexattr_init(&attributes);
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(mutex, &attributes);
     (void)pthread_mutexattr_destroy(&attributes);
-    return done;
 }
 
 bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64_t key)
@@ -98,12 +96,8 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     if (books == NULL) {
         goto no_books;
     }
-    if (pthread_mutex_init(&index->lock, NULL) != 0) {
-        goto no_lock;
-    }
-    if (!init_recursive(&index->repairing)) {
-        goto no_repairing;
-    }
+    (void)pthread_mutex_init(&index->lock, NULL);
+    init_recursive(&index->repairing);
     bpi_blocks *blocks = bpi_blocks_new(index, NULL, 0, 0);
     if (blocks == NULL) {
         bpi_books_drop(books);
@@ -115,10 +109,6 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
     index->mine = bpi_blocks_hold(blocks);
     return index;
 
-no_repairing:
-    (void)pthread_mutex_destroy(&index->lock);
-no_lock:
-    bpi_books_drop(books);
 no_books:
     bpi_book_drop(book);
     bpi_release(allocator, index, sizeof *index);

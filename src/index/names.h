@@ -42,7 +42,7 @@ typedef struct bpi_names {
     pthread_mutex_t lock;    /* removals, and readers that found nothing */
 } bpi_names;
 
-bool bpi_names_init(bpi_names *names, const bp_allocator *allocator, uint64_t key);
+void bpi_names_init(bpi_names *names, const bp_allocator *allocator, uint64_t key);
 void bpi_names_fini(bpi_names *names);
 /* Heap that it takes, but for long names. */
 size_t bpi_names_bytes(const bpi_names *names);

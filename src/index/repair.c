@@ -171,13 +171,8 @@ static bool begin(builder *b, const bpi_index *index, const bpi_plot *plot)
     b->entity_mark = plot->first_entity;
     b->scope_mark = plot->first_scope;
     b->rows = plot->rows;
-    if (!bpi_names_init(&b->entities, allocator, plot->key)) {
-        return false;
-    }
-    if (!bpi_names_init(&b->scopes, allocator, plot->key)) {
-        bpi_names_fini(&b->entities);
-        return false;
-    }
+    bpi_names_init(&b->entities, allocator, plot->key);
+    bpi_names_init(&b->scopes, allocator, plot->key);
     bpi_rows *rows = bpi_rows_new(allocator, index->layout, b->rows);
     b->block = rows == NULL ? NULL : bpi_block_new(allocator, plot->parts[0].segment, plot->first, plot->key, rows);
     if (b->block == NULL) {

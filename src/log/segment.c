@@ -26,10 +26,10 @@ bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener
 {
     *opener_out = NULL;
     bpi_opener *opener = bpi_allocate_zero(home->allocator, sizeof *opener);
-    if (opener == NULL || pthread_mutex_init(&opener->lock, NULL) != 0) {
-        bpi_release(home->allocator, opener, sizeof *opener);
+    if (opener == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open segments");
     }
+    (void)pthread_mutex_init(&opener->lock, NULL);
     int code = home->io->dir_open_at(home->io->context, home->root, "log", false, &opener->home.log);
     if (code != 0) {
         (void)pthread_mutex_destroy(&opener->lock);

@@ -96,13 +96,3 @@ bpi_entity *bpi_books_read(const bpi_books *books, bp_text name, bool entity)
     }
     return found;
 }
-
-bool bpi_books_shadowed(const bpi_books *books, size_t at, bp_text name)
-{
-    for (size_t i = 0; i < at; i++) {
-        if (bpi_names_read(&books->book[i]->entities, name) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}

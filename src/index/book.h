@@ -58,7 +58,5 @@ bpi_entity *bpi_books_find(const bpi_books *books, size_t at, bp_text name, uint
 
 /* The newest item of a name that had an event; NULL: there is none. */
 bpi_entity *bpi_books_read(const bpi_books *books, bp_text name, bool entity);
-/* Is that name in a book before `at`? */
-bool bpi_books_shadowed(const bpi_books *books, size_t at, bp_text name);
 
 #endif

@@ -17,7 +17,8 @@ enum { FIRST_TARGET = 16, PREFETCH_AHEAD = 8 };
 
 /* ---- names ---- */
 
-/* Marks the entities of a prefix that are in memory; of each the newest item counts. */
+/* Marks the entities of a prefix that are in memory; of each the newest item counts. An entity may come into the newest book behind
+ * this look at it: then the older item counts, which has every event of the view, and must not be passed over. */
 static size_t mark_memory(bpi_query *query, const bpi_books *books, bp_text prefix, bpi_entity **one_out)
 {
     size_t marked = 0;
@@ -28,7 +29,7 @@ static size_t mark_memory(bpi_query *query, const bpi_books *books, bp_text pref
             bpi_entity *entity = bpi_names_at(names, place);
             uint32_t number = atomic_load_explicit(&entity->number, memory_order_relaxed);
             if (number < query->set_end && bpi_prefix_covers(prefix, entity->name) &&
-                (query->set[number >> 6] >> (number & 63) & 1) == 0 && !bpi_books_shadowed(books, i, entity->name)) {
+                (query->set[number >> 6] >> (number & 63) & 1) == 0) {
                 query->set[number >> 6] |= UINT64_C(1) << (number & 63);
                 *one_out = entity;
                 marked++;

@@ -98,8 +98,9 @@ static int erase(bp_store *store, bp_erase_options *erase_options)
     bp_error error = {0};
     bp_status status;
 
-    if (given.subject != NULL && !given.dry_run && destroy_key(store, &key) != 0) {
-        return 4;
+    int code = given.subject != NULL && !given.dry_run ? destroy_key(store, &key) : 0;
+    if (code != 0) {
+        return code;
     }
     progress_begin(&progress, "rewritten", "bytes");
     erase_options->progress = show_progress;
@@ -152,6 +153,9 @@ static int run(size_t count, char **arguments)
     (void)count;
     if ((given.ids.count > 0) + (given.region != NULL) + (given.subject != NULL) != 1) {
         return fail_usage("wants one of --id, --region and --subject");
+    }
+    if (given.region != NULL && given.region[strspn(given.region, " \t\r\n")] == '\0') {
+        return fail_usage("'%s' is no region; to mean every event write sequence=0..", given.region);
     }
     if (!given.dry_run && (given.reason == NULL || given.by == NULL)) {
         return fail_usage("wants --reason and --by: they stay in the log as a proof");

@@ -16,6 +16,15 @@ says "wants one of --id, --region and --subject"
 run 1 erase ./s --id 00000000-0000-7000-8000-000000000001 --reason x --by y
 says "nothing was erased"
 
+# A variable that is empty must not erase everything.
+for nothing in '' ' '; do
+    run 2 erase ./s --region "$nothing" --reason x --by y
+    says "is no region; to mean every event write sequence=0.."
+done
+run 2 erase ./s --subject "$(printf 'a\001b')" --reason x --by y
+says "control character"
+grep -rq "$secret" ./s || fail "what was refused erased"
+
 run 0 erase ./s --region 'entity=person:7:*' --dry-run
 grep -q "would erase 2 events" out || fail "it says $(cat out)"
 grep -rq "$secret" ./s || fail "a dry run erased"

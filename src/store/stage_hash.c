@@ -102,8 +102,8 @@ static bool mark_alone(bpi_scratch *scratch, size_t count)
 /* The prefixes of one step: those that others of the batch wait for are hashed, the rest is hashed as a whole later. */
 static void hash_prefixes(bpi_scratch *scratch, bpi_staged *items, size_t count)
 {
-    const uint8_t *inputs[BPI_HASH_STEP];
-    size_t sizes[BPI_HASH_STEP];
+    const uint8_t *inputs[BPI_HASH_STEP] = {NULL};
+    size_t sizes[BPI_HASH_STEP] = {0};
     bpi_hash_prefix states[BPI_HASH_STEP];
     bpi_staged *owners[BPI_HASH_STEP];
     size_t chained = 0;

@@ -142,7 +142,7 @@ static bp_status show(const bpi_home *home, const bp_id *record, bpi_intent_fn v
     size_t size = 0;
     uint32_t version = 0;
     char name[NAME_SIZE];
-    bpi_intent intent;
+    bpi_intent intent = {.kind = BPI_INTENT_TORN};
     name_of(record, name);
     bp_status status = bpi_read_file(home, home->root, name, MOST, &bytes, &size, error);
     if (status != BP_OK) {

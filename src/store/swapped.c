@@ -29,7 +29,7 @@ static bp_status exchange(bp_store *store, const bpi_segment_entry *entry, uint3
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
     }
     bpi_exchange swap = {segment, entry->first_sequence, entry->count};
-    memset(counts, 0, 2 * KINDS * sizeof *counts);
+    memset(counts, 0, sizeof *counts * 2 * KINDS);
     bp_status status = bpi_segment_open(segment, error);
     if (status == BP_OK) {
         bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts);
@@ -61,7 +61,7 @@ bp_status bpi_follower_exchange(bp_store *store, bp_error *error)
             continue;
         }
         if (counts == NULL) {
-            counts = bpi_allocate_array(store->allocator, 2 * KINDS, sizeof *counts);
+            counts = bpi_allocate_array(store->allocator, (size_t)2 * KINDS, sizeof *counts);
         }
         status = counts == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to take in a rewritten segment")
                                 : exchange(store, &catalog->entries[i], counts, error);
@@ -69,6 +69,6 @@ bp_status bpi_follower_exchange(bp_store *store, bp_error *error)
     if (counts != NULL && bpi_index_let_go(store->index)) {
         store->block_segment = NULL; /* the block that had it has gone */
     }
-    bpi_release(store->allocator, counts, counts == NULL ? 0 : 2 * KINDS * sizeof *counts);
+    bpi_release(store->allocator, counts, counts == NULL ? 0 : sizeof *counts * 2 * KINDS);
     return status;
 }

@@ -56,10 +56,9 @@ static bp_status map_none(void *argument, bp_payload payload, bp_output *mapped,
                           bp_error *told)
 {
     (void)argument;
-    (void)payload;
     (void)mapped;
-    (void)type;
-    (void)version;
+    *type = payload.type;
+    *version = payload.version;
     (void)told;
     return BP_OK;
 }

@@ -262,12 +262,14 @@ static bool told(scene *s, bp_status status)
 
 static void put(scene *s, const char *key, const char *value)
 {
+    CHECK(s->cache != NULL, "no cache is open");
     (void)told(s, s->cache->put(s->cache->context, key, strlen(key), value, strlen(value), &s->error));
 }
 
 /* There and right, not there, or an error: never another value. */
 static bool get(scene *s, const char *key, const char *value)
 {
+    CHECK(s->cache != NULL, "no cache is open");
     s->output.buffer.size = 0;
     bp_status status = s->cache->get(s->cache->context, key, strlen(key), &s->output, &s->error);
     if (status == BP_ERR_NOT_FOUND || !told(s, status)) {
@@ -280,6 +282,7 @@ static bool get(scene *s, const char *key, const char *value)
 
 static void use(scene *s, bool syncs)
 {
+    CHECK(s->cache != NULL, "no cache is open");
     static const void *const keys[] = {"a1", "none"};
     static const size_t sizes[] = {2, 4};
     uint64_t deleted = 0;

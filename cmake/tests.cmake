@@ -135,12 +135,15 @@ if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
         target_compile_definitions(${library} PRIVATE _POSIX_C_SOURCE=200809L BPI_PLANT=1)
     endforeach()
     # Tests that are named in tests/sim/test_planted.c.
-    add_executable(planted_log_recovery ${CMAKE_SOURCE_DIR}/tests/log/test_recovery.c
-        $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)
     set_target_properties(batpak_planted PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
-    set_target_properties(planted_log_recovery PROPERTIES EXPORT_COMPILE_COMMANDS OFF
-        OUTPUT_NAME log_recovery RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/planted)
-    target_link_libraries(planted_log_recovery PRIVATE ${batpak_test_library})
+    foreach(program log_recovery store_erase)
+        string(REPLACE "_" "/test_" file ${program})
+        add_executable(planted_${program} ${CMAKE_SOURCE_DIR}/tests/${file}.c
+            $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)
+        set_target_properties(planted_${program} PROPERTIES EXPORT_COMPILE_COMMANDS OFF
+            OUTPUT_NAME ${program} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/planted)
+        target_link_libraries(planted_${program} PRIVATE ${batpak_test_library})
+    endforeach()
 endif()
 
 file(GLOB batpak_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/test_*.c)

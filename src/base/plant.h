@@ -52,6 +52,19 @@ typedef enum bpi_plant {
     BPI_PLANT_LINK_IGNORED,          /* a frame is accepted behind one that it does not follow */
     BPI_PLANT_SALT_IGNORED,          /* a frame of another segment is accepted */
     BPI_PLANT_POSITION_UNSYNCED,     /* a consumer's position is renamed before it is synced */
+    BPI_PLANT_REWRITE_UNSYNCED,      /* a rewritten segment is not synced before it takes the place of its sources */
+    BPI_PLANT_REWRITE_NAME_UNSYNCED, /* its name is not */
+    BPI_PLANT_SOURCES_REMOVED_EARLY, /* the sources' files go before the list that does without them */
+    BPI_PLANT_OLD_SEGMENT_LEFT,      /* the sources' files stay */
+    BPI_PLANT_REMOVAL_UNSYNCED,      /* that they are gone is not synced before a list leaves them out */
+    BPI_PLANT_SURVIVOR_DROPPED,      /* compaction drops an event that was to be kept */
+    BPI_PLANT_DROPPED_ID_FREE,       /* the id of a dropped event can be taken again */
+    BPI_PLANT_STALE_COPY_LEFT,       /* erasing leaves copies behind the ends of segments */
+    BPI_PLANT_TORN_LEFT,             /* erasing leaves what recovery had set aside */
+    BPI_PLANT_OPEN_SEGMENT_SHARED,   /* a snapshot links the segment that is being written */
+    BPI_PLANT_SNAPSHOT_UNSYNCED,     /* what a snapshot copies is not synced */
+    BPI_PLANT_COMPLETION_UNSYNCED,   /* nor is the name that says it is complete */
+    BPI_PLANT_RESTORE_UNPROVEN,      /* a restore does not look at the snapshot first */
     BPI_PLANT_COUNT
 } bpi_plant;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "log/restate.h"
@@ -139,6 +140,9 @@ static bp_status visit(void *argument, const bp_event *event, bp_error *error)
             return status;
         }
     }
+    if (bpi_planted(BPI_PLANT_SURVIVOR_DROPPED) && w->calls->decide != NULL && event->sequence % 5 == 3) {
+        fate = BPI_FATE_DROP;
+    }
     if (w->calls->progress != NULL && (event->sequence & 1023) == 0 &&
         !w->calls->progress(w->calls->progress_argument, w->before + bpi_lsn_offset(event->position))) {
         w->cancelled = true;
@@ -206,8 +210,8 @@ static bp_status put_file(rewriting *w, bp_file *file, uint32_t link, bp_error *
         status = put_frames(w, error);
     }
     if (status == BP_OK) {
-        int code = io->file_sync(io->context, file, BP_SYNC_ALL);
-        if (code == 0) {
+        int code = bpi_planted(BPI_PLANT_REWRITE_UNSYNCED) ? 0 : io->file_sync(io->context, file, BP_SYNC_ALL);
+        if (code == 0 && !bpi_planted(BPI_PLANT_REWRITE_NAME_UNSYNCED)) {
             code = io->dir_sync(io->context, w->log->home.log);
         }
         status = code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync a rewritten segment");
@@ -294,6 +298,18 @@ bp_status bpi_log_rewrite(bpi_log *log, const bpi_survey *sources, size_t count,
 
 /* ---- the swap ---- */
 
+/* 0 or an errno: then it may still be there, and its entry must stay for the next opening, which removes it. */
+static int remove_file(const bpi_log *log, const bpi_segment_entry *entry)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    if (bpi_planted(BPI_PLANT_OLD_SEGMENT_LEFT)) {
+        return 0;
+    }
+    int code = log->home.io->dir_remove(log->home.io->context, log->home.log, name);
+    return code == ENOENT ? 0 : code;
+}
+
 /* With the catalog lock. The entries as they are to be; `saved`: as they were. */
 static bp_status swap_locked(bpi_log *log, bpi_rewrite *r, bpi_segment_entry *saved, bp_error *error)
 {
@@ -306,6 +322,9 @@ static bp_status swap_locked(bpi_log *log, bpi_rewrite *r, bpi_segment_entry *sa
     }
     memcpy(saved, catalog->entries, catalog->count * sizeof *saved);
     for (size_t i = 0; i < r->count; i++) {
+        if (bpi_planted(BPI_PLANT_SOURCES_REMOVED_EARLY)) {
+            (void)remove_file(log, &r->sources[i].entry);
+        }
         catalog->entries[find(catalog, &r->sources[i].entry)].state = BPI_SEGMENT_RETIRED;
     }
     catalog->entries[find(catalog, &r->entry)] = r->entry;
@@ -334,15 +353,6 @@ bp_status bpi_log_rewrite_swap(bpi_log *log, bpi_rewrite *rewrite, bp_error *err
     return status;
 }
 
-/* 0 or an errno: then it may still be there, and its entry must stay for the next opening, which removes it. */
-static int remove_file(const bpi_log *log, const bpi_segment_entry *entry)
-{
-    char name[BP_SEGMENT_NAME_SIZE];
-    bp_segment_name(entry->ordinal, entry->generation, name);
-    int code = log->home.io->dir_remove(log->home.io->context, log->home.log, name);
-    return code == ENOENT ? 0 : code;
-}
-
 static void forget_entry(bpi_log *log, const bpi_segment_entry *entry)
 {
     size_t i = find(&log->catalog, entry);
@@ -359,7 +369,9 @@ bp_status bpi_log_rewrite_retire(bpi_log *log, const bpi_rewrite *rewrite, bp_er
         code = code == 0 ? one : code;
     }
     /* Before a list that does not name them any more: a file that came back with the power would be unlisted. */
-    code = code == 0 ? log->home.io->dir_sync(log->home.io->context, log->home.log) : code;
+    if (code == 0 && !bpi_planted(BPI_PLANT_REMOVAL_UNSYNCED)) {
+        code = log->home.io->dir_sync(log->home.io->context, log->home.log);
+    }
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "a segment was rewritten, but its old file cannot be removed");
         bpi_error_hint(error, "ask again, or open the store anew: that removes it");

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "io/optional.h"
 
 enum { NAME_SIZE = 256, FOUND_MAX = 64 };
@@ -241,7 +242,7 @@ bp_status bpi_site_finish(bpi_site *site, const bpi_note *note, bp_error *error)
         code = bytes == NULL ? ENOMEM : replace_marker(site, note, bytes);
         bpi_release(site->home.allocator, bytes, BPI_NOTE_SIZE_MAX);
     }
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_COMPLETION_UNSYNCED)) {
         code = io->dir_sync(io->context, site->home.root);
     }
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot complete %s", site->home.path);

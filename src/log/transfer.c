@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "io/optional.h"
 #include "log/walk.h"
 
@@ -81,7 +82,7 @@ static int make_copy(copying *c, bp_file *from, const char *name, uint64_t lengt
         t->copied++;
         t->copied_bytes += length;
     }
-    if (code == 0) {
+    if (code == 0 && !bpi_planted(BPI_PLANT_SNAPSHOT_UNSYNCED)) {
         code = io->file_sync(io->context, to, BP_SYNC_ALL);
     }
     io->file_close(io->context, to);
@@ -171,8 +172,9 @@ static bp_status bring(copying *c, size_t index, bp_error *error)
         status = bpi_error_set(error, BP_ERR_CORRUPT, "the log is damaged: segment is shorter than listed");
         bpi_error_at(error, size, "log/%s", name);
     } else {
-        int code = entry->state == BPI_SEGMENT_SEALED ? bring_sealed(c, from, entry, name)
-                                                      : make_copy(c, from, name, picture->lengths[index], false);
+        bool shared = entry->state == BPI_SEGMENT_SEALED || bpi_planted(BPI_PLANT_OPEN_SEGMENT_SHARED);
+        int code =
+            shared ? bring_sealed(c, from, entry, name) : make_copy(c, from, name, picture->lengths[index], false);
         if (code != 0) {
             status = bpi_error_system(error, code, "cannot copy a segment");
             status = status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;

@@ -165,6 +165,11 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
             sequence < store->log.active->first_sequence) {
             status = BP_ERR_NOT_FOUND;
         }
+        bp_event event;
+        if (bpi_planted(BPI_PLANT_DROPPED_ID_FREE) && status == BP_OK &&
+            bpi_commit_event(store, sequence, &event, NULL) == BP_OK && event.dropped) {
+            status = BP_ERR_NOT_FOUND;
+        }
         if (status == BP_ERR_NOT_FOUND) {
             continue;
         }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/options.h"
+#include "base/plant.h"
 #include "base/text.h"
 #include "store/erase_files.h"
 #include "store/erasure.h"
@@ -261,7 +262,7 @@ static bp_status rewrite(erasing *e, bp_error *error)
                          .min_segments = 2,
                          .first = e->first,
                          .last = e->last,
-                         .tails = true,
+                         .tails = !bpi_planted(BPI_PLANT_STALE_COPY_LEFT),
                          .progress = e->options.progress,
                          .progress_argument = e->options.progress_context};
     bp_status status = bpi_store_rewrite(e->store, &how, &done, error);
@@ -285,7 +286,7 @@ static bp_status rewrite_tails(erasing *e, bp_error *error)
     for (size_t i = 0; i < count && status == BP_OK; i++) {
         bool tail = false;
         status = bpi_log_has_tail(&e->store->log, &entries[i], &tail, error);
-        if (tail) {
+        if (tail && !bpi_planted(BPI_PLANT_STALE_COPY_LEFT)) {
             e->first = any ? e->first : entries[i].ordinal;
             e->last = entries[i].ordinal;
             any = true;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "io/optional.h"
 #include "log/rewrite.h"
 
@@ -119,7 +120,7 @@ bp_status bpi_erase_files(bpi_log *log, uint64_t *torn, uint64_t *caches, bp_err
 {
     const bpi_home *home = &log->home;
     bp_dir *cache = NULL;
-    int code = remove_files(home, home->log, ".torn", torn);
+    int code = bpi_planted(BPI_PLANT_TORN_LEFT) ? 0 : remove_files(home, home->log, ".torn", torn);
     if (code != 0) {
         return bpi_error_system(error, code, "the events are erased, but a .torn file may still hold their bytes");
     }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/plant.h"
 #include "base/options.h"
 #include "io/optional.h"
 #include "store/making.h"
@@ -73,7 +74,7 @@ static bp_status restore(restoring *r, const char *target, bp_error *error)
         return status;
     }
     status = bpi_make_gather(m, &r->home, o->consumers, o->keys, error);
-    if (status == BP_OK) {
+    if (status == BP_OK && !bpi_planted(BPI_PLANT_RESTORE_UNPROVEN)) {
         status = bpi_prove(&r->home, o->progress, o->progress_context, &proven, error);
     }
     if (status == BP_OK) {

@@ -43,7 +43,7 @@ bool sim_ledger_border(const sim_ledger *ledger, uint64_t count)
 
 uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from)
 {
-    while (from < ledger->count && ledger->events[from].system) {
+    while (from < ledger->count && (ledger->events[from].system || (ledger->fates.most[from] & SIM_DROP) != 0)) {
         from++;
     }
     return from < ledger->count ? from : BP_NONE;
@@ -85,6 +85,8 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
 {
     SIM_CHECK(ledger->count < SIM_EVENTS_MAX, "the ledger is full");
     sim_event *known = &ledger->events[ledger->count];
+    ledger->fates.least[ledger->count] = 0;
+    ledger->fates.most[ledger->count] = 0;
     *known = (sim_event){.hash = event->event_hash,
                          .id = event->id,
                          .clock = event->clock,
@@ -95,7 +97,8 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
                          .system = bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))};
     SIM_CHECK(ledger->count == 0 || event->hlc > ledger->events[ledger->count - 1].hlc,
               "the HLC of event %llu does not increase", (unsigned long long)event->sequence);
-    SIM_CHECK(!known->system || event->kind == BP_KIND_NAME || event->kind == BP_KIND_DENIAL,
+    SIM_CHECK(!known->system || event->kind == BP_KIND_NAME || event->kind == BP_KIND_DENIAL ||
+                  event->kind == BP_KIND_ERASURE,
               "event %llu is one of the system's, of kind %x, and nothing here makes such",
               (unsigned long long)event->sequence, (unsigned)event->kind);
     if (!known->system) {
@@ -142,26 +145,72 @@ void sim_ledger_learn(sim_ledger *ledger, bp_store *store, const sim_item *items
 
 /* ---- comparing ---- */
 
-static void compare_one(const sim_event *known, const bp_event *event, uint64_t sequence)
+void sim_event_payload(const sim_event *event, uint8_t *bytes)
 {
-    SIM_CHECK(event->sequence == sequence, "P3: event %llu where %llu should be", (unsigned long long)event->sequence,
+    sim_payload(event->payload_seed, bytes, event->payload_size);
+}
+
+void sim_fates_settle(sim_fates *fates, const uint8_t *shown)
+{
+    memcpy(fates->least, shown, sizeof fates->least);
+    memcpy(fates->most, shown, sizeof fates->most);
+}
+
+/* Is all of its commit there for sure? Then the commit's size is what it was. */
+static bool is_whole_commit(const sim_ledger *ledger, const sim_fates *fates, const sim_event *event)
+{
+    for (uint64_t at = event->batch; at < event->batch + event->batch_count && at < ledger->count; at++) {
+        if ((fates->most[at] & SIM_DROP) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void compare_one(const sim_ledger *ledger, const sim_fates *fates, const bp_event *event)
+{
+    uint64_t sequence = event->sequence;
+    const sim_event *known = &ledger->events[sequence];
+    SIM_CHECK((fates->least[sequence] & SIM_DROP) == 0, "P9: event %llu was dropped, and is there",
               (unsigned long long)sequence);
     SIM_CHECK(bp_hash_equal(&event->event_hash, &known->hash) && bp_id_equal(&event->id, &known->id) &&
                   event->clock == known->clock && event->hlc == known->hlc && event->batch == known->batch &&
-                  event->batch_count == known->batch_count,
+                  event->kind == known->kind,
               "P3: event %llu is another one", (unsigned long long)sequence);
+    SIM_CHECK(event->batch_count == known->batch_count || !is_whole_commit(ledger, fates, known),
+              "P3: event %llu is in a commit of %u events", (unsigned long long)sequence, (unsigned)event->batch_count);
+    if (event->payload_absent) {
+        SIM_CHECK((fates->most[sequence] & SIM_STUB) != 0 && event->payload_size == 0,
+                  "P9: the payload of event %llu is gone, and nobody asked for that", (unsigned long long)sequence);
+        return;
+    }
+    SIM_CHECK((fates->least[sequence] & SIM_STUB) == 0, "P9: event %llu was erased, and has a payload",
+              (unsigned long long)sequence);
     SIM_CHECK(known->system || holds(event, known->payload_seed, known->payload_size),
               "P3: event %llu has another payload", (unsigned long long)sequence);
 }
 
-uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, uint64_t least, uint64_t most)
+/* Those from *seen up to `next` are not shown: they must have been dropped. */
+static void pass_over(const sim_fates *fates, uint64_t *seen, uint64_t next, uint8_t *shown)
+{
+    for (; *seen < next; (*seen)++) {
+        SIM_CHECK((fates->most[*seen] & SIM_DROP) != 0, "P3: event %llu is not shown", (unsigned long long)*seen);
+        shown[*seen] = SIM_DROP;
+    }
+}
+
+uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, const sim_fates *fates, uint64_t least,
+                            uint64_t most, uint8_t *shown_out)
 {
     bp_error error = {0};
     bp_iterator *iterator = NULL;
     const bp_event *event = NULL;
     uint64_t seen = 0;
+    uint8_t unused[SIM_EVENTS_MAX];
+    uint8_t *shown = shown_out != NULL ? shown_out : unused;
     uint64_t count = bp_store_frontiers(store).published;
     bp_region region = bp_region_all();
+    memset(shown, 0, SIM_EVENTS_MAX);
     SIM_CHECK(count >= least, "P1: %llu events are left, %llu were acknowledged", (unsigned long long)count,
               (unsigned long long)least);
     SIM_CHECK(count <= most, "P3: %llu events are there, %llu were tried", (unsigned long long)count,
@@ -171,35 +220,83 @@ uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, uint64_t 
     bp_status status = bp_query(store, &region, NULL, &iterator, &error);
     SIM_CHECK(status == BP_OK, "a query says %s", error.message);
     while ((status = bp_next(iterator, &event, &error)) == BP_OK) {
-        SIM_CHECK(seen < ledger->count, "P3: event %llu was never tried", (unsigned long long)seen);
-        compare_one(&ledger->events[seen], event, seen);
-        seen++;
+        SIM_CHECK(event->sequence >= seen && event->sequence < count, "P3: event %llu where %llu should be",
+                  (unsigned long long)event->sequence, (unsigned long long)seen);
+        pass_over(fates, &seen, event->sequence, shown);
+        compare_one(ledger, fates, event);
+        shown[seen++] = event->payload_absent ? SIM_STUB : 0;
     }
     bp_iterator_close(iterator);
     SIM_CHECK(status == BP_END, "P3: reading event %llu says %s", (unsigned long long)seen, error.message);
-    SIM_CHECK(seen == count, "%llu events are shown, %llu are published", (unsigned long long)seen,
-              (unsigned long long)count);
+    pass_over(fates, &seen, count, shown);
     return count;
 }
 
-static void ask_id(const sim_ledger *ledger, bp_store *store, uint64_t sequence)
+/* By its id, and by its number. */
+static void ask_id(const sim_ledger *ledger, bp_store *store, uint64_t sequence, const uint8_t *shown)
 {
     bp_error error = {0};
     const bp_event *event = NULL;
+    bool dropped = (shown[sequence] & SIM_DROP) != 0;
     bp_status status = bp_get(store, &ledger->events[sequence].id, &event, &error);
+    if (dropped) {
+        SIM_CHECK(status == BP_ERR_DROPPED && error.has_sequence && error.sequence == sequence,
+                  "P9: event %llu, which was dropped, is by its id: %s", (unsigned long long)sequence, error.message);
+        status = bp_get_sequence(store, sequence, &event, &error);
+        SIM_CHECK(status == BP_ERR_DROPPED, "P9: event %llu, which was dropped, is: %s", (unsigned long long)sequence,
+                  error.message);
+        return;
+    }
     SIM_CHECK(status == BP_OK && event->sequence == sequence, "P4: event %llu is not found by its id: %s",
               (unsigned long long)sequence, error.message);
     bp_event_release(event);
 }
 
-void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, bpt_random *random)
+/* Positions that left the process still match. */
+static void ask_position(const sim_ledger *ledger, bp_store *store, uint64_t sequence)
+{
+    bp_error error = {0};
+    bp_position position = {
+        .next = sequence + 1, .epoch = bp_store_frontiers(store).epoch, .event_hash = ledger->events[sequence].hash};
+    bp_status status = bp_position_check(store, &position, &error);
+    SIM_CHECK(status == BP_OK, "P9: the position behind event %llu: %s", (unsigned long long)sequence, error.message);
+}
+
+static void ask_stream(const sim_ledger *ledger, bp_store *store, uint64_t count, const uint8_t *shown, unsigned entity)
+{
+    bp_error error = {0};
+    uint64_t events = 0;
+    uint64_t there = 0;
+    uint64_t newest_clock = 0;
+    for (uint64_t at = 0; at < count; at++) {
+        const sim_event *event = &ledger->events[at];
+        if (!event->system && event->entity == entity && (shown[at] & SIM_DROP) == 0) {
+            there++;
+            newest_clock = event->clock;
+        }
+    }
+    bp_region region = bp_region_stream(sim_entity(entity));
+    bp_status status = bp_count(store, &region, &events, &error);
+    SIM_CHECK(status == BP_OK && events == there, "P4: %s has %llu events, not %llu", sim_entity(entity),
+              (unsigned long long)events, (unsigned long long)there);
+    if (events != 0) {
+        const bp_event *newest = NULL;
+        status = bp_newest(store, &region, &newest, &error);
+        SIM_CHECK(status == BP_OK && newest->clock == newest_clock, "P4: the newest event of %s is another one: %s",
+                  sim_entity(entity), error.message);
+        bp_event_release(newest);
+    }
+}
+
+void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, const uint8_t *shown, bpt_random *random)
 {
     bp_error error = {0};
     unsigned entity = (unsigned)bpt_random_below(random, SIM_ENTITIES);
-    uint64_t events = 0;
     if (count != 0) {
-        ask_id(ledger, store, bpt_random_below(random, count));
-        ask_id(ledger, store, count - 1);
+        uint64_t any = bpt_random_below(random, count);
+        ask_id(ledger, store, any, shown);
+        ask_id(ledger, store, count - 1, shown);
+        ask_position(ledger, store, any);
     }
     if (count < ledger->count) {
         const bp_event *event = NULL;
@@ -208,16 +305,5 @@ void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, b
                   (unsigned long long)count, bp_status_name(status));
         bp_event_release(event);
     }
-    bp_region region = bp_region_stream(sim_entity(entity));
-    bp_status status = bp_count(store, &region, &events, &error);
-    SIM_CHECK(status == BP_OK && events == sim_ledger_clock(ledger, entity, count), "P4: %s has %llu events, not %llu",
-              sim_entity(entity), (unsigned long long)events,
-              (unsigned long long)sim_ledger_clock(ledger, entity, count));
-    if (events != 0) {
-        const bp_event *newest = NULL;
-        status = bp_newest(store, &region, &newest, &error);
-        SIM_CHECK(status == BP_OK && newest->clock == events - 1, "P4: the newest event of %s is another one: %s",
-                  sim_entity(entity), error.message);
-        bp_event_release(newest);
-    }
+    ask_stream(ledger, store, count, shown, entity);
 }

@@ -91,6 +91,13 @@ static bool may_fail(const sim_run *run, bp_status status)
     return run->faulty && (status == BP_ERR_IO || status == BP_ERR_FAILED || status == BP_ERR_NO_SPACE);
 }
 
+bool sim_done(const sim_run *run, bp_status status, const bp_error *error)
+{
+    sim_trace((uint64_t)status);
+    SIM_CHECK(status == BP_OK || may_fail(run, status), "it says %s: %s", bp_status_name(status), error->message);
+    return status == BP_OK;
+}
+
 /* Nothing new may come of the first items; what other callers asked for stays. */
 static void withdraw(sim_run *run, size_t count)
 {
@@ -230,9 +237,13 @@ static void op_guard(sim_run *run, bpt_random *random)
     bp_region region = by_scope ? bp_region_by_scope(sim_scope(scope)) : bp_region_stream(sim_entity(entity));
     bp_position after = {.next = next, .epoch = run->epoch};
     bool came = false;
+    bool open = false; /* what came was dropped since, or may have been: it is said to have come, or not */
     for (uint64_t at = next; at < ledger->count; at++) {
         const sim_event *event = &ledger->events[at];
-        came = came || (!event->system && (by_scope ? event->scope == scope : event->entity == entity));
+        bool meant = !event->system && (by_scope ? event->scope == scope : event->entity == entity);
+        bool dropped = (ledger->fates.most[at] & SIM_DROP) != 0;
+        came = came || (meant && !dropped);
+        open = open || (meant && dropped);
     }
     if (next == 0) {
         after.epoch = 0;
@@ -246,6 +257,7 @@ static void op_guard(sim_run *run, bpt_random *random)
     request.options[0].guards = &guard;
     request.options[0].guard_count = 1;
     bp_status status = send(run, &request, &receipt, &error);
+    came = came || (open && status == BP_ERR_CONFLICT);
     (void)answered(run, status, came ? BP_ERR_CONFLICT : BP_OK, &request, &receipt, BP_NONE, &error);
 }
 
@@ -324,11 +336,15 @@ static void op_alter(sim_run *run, bpt_random *random)
     ask request;
     bp_receipt receipts[SIM_ITEMS_MAX];
     bp_error error = {0};
-    if (ask_again(run, random) == BP_NONE) {
+    uint64_t first = ask_again(run, random);
+    if (first == BP_NONE) {
         return;
     }
-    sim_item *item = &run->items[bpt_random_below(random, run->item_count)];
-    item->payload_size++;
+    uint64_t altered = bpt_random_below(random, run->item_count);
+    run->items[altered].payload_size++;
+    if (run->ledger.fates.most[first + altered] != 0) {
+        return; /* what is gone cannot be compared */
+    }
     memset(receipts, 0, sizeof receipts);
     build(run, 0, &request);
     request.durability = some_durability(run, random);
@@ -338,13 +354,6 @@ static void op_alter(sim_run *run, bpt_random *random)
 
 /* ---- the store as a whole ---- */
 
-static bool done(const sim_run *run, bp_status status, const bp_error *error)
-{
-    sim_trace((uint64_t)status);
-    SIM_CHECK(status == BP_OK || may_fail(run, status), "it says %s: %s", bp_status_name(status), error->message);
-    return status == BP_OK;
-}
-
 static void op_sync(sim_run *run, bpt_random *random)
 {
     bp_error error = {0};
@@ -352,7 +361,7 @@ static void op_sync(sim_run *run, bpt_random *random)
     bp_status status =
         waits ? bp_wait_durable(run->store, run->ledger.count - 1, UINT32_MAX, &error) : bp_sync(run->store, &error);
     sim_run_learn(run);
-    if (done(run, status, &error)) {
+    if (sim_done(run, status, &error)) {
         SIM_CHECK(bp_store_frontiers(run->store).durable >= run->bounds.most, "P1: synced, but not durable");
         run->ledger.durable = run->bounds.most > run->ledger.durable ? run->bounds.most : run->ledger.durable;
         run->ledger.acked = run->ledger.count;
@@ -363,14 +372,14 @@ static void op_seal(sim_run *run, bpt_random *random)
 {
     bp_error error = {0};
     (void)random;
-    (void)done(run, bp_seal(run->store, &error), &error);
+    (void)sim_done(run, bp_seal(run->store, &error), &error);
 }
 
 static void op_reopen(sim_run *run, bpt_random *random)
 {
     bp_error error = {0};
     sim_watcher_close(run);
-    bool closed = done(run, sim_run_close(run, &error), &error);
+    bool closed = sim_done(run, sim_run_close(run, &error), &error);
     if (closed) {
         run->ledger.acked = run->ledger.count;
         run->ledger.durable = run->ledger.count;
@@ -379,15 +388,17 @@ static void op_reopen(sim_run *run, bpt_random *random)
     run->forgets = false;
     bpi_fault_set_plan(run->world.fault, &(bpi_fault_plan){0});
     if (closed && bpt_random_chance(random, 15)) {
-        (void)done(run, bp_reindex(run->world.path, &run->world.options, NULL, &error), &error);
+        (void)sim_done(run, bp_reindex(run->world.path, &run->world.options, NULL, &error), &error);
     }
     sim_run_open(run, run->ledger.acked);
 }
 
 static void op_ask(sim_run *run, bpt_random *random)
 {
-    (void)sim_ledger_compare(&run->ledger, run->store, run->ledger.count, run->ledger.count);
-    sim_ledger_ask(&run->ledger, run->store, run->ledger.count, random);
+    uint8_t shown[SIM_EVENTS_MAX];
+    uint64_t count = run->ledger.count;
+    (void)sim_ledger_compare(&run->ledger, run->store, &run->ledger.fates, count, count, shown);
+    sim_ledger_ask(&run->ledger, run->store, count, shown, random);
 }
 
 /* ---- other processes and callers ---- */
@@ -406,7 +417,7 @@ static void op_reader(sim_run *run, bpt_random *random)
     }
     bp_status status = bp_open_reader(run->world.path, &run->world.options, &reader->store, &error);
     SIM_CHECK(status == BP_OK, "P8: no reader beside the writer: %s", error.message);
-    reader->seen = 0;
+    *reader = (sim_reader){.store = reader->store, .rewrites = run->rewrites};
 }
 
 /* From now on, while one caller waits for its sync, another one appends. */
@@ -425,7 +436,7 @@ static bool open_watcher(sim_run *run, bpt_random *random)
     bp_status status = bp_consumer_open(run->store, "worker", NULL, &options, &watcher->consumer, &error);
     watcher->exists = watcher->exists || status == BP_OK;
     watcher->next = watcher->saved;
-    return done(run, status, &error);
+    return sim_done(run, status, &error);
 }
 
 static void op_consume(sim_run *run, bpt_random *random)
@@ -438,7 +449,7 @@ static void op_consume(sim_run *run, bpt_random *random)
     for (uint64_t left = 1 + bpt_random_below(random, 4); left > 0; left--) {
         const bp_event *event = NULL;
         bp_status status = bp_consumer_next(watcher->consumer, 0, 0, &event, &error);
-        if (status == BP_ERR_TIMEOUT || !done(run, status, &error)) {
+        if (status == BP_ERR_TIMEOUT || !sim_done(run, status, &error)) {
             return;
         }
         uint64_t furthest =
@@ -449,9 +460,9 @@ static void op_consume(sim_run *run, bpt_random *random)
         uint64_t sequence = event->sequence;
         watcher->next = sequence + 1;
         watcher->acked = sequence >= watcher->acked ? sequence + 1 : watcher->acked;
-        (void)done(run, bp_consumer_ack(watcher->consumer, sequence, &error), &error);
+        (void)sim_done(run, bp_consumer_ack(watcher->consumer, sequence, &error), &error);
     }
-    if (bpt_random_chance(random, 30) && done(run, bp_consumer_save(watcher->consumer, &error), &error)) {
+    if (bpt_random_chance(random, 30) && sim_done(run, bp_consumer_save(watcher->consumer, &error), &error)) {
         watcher->saved = run->spoiled ? 0 : watcher->next;
     }
 }
@@ -490,10 +501,29 @@ static void op_power(sim_run *run, bpt_random *random)
 }
 
 const sim_operation sim_operations[] = {
-    {"append", 26, op_append}, {"batch", 12, op_batch},  {"big", 5, op_big},         {"name", 3, op_name},
-    {"expect", 5, op_expect},  {"guard", 6, op_guard},   {"gate", 3, op_gate},       {"retry", 8, op_retry},
-    {"alter", 3, op_alter},    {"sync", 5, op_sync},     {"seal", 5, op_seal},       {"reopen", 5, op_reopen},
-    {"ask", 2, op_ask},        {"reader", 4, op_reader}, {"callers", 3, op_callers}, {"consume", 5, op_consume},
-    {"clock", 4, op_clock},    {"fault", 6, op_fault},   {"kill", 3, op_kill},       {"power", 4, op_power},
+    {"append", 26, op_append},
+    {"batch", 12, op_batch},
+    {"big", 5, op_big},
+    {"name", 3, op_name},
+    {"expect", 5, op_expect},
+    {"guard", 6, op_guard},
+    {"gate", 3, op_gate},
+    {"retry", 8, op_retry},
+    {"alter", 3, op_alter},
+    {"sync", 5, op_sync},
+    {"seal", 5, op_seal},
+    {"reopen", 5, op_reopen},
+    {"ask", 2, op_ask},
+    {"reader", 4, op_reader},
+    {"callers", 3, op_callers},
+    {"consume", 5, op_consume},
+    {"clock", 4, op_clock},
+    {"fault", 6, op_fault},
+    {"kill", 3, op_kill},
+    {"power", 4, op_power},
+    {"compact", 5, sim_op_compact},
+    {"erase", 5, sim_op_erase},
+    {"snapshot", 3, sim_op_snapshot},
+    {"restore", 4, sim_op_restore},
     {NULL, 0, NULL},
 };

@@ -12,60 +12,7 @@
 
 #include "format/manifest.h"
 
-enum { NESTED_AT_ONCE = 2, SPARES = 16, SPARE_LEAST = 64 << 10 };
-
-/* ---- memory ---- */
-
-/* Great blocks are kept: an opening asks for windows of a megabyte, and paging them in is most of its time. */
-static struct {
-    void *memory;
-    size_t size;
-} spares[SPARES];
-
-static void *sim_allocate(void *context, size_t size)
-{
-    (void)context;
-    for (size_t index = 0; size >= SPARE_LEAST && index < SPARES; index++) {
-        if (spares[index].size == size) {
-            void *memory = spares[index].memory;
-            spares[index].size = 0;
-            return memory;
-        }
-    }
-    return malloc(size);
-}
-
-static void sim_release(void *context, void *memory, size_t size)
-{
-    (void)context;
-    for (size_t index = 0; memory != NULL && size >= SPARE_LEAST && index < SPARES; index++) {
-        if (spares[index].size == 0) {
-            spares[index].memory = memory;
-            spares[index].size = size;
-            return;
-        }
-    }
-    free(memory);
-}
-
-static void *sim_resize(void *context, void *memory, size_t old_size, size_t size)
-{
-    if (old_size < SPARE_LEAST && size < SPARE_LEAST) {
-        return realloc(memory, size);
-    }
-    void *moved = sim_allocate(context, size);
-    if (moved != NULL && memory != NULL) {
-        memcpy(moved, memory, old_size < size ? old_size : size);
-        sim_release(context, memory, old_size);
-    }
-    return moved;
-}
-
-const bp_allocator *sim_allocator(void)
-{
-    static const bp_allocator table = {sizeof(bp_allocator), NULL, sim_allocate, sim_resize, sim_release};
-    return &table;
-}
+enum { NESTED_AT_ONCE = 2 };
 
 /* ---- recording ---- */
 
@@ -113,6 +60,7 @@ typedef struct point {
     bool cut; /* the power went, now or in a crash before */
     unsigned depth;
     bpt_random random;
+    uint8_t shown[SIM_EVENTS_MAX]; /* what became of each event, as the opening showed it */
 } point;
 
 static void take_world(const sim_run *run, bpi_fault *fault, bpt_world *world, bpt_random *random)
@@ -238,7 +186,7 @@ static bp_store *open_world(const bpt_world *world)
 }
 
 /* P7: an event that is there, asked for once more. */
-static void retry_one(const sim_run *run, bp_store *store, uint64_t count, bpt_random *random)
+static void retry_one(const sim_run *run, bp_store *store, uint64_t count, const uint8_t *shown, bpt_random *random)
 {
     static uint8_t bytes[SIM_PAYLOAD_MAX + 8];
     bp_error error = {0};
@@ -252,11 +200,11 @@ static void retry_one(const sim_run *run, bp_store *store, uint64_t count, bpt_r
     bp_append_options_init(&options);
     options.id = event->id;
     options.durability = BP_BUFFERED;
-    sim_payload(event->payload_seed, bytes, event->payload_size);
+    sim_event_payload(event, bytes);
     bp_status status = bp_append(store, bp_at(sim_entity(event->entity), sim_scope(event->scope)), event->kind,
                                  bp_raw(bytes, event->payload_size), &options, &receipt, &error);
     SIM_CHECK(status == BP_OK && receipt.duplicate && receipt.sequence == sequence &&
-                  bp_hash_equal(&receipt.event_hash, &event->hash),
+                  receipt.unverifiable == (shown[sequence] != 0) && bp_hash_equal(&receipt.event_hash, &event->hash),
               "P7: a retry of event %llu says %s: %s", (unsigned long long)sequence, bp_status_name(status),
               error.message);
 }
@@ -293,13 +241,16 @@ static void verify_world(const bpt_world *world, uint64_t count)
               bp_status_name(status), error.message, (unsigned long long)report.events, (unsigned long long)count);
 }
 
-static void read_beside(const sim_run *run, const bpt_world *world, uint64_t count)
+/* Another process shows the same. */
+static void read_beside(const point *at, const bpt_world *world, uint64_t count)
 {
     bp_error error = {0};
     bp_store *reader = NULL;
+    sim_fates fates;
+    sim_fates_settle(&fates, at->shown);
     bp_status status = bp_open_reader(world->path, &world->options, &reader, &error);
     SIM_CHECK(status == BP_OK, "P8: no reader after the crash: %s", error.message);
-    (void)sim_ledger_compare(&run->ledger, reader, count, count);
+    (void)sim_ledger_compare(&at->run->ledger, reader, &fates, count, count, NULL);
     (void)bp_close(reader, NULL);
 }
 
@@ -316,7 +267,9 @@ static bp_store *cut_and_open(const point *at, bpt_world *world, bp_store *store
               (unsigned long long)stats.cut_bytes, (unsigned long long)stats.cut_lsn, at->depth,
               at->cut ? ", power" : "", (unsigned long long)count);
     if (more == 0) {
-        (void)sim_ledger_compare(&at->run->ledger, store, count, count);
+        sim_fates fates;
+        sim_fates_settle(&fates, at->shown);
+        (void)sim_ledger_compare(&at->run->ledger, store, &fates, count, count, NULL);
     } else {
         uint64_t published = bp_store_frontiers(store).published;
         SIM_CHECK(published == count + more, "P1: %llu events are left of %llu", (unsigned long long)published,
@@ -331,7 +284,7 @@ static void go_on(point *at, bpt_world *world, bp_store *store, uint64_t count)
     bpt_random *random = &at->random;
     bp_stats stats = {.size = sizeof stats};
     bool cut = bp_store_stats(store, &stats, NULL) == BP_OK && stats.cut_now;
-    switch (cut && bpt_random_chance(random, 40) ? 0 : bpt_random_below(random, 8)) {
+    switch (cut && bpt_random_chance(random, 40) ? 0 : bpt_random_below(random, 9)) {
     case 0: /* what recovery claims is durable */
         store = cut_and_open(at, world, store, count, 0);
         break;
@@ -352,15 +305,18 @@ static void go_on(point *at, bpt_world *world, bp_store *store, uint64_t count)
     }
     case 3:
         if (count != 0) {
-            retry_one(at->run, store, count, random);
+            retry_one(at->run, store, count, at->shown, random);
         }
-        sim_ledger_ask(&at->run->ledger, store, count, random);
+        sim_ledger_ask(&at->run->ledger, store, count, at->shown, random);
         break;
     case 4:
-        read_beside(at->run, world, count);
+        read_beside(at, world, count);
         break;
     case 5:
         sim_watcher_check(at->run, store, count);
+        break;
+    case 6:
+        sim_erase_again(at->run, world, store, at->shown, random);
         break;
     default:
         break;
@@ -413,8 +369,10 @@ static void judge_one(waiting *tree, point *at, bpi_fault *fault)
     bp_store *store = open_world(&world);
     bpi_fault_watch(fault, NULL, NULL);
     uint64_t least = at->cut ? at->in.durable : at->in.acked;
-    uint64_t count = sim_ledger_compare(&at->run->ledger, store, least, at->in.most);
+    uint64_t count = sim_ledger_compare(&at->run->ledger, store, at->in.fates, least, at->in.most, at->shown);
     check_evidence(at, &world, store);
+    sim_check_erased(at->run, fault, 1, &at->random);
+    sim_check_copies(at->run, &world, &at->random);
     sim_reporting->points++;
     sim_reporting->nested[at->depth]++;
     sim_trace(count);

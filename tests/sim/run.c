@@ -13,7 +13,7 @@
 
 /* ---- readers ---- */
 
-static void note_or_compare(const sim_run *run, sim_reader *reader, const bp_event *last, bool settled)
+static void note_or_compare(sim_reader *reader, const bp_event *last, bool settled)
 {
     if (!settled) {
         reader->noted = true;
@@ -22,15 +22,45 @@ static void note_or_compare(const sim_run *run, sim_reader *reader, const bp_eve
     }
     SIM_CHECK(last->batch + last->batch_count == reader->seen, "P2: a reader sees %llu events, half of a commit",
               (unsigned long long)reader->seen);
-    (void)run;
+}
+
+static void open_reader(const sim_run *run, sim_reader *reader)
+{
+    bp_error error = {0};
+    bp_status status = bp_open_reader(run->world.path, &run->world.options, &reader->store, &error);
+    SIM_CHECK(status == BP_OK, "P8: no reader beside the writer: %s", error.message);
+    reader->rewrites = run->rewrites;
+}
+
+/* One that had not come to the end of a segment when that was rewritten is told so, and is opened anew (compact.h). */
+static bp_status ask_reader(const sim_run *run, sim_reader *reader, bp_error *error)
+{
+    uint64_t ignored = 0;
+    bp_status status = bp_count(reader->store, NULL, &ignored, error);
+    if (status == BP_ERR_DIVERGED && run->rewrites != reader->rewrites) {
+        (void)bp_close(reader->store, NULL);
+        reader->store = NULL;
+        open_reader(run, reader);
+        status = bp_count(reader->store, NULL, &ignored, error);
+    }
+    return status;
+}
+
+/* The newest event may have been dropped, if anything was ever rewritten: then there is nothing to look at. */
+static bool read_newest(const sim_run *run, const sim_reader *reader, const bp_event **last_out)
+{
+    bp_error error = {0};
+    bp_status status = bp_get_sequence(reader->store, reader->seen - 1, last_out, &error);
+    SIM_CHECK(status == BP_OK || (status == BP_ERR_DROPPED && run->rewrites != 0),
+              "P8: a reader cannot read event %llu: %s", (unsigned long long)(reader->seen - 1), error.message);
+    return status == BP_OK;
 }
 
 static void look(const sim_run *run, sim_reader *reader, uint64_t published, bool settled)
 {
     bp_error error = {0};
-    uint64_t ignored = 0;
     const bp_event *last = NULL;
-    bp_status status = bp_count(reader->store, NULL, &ignored, &error);
+    bp_status status = ask_reader(run, reader, &error);
     SIM_CHECK(status == BP_OK, "P8: a reader says %s", error.message);
     uint64_t seen = bp_store_frontiers(reader->store).published;
     SIM_CHECK(seen <= published, "P8: a reader sees %llu events, %llu are published", (unsigned long long)seen,
@@ -39,11 +69,8 @@ static void look(const sim_run *run, sim_reader *reader, uint64_t published, boo
               (unsigned long long)seen);
     bool more = seen != reader->seen;
     reader->seen = seen;
-    if (more) {
-        status = bp_get_sequence(reader->store, seen - 1, &last, &error);
-        SIM_CHECK(status == BP_OK, "P8: a reader cannot read event %llu: %s", (unsigned long long)(seen - 1),
-                  error.message);
-        note_or_compare(run, reader, last, settled);
+    if (more && read_newest(run, reader, &last)) {
+        note_or_compare(reader, last, settled);
         bp_event_release(last);
     }
     SIM_CHECK(!settled || seen == published, "P8: a reader sees %llu events of %llu", (unsigned long long)seen,
@@ -227,7 +254,9 @@ void sim_run_open(sim_run *run, uint64_t least)
     bpi_fault_watch(run->world.fault, between, run);
     bp_status status = bp_open(run->world.path, &run->world.options, &run->store, &error);
     SIM_CHECK(status == BP_OK, "opening says %s: %s", bp_status_name(status), error.message);
-    uint64_t count = sim_ledger_compare(&run->ledger, run->store, least, run->ledger.count);
+    uint8_t shown[SIM_EVENTS_MAX];
+    uint64_t count = sim_ledger_compare(&run->ledger, run->store, &run->ledger.fates, least, run->ledger.count, shown);
+    sim_fates_settle(&run->ledger.fates, shown); /* what an opening shows stays */
     uint32_t epoch = bp_store_frontiers(run->store).epoch;
     SIM_CHECK(epoch >= run->epoch, "the epoch went back from %u to %u", (unsigned)run->epoch, (unsigned)epoch);
     run->epoch = epoch;
@@ -269,6 +298,7 @@ static void begin(sim_run *run, const sim_plan *plan)
 {
     run->plan = plan;
     run->looks.state = plan->seed;
+    run->restoring = -1;
     bpt_world_fault(&run->world);
     run->world.options.allocator = sim_allocator();
     run->world.options.segment_size = BP_SEGMENT_MIN + 4096; /* more than is looked at whole (io/world.h) */
@@ -278,8 +308,9 @@ static void begin(sim_run *run, const sim_plan *plan)
     run->world.options.recovery_attempts = 2;
     run->world.entropy.state = plan->seed * 0x9e3779b97f4a7c15u;
     sim_where("making the store");
+    sim_run_begin(run);
     sim_run_open(run, 0);
-    sim_judge_all(run);
+    sim_run_judge(run);
 }
 
 /* At most two segments hold frames that no sync covered (docs/format.md, section 10). */
@@ -289,12 +320,34 @@ static void check_order_of_syncs(const sim_run *run)
     for (uint32_t ordinal = active > 4 ? active - 4 : 0; ordinal + 2 <= active; ordinal++) {
         char name[64];
         char path[96];
-        bp_segment_name(ordinal, 1, name);
+        bp_segment_name(ordinal, 1, name); /* one that was rewritten is another file */
         (void)snprintf(path, sizeof path, "%.20s/log/%s", run->world.path, name);
         uint64_t sectors = bpi_fault_unsynced(run->world.fault, path);
         SIM_CHECK(sectors == 0, "segment %u is written, segment %u has %llu unsynced sectors", (unsigned)active,
                   (unsigned)ordinal, (unsigned long long)sectors);
     }
+}
+
+void sim_run_begin(sim_run *run)
+{
+    run->bounds = (sim_bounds){run->ledger.acked, run->ledger.durable, run->ledger.count, &run->fates};
+    run->fates = run->ledger.fates;
+    run->watcher_saved = run->watcher.saved;
+}
+
+void sim_run_judge(sim_run *run)
+{
+    for (uint64_t at = 0; at < SIM_EVENTS_MAX; at++) {
+        bool old = at < run->bounds.most;
+        run->fates.least[at] = old ? run->fates.least[at] & run->ledger.fates.least[at] : 0;
+        run->fates.most[at] = old ? run->fates.most[at] | run->ledger.fates.most[at] : 0;
+    }
+    run->bounds.most = run->ledger.count;
+    sim_judge_all(run);
+    for (size_t index = 0; index < SIM_COPIES; index++) {
+        run->copies[index].begun = false;
+    }
+    run->restoring = -1;
 }
 
 static void perform(sim_run *run, size_t index)
@@ -304,8 +357,7 @@ static void perform(sim_run *run, size_t index)
     run->op = index;
     run->item_count = 0;
     run->groups = 0;
-    run->bounds = (sim_bounds){run->ledger.acked, run->ledger.durable, run->ledger.count};
-    run->watcher_saved = run->watcher.saved;
+    sim_run_begin(run);
     sim_where("seed %llu, operation %zu, %s, %llu events", (unsigned long long)run->plan->seed, index,
               op->operation->name, (unsigned long long)run->ledger.count);
     op->operation->perform(run, &random);
@@ -318,13 +370,11 @@ static void perform(sim_run *run, size_t index)
         check_order_of_syncs(run);
     }
     run->watching = false;
-    run->bounds.most = run->ledger.count;
-    sim_judge_all(run);
+    sim_run_judge(run);
     if (run->faulty && bp_store_frontiers(run->store).failed && bpt_random_chance(&random, 50)) {
-        run->bounds = (sim_bounds){run->ledger.acked, run->ledger.durable, run->ledger.count};
+        sim_run_begin(run);
         sim_run_crash(run, bpt_random_chance(&random, 50), &random);
-        run->bounds.most = run->ledger.count;
-        sim_judge_all(run);
+        sim_run_judge(run);
     }
 }
 
@@ -333,15 +383,13 @@ static void end(sim_run *run)
     bp_error error = {0};
     bp_verify_options options;
     bp_verify_report report;
-    run->bounds = (sim_bounds){run->ledger.acked, run->ledger.durable, run->ledger.count};
-    run->watcher_saved = run->watcher.saved;
+    sim_run_begin(run);
     sim_where("seed %llu, closing", (unsigned long long)run->plan->seed);
     sim_watcher_close(run);
     sim_readers_close(run);
     bp_status status = sim_run_close(run, &error);
-    run->bounds.most = run->ledger.count;
     SIM_CHECK(status == BP_OK || run->faulty, "closing says %s: %s", bp_status_name(status), error.message);
-    sim_judge_all(run);
+    sim_run_judge(run);
     bp_verify_options_init(&options);
     options.io = run->world.io;
     options.allocator = run->world.options.allocator;

@@ -4,9 +4,12 @@
  * opened and judged by a ledger that knows only what was acknowledged. See docs/testing.md.
  *
  *   plan.c    seed -> plan; the plan in words
- *   ops.c     the table of operations: a new one is a function and a line
+ *   ops.c     the table of operations: a new one is a function and a line; appending, asking, other processes
+ *   upkeep.c  of these compaction and erasure
+ *   copies.c  of these snapshots and restores; what a crash leaves of them
  *   ledger.c  what was acknowledged, and whether a store has it
  *   points.c  crash points: recording, cutting, recovering, crashing in the recovery, judging
+ *   trouble.c reads, writes, syncs and allocations that fail or lie
  *   run.c     one plan, run
  *   hunt.c    many seeds in child processes; replay and shrinking of one that fails
  *
@@ -24,6 +27,7 @@ enum {
     SIM_ENTITIES = 5,
     SIM_SCOPES = 2,
     SIM_READERS = 2,
+    SIM_COPIES = 2,    /* snapshots at a time */
     SIM_DEPTH_MAX = 3, /* crashes in the recovery from a crash */
     SIM_PAYLOAD_MAX = 40000
 };
@@ -77,11 +81,21 @@ typedef struct sim_event {
     bool keyed; /* its id was given */
 } sim_event;
 
+/* What became of an event. */
+enum { SIM_STUB = 1, SIM_DROP = 2 };
+
+/* Bits of each event: what must have happened to it, and what may have. An operation that was not acknowledged may have happened. */
+typedef struct sim_fates {
+    uint8_t least[SIM_EVENTS_MAX];
+    uint8_t most[SIM_EVENTS_MAX];
+} sim_fates;
+
 typedef struct sim_ledger {
     sim_event events[SIM_EVENTS_MAX]; /* all that were seen published */
     uint64_t count;
     uint64_t acked;   /* events below this were acknowledged: no kill loses them */
     uint64_t durable; /* and these as durable: no power cut loses them */
+    sim_fates fates;
 } sim_ledger;
 
 /* What an append asks for. */
@@ -105,14 +119,21 @@ void sim_payload(uint64_t seed, uint8_t *bytes, size_t size);
 uint64_t sim_ledger_clock(const sim_ledger *ledger, unsigned entity, uint64_t count);
 /* Is this a border between commits? */
 bool sim_ledger_border(const sim_ledger *ledger, uint64_t count);
-/* The first event that is none of the system's, at or behind `from`; BP_NONE. */
+/* The first event that is none of the system's and was not dropped, at or behind `from`; BP_NONE. */
 uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from);
 /* Takes in what the store has published beyond what is known; it must be what `items` asked for. */
 void sim_ledger_learn(sim_ledger *ledger, bp_store *store, const sim_item *items, size_t count);
-/* The store must show exactly the first n events of the ledger, `least` <= n <= `most`; returns n. */
-uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, uint64_t least, uint64_t most);
-/* Some questions to the index: ids, streams, counts, the newest. */
-void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, bpt_random *random);
+/* The store must show exactly the first n events of the ledger, `least` <= n <= `most`, each with a fate that it may have; returns
+ * n, and in `shown_out` (may be NULL) what it shows of each. */
+uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, const sim_fates *fates, uint64_t least,
+                            uint64_t most, uint8_t *shown_out);
+/* Some questions to the index: ids, streams, counts, the newest. `shown` as compare gave it. */
+void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, const uint8_t *shown,
+                    bpt_random *random);
+/* It is so, and nothing else may be. */
+void sim_fates_settle(sim_fates *fates, const uint8_t *shown);
+/* What the payload of an event is, until it is forgotten. */
+void sim_event_payload(const sim_event *event, uint8_t *bytes);
 
 /* ---- runs ---- */
 
@@ -121,13 +142,15 @@ typedef struct sim_bounds {
     uint64_t acked;   /* after a kill */
     uint64_t durable; /* after a power cut */
     uint64_t most;
+    const sim_fates *fates;
 } sim_bounds;
 
 /* A reader beside the writer: another process. */
 typedef struct sim_reader {
     bp_store *store;
     uint64_t seen;
-    bool noted; /* it saw something in the middle of an operation, to be compared behind it */
+    uint64_t rewrites; /* of the store, when it was opened */
+    bool noted;        /* it saw something in the middle of an operation, to be compared behind it */
     uint64_t noted_count;
     bp_hash noted_hash;
 } sim_reader;
@@ -139,6 +162,16 @@ typedef struct sim_watcher {
     uint64_t saved; /* the same, when its position was last written for sure */
     uint64_t next;  /* the least sequence that may come next; known while it is open */
 } sim_watcher;
+
+/* A snapshot in another directory. */
+typedef struct sim_copy {
+    bool exists; /* it was acknowledged */
+    bool begun;  /* in this operation: a crash may leave nothing, something that nothing opens, or all of it */
+    uint64_t events;
+    uint64_t least; /* while it is begun */
+    bp_hash root;
+    sim_fates fates;
+} sim_copy;
 
 typedef struct sim_snapshot {
     bpi_fault *fault; /* as it is before the step */
@@ -153,8 +186,12 @@ struct sim_run {
     sim_ledger ledger;
     sim_reader readers[SIM_READERS];
     sim_watcher watcher;
-    uint64_t watcher_saved;        /* as the operation began */
-    sim_bounds bounds;             /* of a crash in this operation */
+    uint64_t watcher_saved; /* as the operation began */
+    sim_bounds bounds;      /* of a crash in this operation */
+    sim_fates fates;        /* the same of events */
+    uint64_t rewrites;      /* compactions and erasures begun */
+    sim_copy copies[SIM_COPIES];
+    int restoring;                 /* the copy of which a store is being made, else -1 */
     sim_item items[SIM_ITEMS_MAX]; /* asked for by the current operation */
     size_t item_count;
     unsigned groups;
@@ -213,6 +250,26 @@ void sim_readers_close(sim_run *run);
 void sim_watcher_close(sim_run *run);
 /* The consumer of that store goes on where it was: nothing is passed over. */
 void sim_watcher_check(const sim_run *run, bp_store *store, uint64_t count);
+
+/* Bounds of what begins now; to be completed by sim_run_judge when it has ended. */
+void sim_run_begin(sim_run *run);
+void sim_run_judge(sim_run *run);
+
+/* ---- operations in files of their own ---- */
+
+void sim_op_compact(sim_run *run, bpt_random *random);
+void sim_op_erase(sim_run *run, bpt_random *random);
+void sim_op_snapshot(sim_run *run, bpt_random *random);
+void sim_op_restore(sim_run *run, bpt_random *random);
+/* The status is one that this may have; true: BP_OK. */
+bool sim_done(const sim_run *run, bp_status status, const bp_error *error);
+/* What was erased, and acknowledged, must not be in any file of the store; of `tries` events, drawn. */
+void sim_check_erased(const sim_run *run, bpi_fault *fault, unsigned tries, bpt_random *random);
+/* Asks for the same erasure once more in the world after a crash. */
+void sim_erase_again(const sim_run *run, const bpt_world *world, bp_store *store, const uint8_t *shown,
+                     bpt_random *random);
+/* What a crash left of snapshots and restored stores. */
+void sim_check_copies(const sim_run *run, const bpt_world *world, bpt_random *random);
 
 /* ---- crash points ---- */
 

@@ -59,6 +59,19 @@ static const planted all[] = {
     {BPI_PLANT_LINK_IGNORED, "link ignored", "log_recovery"},
     {BPI_PLANT_SALT_IGNORED, "salt ignored", "log_recovery"},
     {BPI_PLANT_POSITION_UNSYNCED, "position unsynced", NULL},
+    {BPI_PLANT_REWRITE_UNSYNCED, "rewrite unsynced", NULL},
+    {BPI_PLANT_REWRITE_NAME_UNSYNCED, "rewrite name unsynced", NULL},
+    {BPI_PLANT_SOURCES_REMOVED_EARLY, "sources removed early", NULL},
+    {BPI_PLANT_OLD_SEGMENT_LEFT, "old segment left", NULL},
+    {BPI_PLANT_REMOVAL_UNSYNCED, "removal unsynced", NULL},
+    {BPI_PLANT_SURVIVOR_DROPPED, "survivor dropped", NULL},
+    {BPI_PLANT_DROPPED_ID_FREE, "dropped id free", NULL},
+    {BPI_PLANT_STALE_COPY_LEFT, "stale copy left", "store_erase"},
+    {BPI_PLANT_TORN_LEFT, "torn left", "store_erase"},
+    {BPI_PLANT_OPEN_SEGMENT_SHARED, "open segment shared", NULL},
+    {BPI_PLANT_SNAPSHOT_UNSYNCED, "snapshot unsynced", NULL},
+    {BPI_PLANT_COMPLETION_UNSYNCED, "completion unsynced", NULL},
+    {BPI_PLANT_RESTORE_UNPROVEN, "restore unproven", NULL},
 };
 
 enum { PLANTS = sizeof all / sizeof *all };
@@ -142,6 +155,7 @@ static void without_one_nothing_is_found(void **state)
     print_message("%llu crash points without a mistake: %s\n", (unsigned long long)total.points, total.failure);
     assert_false(found);
     assert_false(program_finds("log_recovery", BPI_PLANT_NONE));
+    assert_false(program_finds("store_erase", BPI_PLANT_NONE));
 }
 
 int main(void)

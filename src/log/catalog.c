@@ -100,12 +100,45 @@ static bp_status load_list(const bpi_home *home, bpi_catalog *catalog, bp_error 
     return status;
 }
 
+static void release_manifest(const bpi_home *home, uint8_t *data)
+{
+    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+}
+
+static bool both_valid(const uint8_t *data, size_t size)
+{
+    return size == BPI_MANIFEST_SIZE && bpi_slot_valid(data, 0, NULL) && bpi_slot_valid(data + BPI_SLOT_SIZE, 1, NULL);
+}
+
+/*
+ * The bytes of MANIFEST. A slot that is not valid lets the older one answer, and files are removed because of what that says. So a
+ * slot is not valid only if it reads the same twice: else it is being written, or the medium lied once.
+ */
+static bp_status read_manifest(const bpi_home *home, uint8_t **data_out, size_t *size_out, bp_error *error)
+{
+    uint8_t *before = NULL;
+    size_t before_size = 0;
+    bp_status status = bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, data_out, size_out, error);
+    for (int i = 0; status == BP_OK && !both_valid(*data_out, *size_out); i++) {
+        bool same = before != NULL && before_size == *size_out && memcmp(before, *data_out, before_size) == 0;
+        if (same || i == LIVE_TRIES) {
+            break;
+        }
+        release_manifest(home, before);
+        before = *data_out;
+        before_size = *size_out;
+        status = bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, data_out, size_out, error);
+    }
+    release_manifest(home, before);
+    return status;
+}
+
 bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
 {
     memset(catalog, 0, sizeof *catalog);
     uint8_t *data = NULL;
     size_t size = 0;
-    bp_status status = bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, &data, &size, error);
+    bp_status status = read_manifest(home, &data, &size, error);
     if (status != BP_OK) {
         return status;
     }
@@ -118,7 +151,7 @@ bp_status bpi_catalog_load(const bpi_home *home, bpi_catalog *catalog, bp_error 
         }
         status = load_list(home, catalog, error);
     }
-    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+    release_manifest(home, data);
     if (status != BP_OK) {
         bpi_catalog_free(home, catalog);
     }
@@ -141,12 +174,12 @@ bool bpi_catalog_moved(const bpi_home *home, const bpi_catalog *catalog)
     bpi_manifest now;
     uint8_t *data = NULL;
     size_t size = 0;
-    if (bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, &data, &size, NULL) != BP_OK) {
+    if (read_manifest(home, &data, &size, NULL) != BP_OK) {
         return false;
     }
     bool moved = bpi_manifest_choose(data, size, &now, NULL) == BP_OK &&
                  now.list_generation != catalog->manifest.list_generation;
-    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+    release_manifest(home, data);
     return moved;
 }
 
@@ -236,8 +269,7 @@ bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, b
     }
     uint8_t *data = NULL;
     size_t size = 0;
-    bp_status status =
-        needed ? bpi_read_file(home, home->root, "MANIFEST", BPI_MANIFEST_SIZE, &data, &size, error) : BP_OK;
+    bp_status status = needed ? read_manifest(home, &data, &size, error) : BP_OK;
     if (!needed || status != BP_OK) {
         return status;
     }
@@ -249,7 +281,7 @@ bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, b
         code = code == 0 ? io->file_sync(io->context, file, BP_SYNC_ALL) : code;
         io->file_close(io->context, file);
     }
-    bpi_release(home->allocator, data, BPI_MANIFEST_SIZE + 1);
+    release_manifest(home, data);
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync MANIFEST in %s", home->path);
 }
 

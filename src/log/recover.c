@@ -115,28 +115,35 @@ static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uin
     return EEXIST;
 }
 
+/* Reads it twice: a medium that lied once must not have that written, least of all over what was right. */
+static int read_twice(const bpi_home *home, bp_file *file, uint64_t at, uint8_t *data, uint8_t *again, size_t size)
+{
+    size_t got = 0;
+    int code = home->io->file_read(home->io->context, file, at, data, size, &got);
+    if (code == 0 && got == size) {
+        code = home->io->file_read(home->io->context, file, at, again, size, &got);
+    }
+    return code != 0 ? code : got < size || memcmp(data, again, size) != 0 ? EIO : 0;
+}
+
 /* Copies [from, end) of a segment to `to` of another file, or of the same. */
 static int copy_range(const bpi_home *home, bp_file *source, bp_file *target, uint64_t from, uint64_t end, uint64_t to)
 {
     size_t most = end - from < COPY_SIZE ? (size_t)(end - from) : COPY_SIZE;
-    uint8_t *data = bpi_allocate(home->allocator, most);
+    uint8_t *data = bpi_allocate(home->allocator, 2 * most);
     if (data == NULL) {
         return ENOMEM;
     }
     int code = 0;
     for (uint64_t at = from; at < end && code == 0;) {
         size_t wanted = end - at < COPY_SIZE ? (size_t)(end - at) : COPY_SIZE;
-        size_t got = 0;
-        code = home->io->file_read(home->io->context, source, at, data, wanted, &got);
-        if (code == 0 && got < wanted) {
-            code = EIO;
-        }
+        code = read_twice(home, source, at, data, data + most, wanted);
         if (code == 0) {
             code = home->io->file_write(home->io->context, target, to + (at - from), data, wanted);
         }
         at += wanted;
     }
-    bpi_release(home->allocator, data, most);
+    bpi_release(home->allocator, data, 2 * most);
     return code;
 }
 

@@ -370,6 +370,36 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
 }
 
 /*
+ * Are the files of the sealed segments there? Before anything that took their place is removed: if the newest slot of the manifest
+ * was lost, and the older one answers, what that calls retired may be all that is left.
+ */
+static bp_status check_sealed(const settling *s, bp_error *error)
+{
+    const bpi_log *log = s->log;
+    const bpi_catalog *catalog = &log->catalog;
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < catalog->count && status == BP_OK; i++) {
+        bp_file *file = NULL;
+        if (catalog->entries[i].state == BPI_SEGMENT_SEALED) {
+            status = bpi_open_listed(&log->home, catalog, &catalog->entries[i], BP_OPEN_READ, &file, NULL, error);
+            if (file != NULL) {
+                log->home.io->file_close(log->home.io->context, file);
+            }
+        }
+    }
+    return status;
+}
+
+static bool any_retired(const bpi_catalog *catalog)
+{
+    size_t i = 0;
+    while (i < catalog->count && catalog->entries[i].state != BPI_SEGMENT_RETIRED) {
+        i++;
+    }
+    return i < catalog->count;
+}
+
+/*
  * Files of retired segments go, and then their entries. A file that is gone already was removed before a crash. One that stays
  * must stay listed: unlisted, its frames would be damage to the next opening.
  */
@@ -408,7 +438,8 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
 {
     settling s = {.log = log, .options = options, .old_segment_size = log->catalog.manifest.segment_size};
     log->segment_size = options->segment_size != 0 ? options->segment_size : s.old_segment_size;
-    bp_status dropped = drop_retired(&s, error);
+    bp_status dropped = any_retired(&log->catalog) ? check_sealed(&s, error) : BP_OK;
+    dropped = dropped == BP_OK ? drop_retired(&s, error) : dropped;
     if (dropped != BP_OK) {
         return dropped;
     }

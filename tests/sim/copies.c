@@ -163,8 +163,10 @@ void sim_op_snapshot(sim_run *run, bpt_random *random)
     copy->root = report.root;
     run->ledger.durable = report.events > run->ledger.durable ? report.events : run->ledger.durable;
     run->watching = true;
+    sim_pause(run);
     check_whole(run, &run->world, path_of(index), copy, copy->events, copy->events);
     prove_copy(run, copy, path_of(index));
+    sim_resume(run);
     run->watching = false;
 }
 
@@ -245,7 +247,7 @@ void sim_op_restore(sim_run *run, bpt_random *random)
         sim_op_snapshot(run, random);
         return;
     }
-    if (!run->spoiled && bpt_random_chance(random, 40)) {
+    if (!run->spoiled && !run->misread && !run->starved && bpt_random_chance(random, 40)) {
         restore_damaged(run, index, random);
         return;
     }
@@ -257,7 +259,9 @@ void sim_op_restore(sim_run *run, bpt_random *random)
         SIM_CHECK(report.events == copy->events && bp_hash_equal(&report.root, &copy->root),
                   "a restored store has %llu events, its snapshot %llu", (unsigned long long)report.events,
                   (unsigned long long)copy->events);
+        sim_pause(run);
         use_restored(run, copy);
+        sim_resume(run);
         run->watching = false;
     }
     remove_tree(run->world.fault, "restored");

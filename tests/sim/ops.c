@@ -88,7 +88,10 @@ static bp_status send(sim_run *run, ask *request, bp_receipt *receipts, bp_error
 
 static bool may_fail(const sim_run *run, bp_status status)
 {
-    return run->faulty && (status == BP_ERR_IO || status == BP_ERR_FAILED || status == BP_ERR_NO_SPACE);
+    bool io = status == BP_ERR_IO || status == BP_ERR_FAILED;
+    return (run->faulty && (io || status == BP_ERR_NO_SPACE)) ||
+           (run->misread && (io || status == BP_ERR_CORRUPT || status == BP_ERR_VERSION)) ||
+           (run->starved && (status == BP_ERR_NO_MEMORY || status == BP_ERR_FAILED));
 }
 
 bool sim_done(const sim_run *run, bp_status status, const bp_error *error)
@@ -417,7 +420,7 @@ static void op_reader(sim_run *run, bpt_random *random)
     }
     bp_status status = bp_open_reader(run->world.path, &run->world.options, &reader->store, &error);
     SIM_CHECK(status == BP_OK, "P8: no reader beside the writer: %s", error.message);
-    *reader = (sim_reader){.store = reader->store, .rewrites = run->rewrites};
+    *reader = (sim_reader){.store = reader->store};
 }
 
 /* From now on, while one caller waits for its sync, another one appends. */
@@ -525,5 +528,6 @@ const sim_operation sim_operations[] = {
     {"erase", 5, sim_op_erase},
     {"snapshot", 3, sim_op_snapshot},
     {"restore", 4, sim_op_restore},
+    {"trouble", 6, sim_op_trouble},
     {NULL, 0, NULL},
 };

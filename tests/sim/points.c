@@ -362,13 +362,17 @@ static void judge_one(waiting *tree, point *at, bpi_fault *fault)
     if (bpt_random_chance(&at->random, 12)) {
         spoil_index(&world, &at->random);
     }
+    if (bpt_random_chance(&at->random, 6)) {
+        sim_open_in_trouble(at->run, &world, &at->in, at->cut ? at->in.durable : at->in.acked, &at->random);
+        at->before = NULL; /* what was cut was perhaps cut then */
+    }
+    uint64_t least = at->cut ? at->in.durable : at->in.acked;
     bool nests = at->depth < SIM_DEPTH_MAX && bpt_random_chance(&at->random, settled ? 50 : 15);
     if (nests) {
         bpi_fault_watch(fault, sample, &taken);
     }
     bp_store *store = open_world(&world);
     bpi_fault_watch(fault, NULL, NULL);
-    uint64_t least = at->cut ? at->in.durable : at->in.acked;
     uint64_t count = sim_ledger_compare(&at->run->ledger, store, at->in.fates, least, at->in.most, at->shown);
     check_evidence(at, &world, store);
     sim_check_erased(at->run, fault, 1, &at->random);

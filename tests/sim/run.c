@@ -24,28 +24,6 @@ static void note_or_compare(sim_reader *reader, const bp_event *last, bool settl
               (unsigned long long)reader->seen);
 }
 
-static void open_reader(const sim_run *run, sim_reader *reader)
-{
-    bp_error error = {0};
-    bp_status status = bp_open_reader(run->world.path, &run->world.options, &reader->store, &error);
-    SIM_CHECK(status == BP_OK, "P8: no reader beside the writer: %s", error.message);
-    reader->rewrites = run->rewrites;
-}
-
-/* One that had not come to the end of a segment when that was rewritten is told so, and is opened anew (compact.h). */
-static bp_status ask_reader(const sim_run *run, sim_reader *reader, bp_error *error)
-{
-    uint64_t ignored = 0;
-    bp_status status = bp_count(reader->store, NULL, &ignored, error);
-    if (status == BP_ERR_DIVERGED && run->rewrites != reader->rewrites) {
-        (void)bp_close(reader->store, NULL);
-        reader->store = NULL;
-        open_reader(run, reader);
-        status = bp_count(reader->store, NULL, &ignored, error);
-    }
-    return status;
-}
-
 /* The newest event may have been dropped, if anything was ever rewritten: then there is nothing to look at. */
 static bool read_newest(const sim_run *run, const sim_reader *reader, const bp_event **last_out)
 {
@@ -60,7 +38,8 @@ static void look(const sim_run *run, sim_reader *reader, uint64_t published, boo
 {
     bp_error error = {0};
     const bp_event *last = NULL;
-    bp_status status = ask_reader(run, reader, &error);
+    uint64_t ignored = 0;
+    bp_status status = bp_count(reader->store, NULL, &ignored, &error);
     SIM_CHECK(status == BP_OK, "P8: a reader says %s", error.message);
     uint64_t seen = bp_store_frontiers(reader->store).published;
     SIM_CHECK(seen <= published, "P8: a reader sees %llu events, %llu are published", (unsigned long long)seen,
@@ -75,6 +54,9 @@ static void look(const sim_run *run, sim_reader *reader, uint64_t published, boo
     }
     SIM_CHECK(!settled || seen == published, "P8: a reader sees %llu events of %llu", (unsigned long long)seen,
               (unsigned long long)published);
+    if (settled) { /* what was dropped or erased it does not show any more */
+        (void)sim_ledger_compare(&run->ledger, reader->store, &run->ledger.fates, seen, seen, NULL);
+    }
 }
 
 void sim_readers_look(sim_run *run, bool settled)
@@ -167,8 +149,8 @@ static void cut_in(sim_run *run)
     sim_payload(item.payload_seed, bytes, sizeof bytes);
     bp_status status = bp_append(run->store, bp_at(sim_entity(item.entity), sim_scope(0)), item.kind,
                                  bp_raw(bytes, sizeof bytes), &options, NULL, NULL);
-    SIM_CHECK(status == BP_OK || status == BP_ERR_DENIED || run->faulty, "another caller's append says %s",
-              bp_status_name(status));
+    SIM_CHECK(status == BP_OK || status == BP_ERR_DENIED || run->faulty || run->starved,
+              "another caller's append says %s", bp_status_name(status));
     if (status == BP_OK) {
         run->items[run->item_count++] = item;
     }
@@ -181,6 +163,7 @@ static void between(void *argument, const bpi_fault_step *step)
         return;
     }
     run->watching = true;
+    sim_pause(run);
     if (!step->done) {
         run->step++;
         sim_trace(run->step ^ (uint64_t)(unsigned char)step->what[0] << 48 ^ step->offset << 20 ^ step->size);
@@ -198,6 +181,7 @@ static void between(void *argument, const bpi_fault_step *step)
     if (bpt_random_chance(&run->looks, 30)) { /* not always: what is missed is seen together with what follows */
         sim_readers_look(run, false);
     }
+    sim_resume(run);
     run->watching = false;
 }
 
@@ -209,7 +193,9 @@ void sim_run_learn(sim_run *run)
     if (run->store == NULL) {
         return;
     }
+    sim_pause(run);
     sim_ledger_learn(ledger, run->store, run->items, run->item_count);
+    sim_resume(run);
     uint64_t durable = bp_store_frontiers(run->store).durable;
     SIM_CHECK(durable <= ledger->count, "%llu events are durable, %llu are published", (unsigned long long)durable,
               (unsigned long long)ledger->count);

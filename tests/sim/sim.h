@@ -149,8 +149,7 @@ typedef struct sim_bounds {
 typedef struct sim_reader {
     bp_store *store;
     uint64_t seen;
-    uint64_t rewrites; /* of the store, when it was opened */
-    bool noted;        /* it saw something in the middle of an operation, to be compared behind it */
+    bool noted; /* it saw something in the middle of an operation, to be compared behind it */
     uint64_t noted_count;
     bp_hash noted_hash;
 } sim_reader;
@@ -198,6 +197,10 @@ struct sim_run {
     bool cuts_in; /* another caller appends while this one syncs */
     bool faulty;  /* a step was made to fail: operations may say so */
     bool forgets; /* the next sync fails and forgets what it covered */
+    bool misread; /* in this operation a reading call fails, is short, or lies */
+    bool starved; /* in this one there is no memory */
+    unsigned pauses;
+    bpi_fault_plan reading;
     /* A step was made to fail in this run: a sync that forgot a name takes the consumers' directory with it, and they begin
      * anew. */
     bool spoiled;
@@ -277,6 +280,18 @@ void sim_record(sim_run *run);    /* copies the world as it is now */
 void sim_judge_all(sim_run *run); /* crashes at all snapshots, and forgets them */
 /* An allocator that keeps great blocks for the next time; the same for all simulated stores. */
 const bp_allocator *sim_allocator(void);
+
+/* ---- trouble ---- */
+
+/* One of the next operations, in which a reading call or an allocation fails. */
+void sim_op_trouble(sim_run *run, bpt_random *random);
+/* Between these nothing of that fails: the ledger looks. */
+void sim_pause(sim_run *run);
+void sim_resume(sim_run *run);
+/* Opens the world after a crash, in which `least` events must be, once while something fails: BP_OK or an error with a name; and
+ * ends that process. What it showed the next opening must show. */
+void sim_open_in_trouble(const sim_run *run, const bpt_world *world, sim_bounds *in, uint64_t least,
+                         bpt_random *random);
 
 /* ---- hunting ---- */
 

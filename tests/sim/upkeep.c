@@ -160,7 +160,9 @@ static void note_shown(sim_run *run, const uint8_t *shown, bool acknowledged)
 static void look_around(sim_run *run, uint8_t *shown)
 {
     uint64_t count = run->ledger.count;
+    sim_pause(run);
     (void)sim_ledger_compare(&run->ledger, run->store, &run->ledger.fates, count, count, shown);
+    sim_resume(run);
 }
 
 /* ---- compaction ---- */
@@ -316,7 +318,7 @@ static int find_holder(void *argument, const bp_snapshot_info *snapshot)
     return 0;
 }
 
-static void check_holders(const sim_run *run, uint64_t sequence)
+static void check_holders(sim_run *run, uint64_t sequence)
 {
     char found[256];
     bp_error error = {0};
@@ -324,7 +326,9 @@ static void check_holders(const sim_run *run, uint64_t sequence)
         return;
     }
     holder wanted = {.path = found};
+    sim_pause(run);
     bp_status status = bp_snapshots(run->store, find_holder, &wanted, &error);
+    sim_resume(run);
     SIM_CHECK(status == BP_OK, "snapshots cannot be listed: %s", error.message);
     SIM_CHECK(wanted.named, "P9: event %llu was erased, %s has its bytes, and the store does not say so",
               (unsigned long long)sequence, found);

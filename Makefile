@@ -50,7 +50,7 @@ campaign: ## the long crash and fault runs, and a day of fuzzing
 	@tools/setup.sh test
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release
-	@BATPAK_CAMPAIGN=1 ctest --preset release -L '^campaign$$'
+	@BATPAK_CAMPAIGN=1 BATPAK_LEDGER=$(CURDIR)/build/release/sim.ledger ctest --preset release -L '^campaign$$'
 	@build/release/batpak-bench --campaign # a hundred million events, 25 GB of disk
 	@tools/fuzz.sh run $(FUZZ_SECONDS)
 

@@ -302,6 +302,7 @@ typedef struct sim_hunt {
     unsigned jobs;   /* children side by side */
     bool quiet;
     bool shrinks;
+    bool keeps; /* notes in BATPAK_LEDGER what passed, and leaves it out */
 } sim_hunt;
 
 /* True: nothing was found. The totals are in `total_out`. */

@@ -2,7 +2,8 @@
  * test_sim.c: the simulation: seeds one after the other until so many crash points were judged.
  *
  * BATPAK_SEED the first seed; BATPAK_RUNS so many seeds; BATPAK_DROP operations left out, as a failure prints it;
- * BATPAK_POINTS so many crash points; BATPAK_JOBS side by side; BATPAK_SECONDS at most so long.
+ * BATPAK_POINTS so many crash points; BATPAK_JOBS side by side; BATPAK_SECONDS at most so long. BATPAK_LEDGER a file that
+ * remembers which seeds passed, so that a campaign can be stopped and goes on.
  *
  * ctest: labels=slow,campaign timeout=14400
  */
@@ -21,7 +22,8 @@ static void crash_points(void **state)
                      .points = bpt_amount("BATPAK_POINTS", 300000, 10000000),
                      .seconds = number("BATPAK_SECONDS", bpt_campaign() ? 14000 : 55),
                      .jobs = (unsigned)number("BATPAK_JOBS", bpt_campaign() ? 2 : 1),
-                     .shrinks = getenv("BATPAK_DROP") == NULL};
+                     .shrinks = getenv("BATPAK_DROP") == NULL,
+                     .keeps = true};
     double start = bpt_seconds();
     (void)state;
     bool good = sim_hunt_run(&hunt, &total);

@@ -348,13 +348,23 @@ static void crash_world(waiting *tree, point at, bpi_fault *fault, bool power)
     tree->faults[tree->count++] = fault;
 }
 
+/* An opening finishes an erasure that was begun, and what had been set aside goes with it. */
+static bool may_erase(const sim_fates *fates)
+{
+    size_t at = 0;
+    while (at < SIM_EVENTS_MAX && (fates->most[at] & SIM_STUB) == 0) {
+        at++;
+    }
+    return at < SIM_EVENTS_MAX;
+}
+
 /* Opens a world after a crash, which is taken over, and judges it; crashes within that are put to the waiting. */
 static void judge_one(waiting *tree, point *at, bpi_fault *fault)
 {
     bpt_world world;
     sampler taken = {.source = fault, .random = {bpt_random_next(&at->random)}};
     take_world(at->run, fault, &world, &at->random);
-    bool settled = at->cut && at->depth == 0 && bpt_random_chance(&at->random, 25);
+    bool settled = at->cut && at->depth == 0 && bpt_random_chance(&at->random, 25) && !may_erase(at->in.fates);
     if (settled) {
         tree->before = bpi_fault_clone(fault);
         at->before = tree->before;

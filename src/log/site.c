@@ -309,7 +309,9 @@ void bpi_site_undo(bpi_site *site)
         for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
             remove_folder(io, site->home.root, folders[i], list);
         }
-        if (empty_folder(io, site->home.root, list)) {
+        /* A power cut must not bring the manifest back without the marker: the marker goes last, and only when the rest is gone for
+         * good. */
+        if (empty_folder(io, site->home.root, list) && io->dir_sync(io->context, site->home.root) == 0) {
             (void)io->dir_remove(io->context, site->home.root, BPI_NOTE_MARKER);
         }
     }

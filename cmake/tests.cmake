@@ -136,7 +136,7 @@ if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
     endforeach()
     # Tests that are named in tests/sim/test_planted.c.
     set_target_properties(batpak_planted PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
-    foreach(program log_recovery store_erase crash_failures store_process)
+    foreach(program log_recovery store_erase store_snapshot crash_failures store_process)
         string(REPLACE "_" "/test_" file ${program})
         add_executable(planted_${program} ${CMAKE_SOURCE_DIR}/tests/${file}.c
             $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)

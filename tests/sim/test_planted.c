@@ -73,7 +73,7 @@ static const planted all[] = {
     {BPI_PLANT_OPEN_SEGMENT_SHARED, "open segment shared", NULL, 0},
     {BPI_PLANT_SNAPSHOT_UNSYNCED, "snapshot unsynced", NULL, 0},
     {BPI_PLANT_COMPLETION_UNSYNCED, "completion unsynced", NULL, 0},
-    {BPI_PLANT_RESTORE_UNPROVEN, "restore unproven", NULL, 0},
+    {BPI_PLANT_RESTORE_UNPROVEN, "restore unproven", "store_snapshot", 0},
 };
 
 enum { PLANTS = sizeof all / sizeof *all };

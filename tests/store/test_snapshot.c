@@ -352,6 +352,16 @@ static void a_compacted_store_comes_back_compacted(void **state)
     bpt_world_end(&world);
 }
 
+/* Nothing is in the target while a snapshot is looked at that will be refused. */
+static void nothing_is_made(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    const bpt_world *world = context;
+    (void)what;
+    (void)done;
+    (void)total;
+    assert_int_equal(names_in(world, beside(world, "back")), 0);
+}
+
 static void a_damaged_snapshot_is_found_before_anything_is_made(void **state)
 {
     (void)state;
@@ -365,6 +375,8 @@ static void a_damaged_snapshot_is_found_before_anything_is_made(void **state)
     fill(store, 100, 0);
     CHECK_OK(bp_snapshot(store, beside(&world, "snap"), &copying, NULL, &error), &error);
     bpt_close(store);
+    options.progress = nothing_is_made;
+    options.progress_context = &world;
     static const char *const files[] = {"0000000000-1.seg", "0000000001-1.seg", "0000000002-1.seg"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         for (uint64_t at = 0; at < 6000; at += 373) {
@@ -376,6 +388,7 @@ static void a_damaged_snapshot_is_found_before_anything_is_made(void **state)
             flip(&world, beside(&world, "snap"), files[i], at);
         }
     }
+    options.progress = NULL;
     CHECK_OK(bp_restore(beside(&world, "snap"), beside(&world, "back"), &options, NULL, &error), &error);
     bpt_world_end(&world);
 }

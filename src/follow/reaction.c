@@ -181,7 +181,7 @@ static void note_written(bp_reaction *reaction, uint64_t next)
     }
 }
 
-/* Are the outputs there already? */
+/* Are the outputs there already, or were they and retention took them away? */
 static bp_status look_for_outputs(bp_reaction *reaction, const bp_event *input, bool *there_out, bp_error *error)
 {
     const bp_event *first = NULL;
@@ -191,6 +191,10 @@ static bp_status look_for_outputs(bp_reaction *reaction, const bp_event *input, 
     if (status == BP_OK) {
         note_written(reaction, first->batch + first->batch_count); /* they may not be durable yet */
         bp_event_release(first);
+    }
+    if (status == BP_ERR_DROPPED) {
+        *there_out = true;
+        status = BP_OK;
     }
     return status == BP_ERR_NOT_FOUND ? BP_OK : status;
 }

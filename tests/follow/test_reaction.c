@@ -129,6 +129,43 @@ static void outputs_that_are_there_are_not_made_again(void **state)
     bpt_world_end(&world);
 }
 
+static bool is_doubled(void *context, const bp_event *event)
+{
+    (void)context;
+    return event->kind == DOUBLED;
+}
+
+/* The position is behind, and retention took the outputs: they were made. */
+static void outputs_that_were_dropped_are_not_made_again(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_compact_options retention;
+    bp_compact_report report;
+    doubling d = {.outputs = 2};
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "in", "x");
+    bp_reaction *reaction = open_reaction(store, &d, NULL);
+    step(reaction, BP_OK);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    CHECK_OK(bp_consumer_forget(store, "doubler", 0, &error), &error);
+    bp_compact_options_init(&retention);
+    retention.drop_if = is_doubled;
+    CHECK_OK(bp_seal(store, &error), &error);
+    CHECK_OK(bp_compact(store, &retention, &report, &error), &error);
+    assert_int_equal(report.events_dropped, 2);
+    reaction = open_reaction(store, &d, NULL);
+    step(reaction, BP_OK);
+    step(reaction, BP_ERR_TIMEOUT);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    assert_int_equal(d.calls, 1);
+    assert_int_equal(count_of(store, DOUBLED), 0);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void no_output_is_an_answer(void **state)
 {
     bpt_world world;
@@ -417,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_carry_where_they_come_from),
         cmocka_unit_test(outputs_that_are_there_are_not_made_again),
+        cmocka_unit_test(outputs_that_were_dropped_are_not_made_again),
         cmocka_unit_test(no_output_is_an_answer),
         cmocka_unit_test(failures_are_the_inputs),
         cmocka_unit_test(a_failure_that_stops_ends_the_run),

@@ -64,17 +64,18 @@ typedef struct bp_erase_report {
  * event: what, who, why, when, how many) is written; then segments are rewritten, `.torn` files and cached states removed.
  * BP_OK: no file of the store holds the bytes any more. After anything else, a crash included, the record may be there and
  * some segments rewritten: the store is right in any case, and asking again with the same options goes on; asking for what is
- * erased already is BP_OK with `erased` 0. What is on record the next bp_open finishes by itself, and until it has, it does not succeed;
- * of caches it empties those in cache/ alone. What is not on record was not begun.
+ * erased already is BP_OK with `erased` 0. What is on record the next bp_open finishes by itself, and until it has, it does
+ * not succeed; of caches it empties those in cache/ alone. What is not on record was not begun.
  *
  * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed), and a
- * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old segments, as snapshots make them, and every other copy of the
- * store; caches and read models that the library does not know; the medium itself, as with every removed file.
+ * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old
+ * segments, as snapshots make them, and every other copy of the store; caches and read models that the library does not know; the medium itself, as with every removed file.
  * A retry of an erased event is a duplicate, marked unverifiable. report_out may be NULL. Any thread; one at a time, with
  * compaction.
  *
  *   BP_ERR_ARGUMENT  none or several of ids, region, subject; no reason; nobody who decides. BP_ERR_TOO_LARGE: too many ids
- *   BP_ERR_NOT_FOUND an id that is not there; BP_ERR_KIND: an id of a system event. Nothing was done
+ *   BP_ERR_NOT_FOUND an id that is not there; BP_ERR_DROPPED: one that retention took away; BP_ERR_KIND: one of a system event.
+ *                    Nothing was done
  *   BP_ERR_CORRUPT   a segment is damaged: it, and what comes behind it, stays as it was
  *   BP_END           progress said stop
  *   BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_FAILED, BP_ERR_NO_MEMORY, BP_ERR_READ_ONLY, BP_ERR_FORKED, BP_ERR_CLOSED

@@ -37,9 +37,36 @@ static bool show_progress(void *context, const char *what, uint64_t done, uint64
     return true;
 }
 
-static void print_report(const bp_erase_report *report, const bp_key_report *key)
+/* A snapshot that was taken of the store may hold what is erased now. */
+static int name_snapshot(void *argument, const bp_snapshot_info *snapshot)
+{
+    (void)argument;
+    if (given.json) {
+        put_string(out(), NULL, snapshot->path);
+    } else {
+        say("the snapshot %s may still hold the bytes%s", snapshot->path,
+            snapshot->present ? "" : ", wherever it is now");
+    }
+    return 0;
+}
+
+/* *error says why not all could be named. */
+static bp_status name_snapshots(bp_store *store, bp_error *error)
+{
+    if (given.json) {
+        put_open(out(), "snapshots", '[');
+    }
+    bp_status status = bp_snapshots(store, name_snapshot, NULL, error);
+    if (given.json) {
+        put_close(out(), ']');
+    }
+    return status;
+}
+
+static bp_status print_report(bp_store *store, const bp_erase_report *report, const bp_key_report *key, bp_error *error)
 {
     struct text *text = out();
+    bp_status status = BP_OK;
 
     if (given.json) {
         text_add_char(text, '{');
@@ -55,27 +82,32 @@ static void print_report(const bp_erase_report *report, const bp_key_report *key
         if (report->sequence != BP_NONE) {
             put_u64(text, "record", report->sequence);
         }
+        status = name_snapshots(store, error);
         text_add_string(text, "}\n");
-        return;
+        return status;
     }
     text_add_format(text, "%s %llu events, %llu were erased before\n", given.dry_run ? "would erase" : "erased",
                     (unsigned long long)(given.dry_run ? report->found : report->erased),
                     (unsigned long long)report->before);
     if (given.dry_run) {
-        return;
+        return BP_OK;
     }
     text_add_format(text, "%llu segments rewritten, %llu .torn files and %llu cached files removed%s\n",
                     (unsigned long long)report->segments, (unsigned long long)report->torn,
                     (unsigned long long)report->caches, key->destroyed ? ", the subject's key destroyed" : "");
     if (report->sequence != BP_NONE) {
         text_add_format(text, "on record as event %llu\n", (unsigned long long)report->sequence);
-        if (report->linked > 0) {
-            say("%llu old segments have other names (hard links, as snapshots make them), which keep the bytes",
-                (unsigned long long)report->linked);
-        }
-        say("snapshots, backups, hard links to old segments, and caches and read models elsewhere may still hold the "
+    }
+    if (report->linked > 0) {
+        say("%llu old segments have other names (hard links, as snapshots make them), which keep the bytes",
+            (unsigned long long)report->linked);
+    }
+    if (report->found > 0 || key->destroyed) {
+        status = name_snapshots(store, error);
+        say("copies that the store does not know of, backups, and caches and read models elsewhere may still hold the "
             "bytes");
     }
+    return status;
 }
 
 /* The subject's key goes first: from then on what a crash may leave behind is unreadable. */
@@ -110,8 +142,7 @@ static int erase(bp_store *store, bp_erase_options *erase_options)
     if (status != BP_OK) {
         return fail(&error);
     }
-    print_report(&report, &key);
-    return 0;
+    return print_report(store, &report, &key, &error) == BP_OK ? 0 : fail(&error);
 }
 
 static int find_and_erase(bp_store *store)

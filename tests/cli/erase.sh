@@ -57,7 +57,16 @@ if "$BATPAK" append ./s -e order:1 -s eu --raw -p "$secret" --subject customer-4
 else
     grep -q "built without libsodium" err || fail "it says $(cat err)"
 fi
-# What has another name is named.
+# What has another name is named, and snapshots are, however often it is asked.
+run 0 init ./t
+run 0 append ./t -e person:7 -s eu --raw -p "$secret"
+run 0 snapshot ./t ./copy
+run 0 erase ./t --id 0 --reason 'request 16' --by 'privacy office'
+says "the snapshot $PWD/copy may still hold the bytes"
+run 0 erase ./t --id 0 --reason 'request 16' --by 'privacy office' --json
+is 'o[0]["erased"], o[0]["snapshots"]' "(0, ['$PWD/copy'])"
+grep -rq "$secret" ./copy || fail "the snapshot lost it"
+# A hard link is, too.
 run 0 init ./h
 run 0 append ./h -e person:7 -s eu --raw -p "$secret"
 run 0 seal ./h

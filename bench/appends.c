@@ -68,7 +68,6 @@ static const struct append_case cases[] = {
 };
 
 enum { THREADS_MOST = 8, CLOCK_EVERY = 64, DURATIONS_MOST = 8 << 20 };
-enum { WARM_SHARE = 2, EVENT_BYTES = 256 }; /* twice what the run will write */
 
 static const uint64_t log_most = (uint64_t)2 << 30; /* bytes that a run may write */
 
@@ -180,19 +179,16 @@ static struct outcome run_workers(const struct workload *workload, const struct 
     return outcome;
 }
 
-/* One run in a folder of its own; returns events a second. `rate`: that of the run before, 0 when there is none. */
+/* One run in a folder of its own; returns events a second. */
 static double run_once(const struct settings *settings, const struct workload *workload, const struct engine *engine,
-                       const struct append_case *what, double seconds, double rate, uint32_t *durations,
-                       size_t *taken_out)
+                       const struct append_case *what, double seconds, uint32_t *durations, size_t *taken_out)
 {
     char folder[FOLDER_SIZE];
     struct opening opening = {.mode = what->mode, .make = true};
     void *handle = NULL;
     folder_make(settings, "append", folder);
     folder_settle(folder);
-    if (!settings->cold) {
-        folder_warm(folder, (uint64_t)(rate * seconds * WARM_SHARE) * (what->payload + EVENT_BYTES));
-    }
+    memory_let_go();
     if (!engine->open(folder, &opening, &handle)) {
         die("%s cannot be opened", engine->name);
     }
@@ -201,6 +197,9 @@ static double run_once(const struct settings *settings, const struct workload *w
         die("%s cannot be closed", engine->name);
     }
     folder_remove(folder);
+    if (!settings->cold) {
+        memory_hold();
+    }
     *taken_out = outcome.durations;
     return (double)outcome.done * 1e9 / (double)(outcome.ended_ns - outcome.began_ns);
 }
@@ -234,12 +233,12 @@ static void measure_case(const struct settings *settings, const struct workload 
                 *result = result_of(what->mode == MODE_DURABLE ? "append durable" : "append buffered", what->name,
                                     engines[index]->name, "events/s");
                 if (!settings->cold) {
-                    rates[index] = run_once(settings, workload, engines[index], what, seconds / 10, 0, NULL, &taken);
+                    rates[index] = run_once(settings, workload, engines[index], what, seconds / 10, NULL, &taken);
                 }
                 continue;
             }
-            rates[index] = run_once(settings, workload, engines[index], what, seconds, rates[index],
-                                    what->latency ? durations : NULL, &taken);
+            rates[index] =
+                run_once(settings, workload, engines[index], what, seconds, what->latency ? durations : NULL, &taken);
             result->values[result->runs++] = rates[index];
             percentiles_of(durations, taken, percentiles);
             for (size_t share = 0; share < 3; share++) {
@@ -272,4 +271,5 @@ void bench_appends(const struct settings *settings, const struct workload *workl
         }
     }
     free(durations);
+    memory_let_go();
 }

@@ -208,9 +208,10 @@ void folder_make(const struct settings *settings, const char *name, char path_ou
 void folder_remove(const char *path);
 /* Has the medium take in everything that was written to the folder's filesystem: no run pays for what came before. */
 void folder_settle(const char *path);
-/* Has so many bytes of memory go through the page cache and become free again, at most 1 GiB. A virtual machine's host takes
- * back what is free, and gives it again at a few hundred megabytes a second: without this, that would be measured. */
-void folder_warm(const char *path, uint64_t bytes);
+/* A virtual machine's host takes back free memory and is slow to give it again. Memory that is held until just before a run, and taken
+ * again just after it, is there when the run wants it. */
+void memory_hold(void);
+void memory_let_go(void);
 uint64_t folder_disk(const char *path); /* bytes that the medium holds for it */
 uint64_t folder_free(const char *path); /* bytes that are left there */
 

@@ -48,7 +48,7 @@ static void write_at(int file, const void *data, size_t size, uint64_t offset, i
 
 enum way { WAY_WRITE, WAY_HASH, WAY_APPEND_SYNC, WAY_OVERWRITE_SYNC };
 
-enum { WARM = 512 << 20, ZEROS = 64 << 20, PIECE = 1 << 20, CHUNK = 256 << 10 };
+enum { ZEROS = 64 << 20, PIECE = 1 << 20, CHUNK = 256 << 10 };
 
 /* Bytes that can be overwritten: few when runs are so short that filling them would outlast the runs. */
 static uint64_t zeros_of(const struct course *course)
@@ -99,7 +99,7 @@ static double write_records(const struct course *course, enum way way, size_t ba
         fill_with_zeros(course, file);
     }
     if ((way == WAY_WRITE || way == WAY_HASH) && !course->settings->cold) {
-        folder_warm(course->folder, WARM);
+        memory_let_go();
     }
     double begun = seconds_now();
     double now = begun;
@@ -118,6 +118,9 @@ static double write_records(const struct course *course, enum way way, size_t ba
     }
     double taken = seconds_now() - begun;
     close(file);
+    if (!course->settings->cold) {
+        memory_hold();
+    }
     free(chunk);
     return (double)(calls * batch) / taken;
 }
@@ -172,6 +175,7 @@ static void measure_writes(const struct course *course)
 
 static void measure_memory(const struct course *course)
 {
+    memory_let_go();
     size_t size = (size_t)64 << 20;
     uint8_t *from = memory_get(size);
     uint8_t *to = memory_get(size);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -24,6 +25,8 @@ void die(const char *format, ...)
     va_end(arguments);
     exit(1);
 }
+
+enum { HELD = 1280 << 20 };
 
 void *memory_get(size_t size)
 {
@@ -118,27 +121,29 @@ void folder_settle(const char *path)
     close(folder);
 }
 
-void folder_warm(const char *path, uint64_t bytes)
+static uint8_t *held;
+
+void memory_hold(void)
 {
-    enum { PIECE = 2 << 20 };
-    const uint64_t most = (uint64_t)1 << 30;
-    char name[FOLDER_SIZE + 16];
-    snprintf(name, sizeof name, "%s/warm", path);
-    uint8_t *zeros = memory_get(PIECE);
-    int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0) {
-        die("cannot make %s: %s", name, strerror(errno));
-    }
-    for (uint64_t at = 0; at < bytes && at < most; at += PIECE) {
-        if (pwrite(file, zeros, PIECE, (off_t)at) != PIECE) {
-            die("cannot write %s: %s", name, strerror(errno));
+    if (held == NULL) {
+        void *memory = mmap(NULL, HELD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) {
+            die("cannot map memory: %s", strerror(errno));
+        }
+        (void)madvise(memory, HELD, MADV_HUGEPAGE); /* the faster way where there is one */
+        held = memory;
+        for (size_t at = 0; at < HELD; at += 4096) {
+            held[at] = 1;
         }
     }
-    close(file);
-    if (unlink(name) != 0) {
-        die("cannot remove %s: %s", name, strerror(errno));
+}
+
+void memory_let_go(void)
+{
+    if (held != NULL && munmap(held, HELD) != 0) {
+        die("cannot unmap memory: %s", strerror(errno));
     }
-    free(zeros);
+    held = NULL;
 }
 
 static uint64_t disk_bytes;

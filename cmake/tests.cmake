@@ -189,12 +189,14 @@ target_include_directories(batpak_scheduled_objects PRIVATE
     ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
 target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L)
 target_compile_options(batpak_scheduled_objects PRIVATE -include ${CMAKE_SOURCE_DIR}/tests/schedule/replace.h)
-add_executable(test_schedule_schedules ${CMAKE_SOURCE_DIR}/tests/schedule/schedules.c
-    ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c $<TARGET_OBJECTS:batpak_scheduled_objects>)
-set_target_properties(test_schedule_schedules PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-target_link_libraries(test_schedule_schedules PRIVATE ${batpak_test_library})
-batpak_add_test(schedule/schedules ${CMAKE_SOURCE_DIR}/tests/schedule/schedules.c
-    $<TARGET_FILE:test_schedule_schedules>)
+foreach(name schedules names)
+    add_executable(test_schedule_${name} ${CMAKE_SOURCE_DIR}/tests/schedule/${name}.c
+        ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c $<TARGET_OBJECTS:batpak_scheduled_objects>)
+    set_target_properties(test_schedule_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_link_libraries(test_schedule_${name} PRIVATE ${batpak_test_library})
+    batpak_add_test(schedule/${name} ${CMAKE_SOURCE_DIR}/tests/schedule/${name}.c
+        $<TARGET_FILE:test_schedule_${name}>)
+endforeach()
 endif()
 
 if(TARGET batpak)

@@ -87,6 +87,7 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
     sim_event *known = &ledger->events[ledger->count];
     ledger->fates.least[ledger->count] = 0;
     ledger->fates.most[ledger->count] = 0;
+    ledger->fates.pending[ledger->count] = 0;
     *known = (sim_event){.hash = event->event_hash,
                          .id = event->id,
                          .clock = event->clock,
@@ -154,6 +155,7 @@ void sim_fates_settle(sim_fates *fates, const uint8_t *shown)
 {
     memcpy(fates->least, shown, sizeof fates->least);
     memcpy(fates->most, shown, sizeof fates->most);
+    memset(fates->pending, 0, sizeof fates->pending);
 }
 
 /* Is all of its commit there for sure? Then the commit's size is what it was. */

@@ -88,6 +88,7 @@ enum { SIM_STUB = 1, SIM_DROP = 2 };
 typedef struct sim_fates {
     uint8_t least[SIM_EVENTS_MAX];
     uint8_t most[SIM_EVENTS_MAX];
+    uint8_t pending[SIM_EVENTS_MAX]; /* what an erasure that was broken off has on record: the next opening does it */
 } sim_fates;
 
 typedef struct sim_ledger {

@@ -152,7 +152,7 @@ static void note_shown(sim_run *run, const uint8_t *shown, bool acknowledged)
     for (uint64_t at = 0; at < run->ledger.count; at++) {
         fates->least[at] |= shown[at];
         if (acknowledged) {
-            fates->most[at] = fates->least[at];
+            fates->most[at] = fates->least[at] | fates->pending[at];
         }
     }
 }
@@ -370,6 +370,9 @@ void sim_op_erase(sim_run *run, bpt_random *random)
     bool acknowledged = !(stops && status == BP_END) && sim_done(run, status, &error);
     if (acknowledged) {
         check_erasure(run, &request, &report, shown);
+    }
+    for (uint64_t at = 0; at < request.wanted.count; at++) {
+        run->ledger.fates.pending[at] |= !acknowledged && request.wanted.of[at] ? SIM_STUB : 0;
     }
     note_shown(run, shown, acknowledged);
     for (uint64_t at = 0; acknowledged && at < request.wanted.count; at++) {

@@ -121,6 +121,13 @@ typedef struct bp_io {
     /* A hint; may be NULL or missing: of these bytes of a mapping few will be looked at, so that large pages would only make the
      * process look larger. Promises nothing. */
     void (*map_sparse)(void *context, bp_file *file, void *address, uint64_t offset, uint64_t size);
+
+    /* A hint; may be NULL or missing: these bytes, which are zeros, will not be written soon. They stay zeros, also in mappings, and
+     * the file as long as it is; the space under them may go. Promises nothing. */
+    void (*file_release)(void *context, bp_file *file, uint64_t offset, uint64_t size);
+    /* How far the file has its space from `offset` on: below *end_out, which is not beyond the file's end, nothing is without. NULL or
+     * missing: all files have all of theirs. */
+    int (*file_reserved)(void *context, bp_file *file, uint64_t offset, uint64_t *end_out);
 } bp_io;
 
 typedef struct bp_clock {

@@ -41,3 +41,15 @@ void bpi_io_sparse(const bp_io *io, bp_file *file, void *address, uint64_t offse
         io->map_sparse(io->context, file, address, offset, size);
     }
 }
+
+void bpi_io_release(const bp_io *io, bp_file *file, uint64_t offset, uint64_t size)
+{
+    if (HAS(io, file_release)) {
+        io->file_release(io->context, file, offset, size);
+    }
+}
+
+int bpi_io_reserved(const bp_io *io, bp_file *file, uint64_t offset, uint64_t *end_out)
+{
+    return HAS(io, file_reserved) ? io->file_reserved(io->context, file, offset, end_out) : ENOSYS;
+}

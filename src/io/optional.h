@@ -15,5 +15,8 @@ int bpi_io_links(const bp_io *io, bp_file *file, uint64_t *count_out);
 int bpi_io_is_within(const bp_io *io, bp_dir *inner, bp_dir *outer, bool *within_out);
 int bpi_io_path(const bp_io *io, bp_dir *dir, char *path_out, size_t size);
 void bpi_io_sparse(const bp_io *io, bp_file *file, void *address, uint64_t offset, uint64_t size);
+void bpi_io_release(const bp_io *io, bp_file *file, uint64_t offset, uint64_t size);
+/* ENOSYS: not known, so to the file's end. */
+int bpi_io_reserved(const bp_io *io, bp_file *file, uint64_t offset, uint64_t *end_out);
 
 #endif

@@ -39,6 +39,8 @@ static const bp_io posix = {
     .dir_is_within = bpi_posix_dir_is_within,
     .dir_path = bpi_posix_dir_path,
     .map_sparse = bpi_posix_map_sparse,
+    .file_release = bpi_posix_file_release,
+    .file_reserved = bpi_posix_file_reserved,
 };
 
 const bp_io *bp_io_posix(void)

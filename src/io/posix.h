@@ -50,6 +50,8 @@ int bpi_posix_file_write(void *context, bp_file *file, uint64_t offset, const vo
 int bpi_posix_file_sync(void *context, bp_file *file, bp_sync_mode mode);
 void bpi_posix_file_begin_sync(void *context, bp_file *file, uint64_t offset, uint64_t size);
 int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size);
+void bpi_posix_file_release(void *context, bp_file *file, uint64_t offset, uint64_t size);
+int bpi_posix_file_reserved(void *context, bp_file *file, uint64_t offset, uint64_t *end_out);
 
 int bpi_posix_map_open(void *context, bp_file *file, size_t size, bool writable, void **address_out);
 void bpi_posix_map_close(void *context, bp_file *file, void *address, size_t size);

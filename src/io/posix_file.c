@@ -256,3 +256,30 @@ int bpi_posix_file_allocate(void *context, bp_file *file, uint64_t size)
     }
     return result;
 }
+
+void bpi_posix_file_release(void *context, bp_file *file, uint64_t offset, uint64_t size)
+{
+    (void)context;
+#ifdef FALLOC_FL_PUNCH_HOLE
+    (void)fallocate(bpi_posix_file_of(file)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                    (off_t)size);
+#else
+    (void)file;
+    (void)offset;
+    (void)size;
+#endif
+}
+
+int bpi_posix_file_reserved(void *context, bp_file *file, uint64_t offset, uint64_t *end_out)
+{
+    int result = bpi_posix_file_size(context, file, end_out);
+#ifdef SEEK_HOLE
+    if (result == 0 && offset < *end_out) {
+        /* the place in the file that this moves is nobody's: all reads and writes say where */
+        off_t hole = lseek(bpi_posix_file_of(file)->fd, (off_t)offset, SEEK_HOLE);
+        result = hole < 0 ? errno : 0;
+        *end_out = hole < 0 ? offset : (uint64_t)hole;
+    }
+#endif
+    return result;
+}

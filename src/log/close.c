@@ -3,9 +3,13 @@
  */
 #include "log/opening.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/plant.h"
 #include "format/frame.h"
+#include "io/optional.h"
+
+enum { REST_KEPT = 1 << 20, REST_LEAST = 256 << 10, REST_PAGE = 4096 };
 
 void bpi_log_init_locks(bpi_log *log)
 {
@@ -98,6 +102,22 @@ static void tell_closing(const bpi_log *log)
     log->closing(log->sealed_argument, active->segment->ordinal, &tail);
 }
 
+/*
+ * What was filled ahead and never used takes no space while nobody writes. The file stays as long as it is and reads the same, so
+ * that neither a crash nor whoever has it mapped can tell; the next opening sees how much is left ready. `kept` is, so that short
+ * openings, one after the other, do not fill and release again and again.
+ */
+static void release_rest(const bpi_open_segment *open, uint64_t kept)
+{
+    if (open == NULL || open->allocated < open->end) {
+        return;
+    }
+    uint64_t from = bpi_round_up(open->end + kept, REST_PAGE);
+    if (open->allocated >= from + REST_LEAST) {
+        bpi_io_release(open->segment->io, open->segment->file, from, open->allocated - from);
+    }
+}
+
 /* The commit lock is held, the keeper is gone. */
 static bp_status write_end(bpi_log *log, bp_error *error)
 {
@@ -124,6 +144,10 @@ static bp_status write_end(bpi_log *log, bp_error *error)
     manifest->hlc_ceiling = log->last_hlc;
     status = bpi_catalog_store(&log->home, &log->catalog, false, false, error);
     (void)pthread_mutex_unlock(&log->catalog_lock);
+    if (status == BP_OK) {
+        release_rest(log->active, REST_KEPT);
+        release_rest(log->next, 0);
+    }
     return status;
 }
 

@@ -32,7 +32,7 @@ typedef struct watch {
 bool bpi_log_wants_space(const bpi_log *log)
 {
     const bpi_open_segment *active = log->active;
-    uint64_t ahead = active->allocated / 4;
+    uint64_t ahead = (active->allocated - active->base) / 4;
     ahead = ahead < SPACE_LEAST ? SPACE_LEAST : ahead > SPACE_MOST ? SPACE_MOST : ahead;
     return active->allocated < active->capacity && active->end + ahead > active->allocated;
 }
@@ -72,7 +72,8 @@ static int fill_zeros(bpi_log *log, const bpi_segment *segment, uint64_t from, u
 /* Doubling steps at first, then whole chunks. */
 static uint64_t fill_target(const bpi_open_segment *active)
 {
-    uint64_t step = active->allocated < FILL_STEP_LEAST ? FILL_STEP_LEAST : active->allocated;
+    uint64_t step = active->allocated - active->base;
+    step = step < FILL_STEP_LEAST ? FILL_STEP_LEAST : step;
     step = step > FILL_STEP_MOST ? FILL_STEP_MOST : step;
     uint64_t target = active->allocated + step;
     target = target > BPI_ZERO_CHUNK ? bpi_round_up(target, BPI_ZERO_CHUNK) : target;

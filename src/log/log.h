@@ -30,6 +30,7 @@ typedef struct bpi_open_segment {
     uint64_t end; /* offset behind the last frame */
     uint64_t frames;
     uint64_t allocated; /* bytes of file that may be written without asking for space */
+    uint64_t base;      /* what was allocated above it this process asked for; steps grow with that */
     uint64_t begun;     /* mapped way: bytes whose writing to the medium was begun */
     uint32_t link;
     bp_hlc last_hlc;

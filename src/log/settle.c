@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/plant.h"
 #include "format/frame.h"
+#include "io/optional.h"
 #include "io/process.h"
 
 /* State of one opening. */
@@ -182,15 +183,27 @@ static bp_status seal_finished(settling *s, const bpi_log_walk *walk, const bpi_
     return BP_OK;
 }
 
-static bp_status new_open_segment(bpi_log *log, bpi_segment *segment, bpi_open_segment **open_out, bp_error *error)
+/* How much of the file behind `end` may be written without asking for space: a close, or a copy, may have left zeros that take none. */
+static uint64_t allocated_behind(const bpi_segment *segment, uint64_t end)
+{
+    uint64_t size = atomic_load(&segment->size);
+    uint64_t reserved = size;
+    int code = end < size ? bpi_io_reserved(segment->io, segment->file, end, &reserved) : ENOSYS;
+    reserved = code == 0 ? reserved : code == ENOSYS ? size : end;
+    return reserved < size ? reserved : size;
+}
+
+static bp_status new_open_segment(bpi_log *log, bpi_segment *segment, uint64_t end, bpi_open_segment **open_out,
+                                  bp_error *error)
 {
     bpi_open_segment *open = bpi_allocate_zero(log->home.allocator, sizeof *open);
     if (open == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
     }
     open->segment = bpi_segment_hold(segment);
-    open->allocated = atomic_load(&segment->size);
-    open->end = BPI_SEGMENT_HEADER;
+    open->allocated = allocated_behind(segment, end);
+    open->base = end < open->allocated ? end : open->allocated;
+    open->end = end;
     *open_out = open;
     return BP_OK;
 }
@@ -215,7 +228,7 @@ static bp_status adopt_next(settling *s, size_t active, bool *changed_out, bp_er
     }
     /* It may be zero only because an opening that was killed had zeroed it, and not synced it yet. */
     int code = s->clean ? 0 : segment->io->file_sync(segment->io->context, segment->file, BP_SYNC_ALL);
-    status = code == 0 ? new_open_segment(log, segment, &log->next, error)
+    status = code == 0 ? new_open_segment(log, segment, BPI_SEGMENT_HEADER, &log->next, error)
                        : bpi_error_system(error, code, "cannot sync the next segment of the log");
     bpi_segment_drop(segment);
     return status;
@@ -226,18 +239,17 @@ static bp_status adopt_active(settling *s, const bpi_log_walk *walk, const bpi_v
     bpi_log *log = s->log;
     const bpi_tail *tail = &walk->tails[verdict->index];
     bpi_segment *segment = s->segments[verdict->index];
-    bp_status status = new_open_segment(log, segment, &log->active, error);
+    bp_status status = new_open_segment(log, segment, bpi_lsn_offset(verdict->p), &log->active, error);
     if (status != BP_OK) {
         return status;
     }
     bpi_open_segment *active = log->active;
     active->first_sequence = tail->first_sequence;
-    active->end = bpi_lsn_offset(verdict->p);
     active->frames = walk->scanner.frames;
     active->link = walk->chain.link;
     active->last_hlc = walk->chain.last_hlc;
     active->finished = tail->finished;
-    active->capacity = active->allocated > s->old_segment_size ? active->allocated : s->old_segment_size;
+    active->capacity = greater(atomic_load(&segment->size), s->old_segment_size);
     if (log->segment_size != s->old_segment_size) {
         /* Another size from now on: what is there ends with the next frame; an empty segment takes the new size. */
         active->capacity = active->frames != 0 ? active->end + BPI_FRAME_HEADER : log->segment_size;

@@ -99,6 +99,53 @@ static void an_existing_file_keeps_its_mode(void **state)
     assert_int_equal(mode_of(below("a")), 0640);
 }
 
+static uint64_t blocks_of(const char *name)
+{
+    struct stat about;
+    assert_int_equal(stat(below(name), &about), 0);
+    return (uint64_t)about.st_blocks * 512;
+}
+
+/* What is released reads as zeros, also in a mapping, and the file stays as long as it is. */
+static void zeros_may_lose_their_space(void **state)
+{
+    enum { SIZE = 256 << 10, FROM = 64 << 10, PART = 128 << 10 };
+    static uint8_t bytes[SIZE];
+    uint64_t size = 0;
+    uint64_t end = 0;
+    void *address = NULL;
+    (void)state;
+    bp_file *file = make("released");
+    memset(bytes, 0, sizeof bytes);
+    bytes[0] = 1;
+    bytes[FROM + PART] = 2;
+    assert_int_equal(io->file_write(io->context, file, 0, bytes, sizeof bytes), 0);
+    assert_int_equal(io->file_sync(io->context, file, BP_SYNC_ALL), 0);
+    assert_int_equal(io->map_open(io->context, file, SIZE, false, &address), 0);
+    assert_int_equal(io->file_reserved(io->context, file, 0, &end), 0);
+    assert_int_equal(end, SIZE);
+    uint64_t before = blocks_of("released");
+    io->file_release(io->context, file, FROM, PART);
+    assert_int_equal(io->file_size(io->context, file, &size), 0);
+    assert_int_equal(size, SIZE);
+    assert_memory_equal(address, bytes, SIZE);
+    if (blocks_of("released") != before) { /* a filesystem that can */
+        assert_true(blocks_of("released") <= before - PART);
+        assert_int_equal(io->file_reserved(io->context, file, 0, &end), 0);
+        assert_int_equal(end, FROM);
+        assert_int_equal(io->file_reserved(io->context, file, FROM + 100, &end), 0);
+        assert_int_equal(end, FROM + 100);
+        assert_int_equal(io->file_reserved(io->context, file, FROM + PART, &end), 0);
+        assert_int_equal(end, SIZE);
+        assert_int_equal(io->file_allocate(io->context, file, SIZE), 0);
+        assert_true(blocks_of("released") >= before - 4096);
+    }
+    assert_int_equal(io->file_reserved(io->context, file, SIZE + 1, &end), 0);
+    assert_int_equal(end, SIZE);
+    io->map_close(io->context, file, address, SIZE);
+    io->file_close(io->context, file);
+}
+
 static void symbolic_links_are_not_followed(void **state)
 {
     bp_file *file = NULL;
@@ -297,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(modes_are_private_whatever_the_umask, setup, teardown),
         cmocka_unit_test_setup_teardown(an_existing_file_keeps_its_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(symbolic_links_are_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(zeros_may_lose_their_space, setup, teardown),
         cmocka_unit_test_setup_teardown(the_path_itself_may_be_a_link, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pipe_neither_blocks_nor_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(parents_are_not_made, setup, teardown),

@@ -58,7 +58,7 @@ typedef struct bp_inspection {
                                process runs, bp_open is BP_ERR_LOCKED */
 } bp_inspection;
 
-/* Called for each step. Non-zero: no more of them are told. */
+/* Called for each step, when all has been looked at. Non-zero: no more of them are told. */
 typedef int (*bp_recovery_step_fn)(void *context, const bp_recovery_step *step);
 
 /*
@@ -66,7 +66,8 @@ typedef int (*bp_recovery_step_fn)(void *context, const bp_recovery_step *step);
  * lock. options NULL: the defaults, which make what is missing. `step` may be NULL. Reads what an opening would read, with
  * as much memory. That a system call of the opening itself would fail (rights, space) is not foreseen.
  *
- * BP_OK: *inspection_out says it, a refusal too. Any thread; the store may be open elsewhere (then the answer is for the moment).
+ * BP_OK: *inspection_out says it, a refusal too. Any thread; the store may be open elsewhere (then the answer is for the moment, and
+ * what a writer changed meanwhile is looked at anew).
  *   BP_ERR_ARGUMENT   path or inspection_out is NULL, or an option out of range
  *   BP_ERR_IO, BP_ERR_NO_MEMORY   it could not be found out
  */

@@ -31,6 +31,18 @@ static bp_status refuse_incomplete(const bpi_home *home, bp_error *error)
     return BP_ERR_CORRUPT;
 }
 
+bp_status bpi_home_find_log(bpi_home *home, bp_error *error)
+{
+    const bp_io *io = home->io;
+    int code = home->log != NULL ? 0 : io->dir_open_at(io->context, home->root, "log", false, &home->log);
+    if (code != 0 && code != ENOENT) {
+        bp_status status = bpi_error_system(error, code, "cannot open the log of the store");
+        bpi_error_file(error, "%s/log", home->path);
+        return status;
+    }
+    return BP_OK;
+}
+
 static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
 {
     const bp_io *io = home->io;
@@ -55,10 +67,8 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    code = io->dir_open_at(io->context, home->root, "log", false, &home->log);
-    if (code != 0 && code != ENOENT) {
-        status = bpi_error_system(error, code, "cannot open the log of the store");
-        bpi_error_file(error, "%s/log", home->path);
+    status = bpi_home_find_log(home, error);
+    if (status != BP_OK) {
         return status;
     }
     code = io->dir_place(io->context, home->root, &home->place);

@@ -23,6 +23,8 @@ typedef struct bpi_home {
 
 /* Opens the directory (making it with `create`), and log/ if it is there. BP_ERR_NOT_FOUND when it is not there. */
 bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error *error);
+/* Opens log/ if it is there and was not yet when the directory was opened: somebody else may have made the store meanwhile. */
+bp_status bpi_home_find_log(bpi_home *home, bp_error *error);
 /* Makes log/. */
 bp_status bpi_home_make_log(bpi_home *home, bp_error *error);
 void bpi_home_close(bpi_home *home);

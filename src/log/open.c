@@ -24,8 +24,9 @@ static bp_status no_store(const bpi_home *home, bp_error *error)
 
 static int foreign_entry(void *argument, const char *name, bool is_directory, uint64_t size)
 {
-    static const char *const ours[] = {"LOCK",  "log",       "live", "MANIFEST.new", "index",
-                                       "cache", "consumers", "keys", BPI_NOTE_FOLDER};
+    /* MANIFEST too: it was not there when it was looked for, and another process has made the store since. */
+    static const char *const ours[] = {"LOCK",  "log",   "live",      "MANIFEST", "MANIFEST.new",
+                                       "index", "cache", "consumers", "keys",     BPI_NOTE_FOLDER};
     char *foreign = argument;
     (void)is_directory;
     (void)size;
@@ -186,8 +187,12 @@ static bp_status settle_first(const bpi_log *log, bp_error *error)
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot sync the directory %s", log->home.path);
 }
 
-bp_status bpi_log_check_manifest(const bpi_home *home, const bpi_manifest *manifest, bp_error *error)
+bp_status bpi_log_check_manifest(bpi_home *home, const bpi_manifest *manifest, bp_error *error)
 {
+    bp_status status = bpi_home_find_log(home, error);
+    if (status != BP_OK) {
+        return status;
+    }
     if (manifest->ro_compat != 0) {
         return bpi_error_set(error, BP_ERR_VERSION,
                              "the store has features 0x%llx that this library must not write beside",

@@ -13,7 +13,7 @@
 bp_status bpi_log_check_place(const bpi_home *home, bool create, bool exclusive, bp_error *error);
 
 /* May this library write beside what the manifest says, and is there a log? */
-bp_status bpi_log_check_manifest(const bpi_home *home, const bpi_manifest *manifest, bp_error *error);
+bp_status bpi_log_check_manifest(bpi_home *home, const bpi_manifest *manifest, bp_error *error);
 
 void bpi_log_init_locks(bpi_log *log);
 

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/plant.h"
 
-enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10, LISTS_MAX = 100 };
+enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10 };
 
 bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out)
 {
@@ -338,45 +338,99 @@ static int unlisted_entry(void *argument, const char *name, bool is_directory, u
     return bpi_buffer_append(&state->found, &found, sizeof found) ? 0 : ENOMEM;
 }
 
-bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error)
+static bp_status find_unlisted(const bpi_home *home, const bpi_catalog *catalog, unlisted *state, bp_error *error)
 {
+    bpi_buffer_init(&state->listed, home->allocator);
+    bpi_buffer_init(&state->found, home->allocator);
     if (home->log == NULL) {
         return BP_OK;
     }
-    unlisted state;
-    bpi_buffer_init(&state.listed, home->allocator);
-    bpi_buffer_init(&state.found, home->allocator);
-    bp_status status = BP_OK;
-    int code = take_listed(&state, catalog) ? 0 : ENOMEM;
+    int code = take_listed(state, catalog) ? 0 : ENOMEM;
     if (code == 0) {
-        code = home->io->dir_list(home->io->context, home->log, unlisted_entry, &state);
+        code = home->io->dir_list(home->io->context, home->log, unlisted_entry, state);
     }
-    if (code != 0) {
-        status = bpi_error_system(error, code, "cannot list the segments");
-    }
+    return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot list the segments");
+}
+
+static void free_unlisted(unlisted *state)
+{
+    bpi_buffer_fini(&state->found);
+    bpi_buffer_fini(&state->listed);
+}
+
+bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, bool remove, bp_error *error)
+{
+    unlisted state;
+    bp_status status = find_unlisted(home, catalog, &state, error);
     for (size_t at = 0; status == BP_OK && at < state.found.size; at += sizeof(unlisted_file)) {
         unlisted_file found;
         memcpy(&found, state.found.data + at, sizeof found);
         status = judge_unlisted(home, &found, remove, error);
     }
-    bpi_buffer_fini(&state.found);
-    bpi_buffer_fini(&state.listed);
+    free_unlisted(&state);
     return status;
+}
+
+static bool names(const bpi_catalog *catalog, const unlisted_file *found)
+{
+    size_t i = catalog->count;
+    while (i > 0 && (catalog->entries[i - 1].ordinal != found->ordinal ||
+                     catalog->entries[i - 1].generation != found->generation)) {
+        i--;
+    }
+    return i > 0;
+}
+
+/*
+ * A segment takes its first frame behind the list that names it, and leaves the lists when it is gone, or has no frames any more. So
+ * one that held events is named by the list that is read now, or holds none when it is looked at behind that.
+ */
+static bp_status ask_newer_list(const bpi_home *home, const unlisted_file *found, bpi_catalog *catalog, bp_error *error)
+{
+    bpi_catalog fresh;
+    bp_status status = bpi_catalog_load_live(home, &fresh, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_catalog_free(home, catalog);
+    *catalog = fresh;
+    return names(catalog, found) ? BP_OK : judge_unlisted(home, found, false, error);
 }
 
 bp_status bpi_check_unlisted_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error)
 {
-    for (int i = 0;; i++) {
-        bp_status status = bpi_check_unlisted(home, catalog, false, error);
-        if (status != BP_ERR_CORRUPT || i == LISTS_MAX || !bpi_catalog_moved(home, catalog)) {
-            return status;
+    unlisted state;
+    bp_error local = {0};
+    bp_status status = find_unlisted(home, catalog, &state, &local);
+    for (size_t at = 0; status == BP_OK && at < state.found.size; at += sizeof(unlisted_file)) {
+        unlisted_file found;
+        memcpy(&found, state.found.data + at, sizeof found);
+        status = judge_unlisted(home, &found, false, &local);
+        if (status == BP_ERR_CORRUPT) {
+            status = ask_newer_list(home, &found, catalog, &local);
         }
-        bpi_catalog fresh;
-        status = bpi_catalog_load_live(home, &fresh, error);
-        if (status != BP_OK) {
-            return status;
-        }
-        bpi_catalog_free(home, catalog);
-        *catalog = fresh;
     }
+    free_unlisted(&state);
+    if (status != BP_OK && error != NULL) {
+        *error = local;
+    }
+    return status;
+}
+
+bp_status bpi_check_made(bpi_home *home, bp_error *error)
+{
+    bp_status status = bpi_home_find_log(home, error);
+    if (status == BP_OK) {
+        status = bpi_check_unlisted(home, NULL, false, error);
+    }
+    if (status == BP_ERR_CORRUPT) {
+        const bpi_catalog none = {0};
+        return bpi_catalog_moved(home, &none) ? BP_OK : bpi_error_wrap(error, status, "there is no MANIFEST");
+    }
+    if (status == BP_OK) {
+        bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", home->path);
+        bpi_error_hint(error, "batpak init %s", home->path);
+        return BP_ERR_NOT_FOUND;
+    }
+    return status;
 }

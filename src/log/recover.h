@@ -41,4 +41,10 @@ bp_status bpi_check_unlisted(const bpi_home *home, const bpi_catalog *catalog, b
  * place. */
 bp_status bpi_check_unlisted_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
 
+/*
+ * No MANIFEST was found. BP_ERR_NOT_FOUND: there is no store. BP_ERR_CORRUPT: segments hold events, so that it is lost. BP_OK: it is
+ * there by now, and can be read: somebody made the store meanwhile.
+ */
+bp_status bpi_check_made(bpi_home *home, bp_error *error);
+
 #endif

@@ -387,12 +387,13 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
     bp_status status = bpi_home_open(&follower->home, path, false, error);
     if (status == BP_OK) {
         status = bpi_catalog_load_live(&follower->home, &follower->catalog, error);
-        if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&follower->home, NULL, false, error) == BP_ERR_CORRUPT) {
-            status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
-        } else if (status == BP_ERR_NOT_FOUND) {
-            bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
-            bpi_error_hint(error, "batpak init %s", path);
+        if (status == BP_ERR_NOT_FOUND) {
+            status = bpi_check_made(&follower->home, error);
+            status = status == BP_OK ? bpi_catalog_load_live(&follower->home, &follower->catalog, error) : status;
         }
+    }
+    if (status == BP_OK) {
+        status = bpi_home_find_log(&follower->home, error);
     }
     if (status == BP_OK) {
         status = bpi_check_unlisted_live(&follower->home, &follower->catalog, error);

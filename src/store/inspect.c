@@ -2,7 +2,8 @@
  * inspect.c: what opening would do, found out by the same parts that opening is made of, up to its first write.
  *
  * Holds: everything here only reads. The log is walked as by a reader, with the index files as they are, so that what an
- * opening would not read is not read here either, and damage in it is not foreseen where opening would not see it.
+ * opening would not read is not read here either, and damage in it is not foreseen where opening would not see it. A writer who goes on
+ * meanwhile may have removed what the list at hand names: then all is looked at anew, and what was to be told is forgotten.
  */
 #include <batpak/inspect.h>
 
@@ -13,12 +14,18 @@
 #include "log/opening.h"
 #include "store/indexing.h"
 
+enum { LOOKS_MAX = 100 }; /* while somebody writes one list after the other */
+
+typedef struct told_step {
+    bp_recovery_step what;
+    char file[BP_SEGMENT_NAME_SIZE + 4];
+} told_step;
+
 typedef struct inspecting {
     bp_store *store; /* a reader's */
     bp_inspection *out;
-    bp_recovery_step_fn tell;
-    void *context;
-    bool told_enough;
+    bpi_buffer steps;                 /* told_step, to be told at the end */
+    bool full;                        /* no memory for one of them */
     const bpi_segment_entry *current; /* the segment that is being read; NULL: none */
     uint64_t first;                   /* the sequence at which reading it began */
     bool tailed;                      /* of the open one an index file answers for the beginning, ... */
@@ -39,15 +46,22 @@ static void step(inspecting *in, bp_recovery_step_kind kind, uint32_t ordinal, u
                  bp_recovery_step what)
 {
     char name[BP_SEGMENT_NAME_SIZE];
-    char file[BP_SEGMENT_NAME_SIZE + 4] = "log/";
-    if (in->tell == NULL || in->told_enough) {
-        return;
-    }
+    told_step told = {.what = what, .file = "log/"};
     bp_segment_name(ordinal, generation, name);
-    memcpy(file + 4, name, strlen(name) + 1);
-    what.kind = kind;
-    what.file = file;
-    in->told_enough = in->tell(in->context, &what) != 0;
+    memcpy(told.file + 4, name, strlen(name) + 1);
+    told.what.kind = kind;
+    in->full = !bpi_buffer_append(&in->steps, &told, sizeof told) || in->full;
+}
+
+static void tell_all(const inspecting *in, bp_recovery_step_fn tell, void *context)
+{
+    bool enough = tell == NULL;
+    for (size_t at = 0; at < in->steps.size && !enough; at += sizeof(told_step)) {
+        told_step told;
+        memcpy(&told, in->steps.data + at, sizeof told);
+        told.what.file = told.file;
+        enough = tell(context, &told.what) != 0;
+    }
 }
 
 static void step_of(inspecting *in, bp_recovery_step_kind kind, const bpi_segment_entry *entry, bp_recovery_step what)
@@ -285,7 +299,8 @@ static bp_status look_at_store(inspecting *in, bp_error *error)
     return status;
 }
 
-static bp_status inspect(inspecting *in, const char *path, bp_error *error)
+/* *moved_out: what is wrong may be so because the list was another one by then. */
+static bp_status inspect(inspecting *in, const char *path, bool *moved_out, bp_error *error)
 {
     bp_store *store = in->store;
     bpi_follower_set_home(store);
@@ -297,8 +312,33 @@ static bp_status inspect(inspecting *in, const char *path, bp_error *error)
         status = BP_OK;
     } else if (status == BP_OK) {
         status = look_at_store(in, error);
+        *moved_out = status == BP_ERR_CORRUPT && bpi_catalog_moved(home_of(in), catalog_of(in));
     }
     bpi_follower_close(store);
+    return status == BP_OK && in->full ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for what is to be told")
+                                       : status;
+}
+
+/* One look. What it found is told only if no other has to follow. */
+static bp_status look(inspecting *in, const char *path, const bp_options *options, bp_recovery_step_fn tell,
+                      void *context, bool *moved_out, bp_error *error)
+{
+    bool moved = false;
+    bp_status status = bpi_store_new(path, options, true, &in->store, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    memset(in->out, 0, sizeof *in->out);
+    bpi_buffer_init(&in->steps, in->store->allocator);
+    status = inspect(in, path, &moved, error);
+    if (!moved || moved_out == NULL) {
+        tell_all(in, tell, context);
+    }
+    bpi_buffer_fini(&in->steps);
+    bpi_store_free(in->store);
+    if (moved_out != NULL) {
+        *moved_out = moved;
+    }
     return status;
 }
 
@@ -318,15 +358,13 @@ bp_status bp_inspect_recovery(const char *path, const bp_options *options, bp_re
     }
     memset(inspection_out, 0, sizeof *inspection_out);
     bp_options all;
-    inspecting in = {.out = inspection_out, .tell = tell, .context = context};
     bp_error local = {0};
     bp_status status = bpi_store_take_options(options, &all, &local);
-    if (status == BP_OK) {
-        status = bpi_store_new(path, &all, true, &in.store, &local);
-    }
-    if (in.store != NULL) {
-        status = inspect(&in, path, &local);
-        bpi_store_free(in.store);
+    bool again = status == BP_OK;
+    for (int i = 0; again; i++) {
+        inspecting in = {.out = inspection_out};
+        again = false;
+        status = look(&in, path, &all, tell, context, i < LOOKS_MAX ? &again : NULL, &local);
     }
     if (is_verdict(status)) {
         inspection_out->verdict = BP_RECOVERY_REFUSE;

@@ -388,13 +388,13 @@ static bp_status prove_all(verifying *v, bp_error *error)
 
 static bp_status open_for_proof(verifying *v, bp_error *error)
 {
-    const char *path = v->home.path;
     bp_status status = take_picture(v, error);
-    if (status == BP_ERR_NOT_FOUND && bpi_check_unlisted(&v->home, NULL, false, error) == BP_ERR_CORRUPT) {
-        status = bpi_error_wrap(error, BP_ERR_CORRUPT, "there is no MANIFEST");
-    } else if (status == BP_ERR_NOT_FOUND) {
-        bpi_error_set(error, BP_ERR_NOT_FOUND, "no store at %s", path);
-        bpi_error_hint(error, "batpak init %s", path);
+    if (status == BP_ERR_NOT_FOUND) {
+        status = bpi_check_made(&v->home, error);
+        status = status == BP_OK ? take_picture(v, error) : status;
+    }
+    if (status == BP_OK) {
+        status = bpi_home_find_log(&v->home, error);
     }
     if (status == BP_ERR_CORRUPT && error != NULL) {
         fault(v, error->file, error->offset, error->message);

@@ -11,7 +11,7 @@ uint32_t bpi_process_id(void)
     return (uint32_t)getpid();
 }
 
-enum { BACKGROUND = 5 };
+enum { BACKGROUND = 19 };
 
 void bpi_thread_yields(void)
 {

@@ -11,8 +11,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/plant.h"
+#include "log/log.h"
 #include "log/segment_file.h"
 #include "log/walk.h"
+
+enum { LARGE_LEAST = 16 << 20 }; /* a segment so large is filled in whole chunks of zeros */
 
 struct bpi_opener {
     _Atomic uint32_t references;
@@ -250,12 +253,17 @@ bp_status bpi_segment_remap(bpi_segment *segment, size_t map_size, bp_error *err
     return BP_OK;
 }
 
-static int write_header(const bpi_home *home, bp_file *file, const bpi_segment_header *header, uint64_t first_size)
+/* `large`: it is going to be mapped and filled, and its first bytes should lie in a large page too (bpi_log_zero). */
+static int write_header(const bpi_home *home, bp_file *file, const bpi_segment_header *header, bool large)
 {
+    static const uint8_t zeros[BPI_ZERO_CHUNK];
     uint8_t bytes[BPI_SEGMENT_FIRST_SIZE] = {0};
     bpi_segment_header_put(header, bytes);
     const bp_io *io = home->io;
-    int code = io->file_write(io->context, file, 0, bytes, (size_t)first_size);
+    int code = large ? io->file_write(io->context, file, 0, zeros, sizeof zeros) : 0;
+    if (code == 0) {
+        code = io->file_write(io->context, file, 0, bytes, sizeof bytes);
+    }
     if (code == 0 && !bpi_planted(BPI_PLANT_SEGMENT_UNSYNCED)) {
         code = io->file_sync(io->context, file, BP_SYNC_ALL);
     }
@@ -288,7 +296,7 @@ bp_status bpi_segment_create(const bpi_home *home, const bpi_manifest *manifest,
                                  .salt = entry.salt,
                                  .epoch = manifest->epoch};
     if (code == 0) {
-        code = write_header(home, file, &header, BPI_SEGMENT_FIRST_SIZE);
+        code = write_header(home, file, &header, writable_map && map_size >= LARGE_LEAST);
     }
     if (code != 0) {
         if (file != NULL) {

@@ -314,10 +314,11 @@ static void on_sealed(void *argument, uint32_t ordinal, bool locked)
     bpi_tender_sealed(argument, ordinal, locked);
 }
 
-/* Nothing has been appended for a while: what only makes appending quicker can go. */
+/* Nothing has been appended for a while: what waited for that is done, and what only makes appending quicker can go. */
 static void on_idle(void *argument)
 {
     bp_store *store = argument;
+    bpi_tender_lull(store);
     (void)pthread_mutex_lock(&store->log.lock);
     (void)bpi_index_shed(store->index, true); /* without memory for it all stays as it is */
     (void)pthread_mutex_unlock(&store->log.lock);

@@ -7,7 +7,8 @@
 #include "io/process.h"
 #include "store/indexing.h"
 
-enum { BEHIND_MOST = 4 }; /* segments */
+/* Segments: so many may wait for a lull in the appends; so many are all that may wait. */
+enum { LULL_MOST = 2, BEHIND_MOST = 4 };
 
 void bpi_tender_init(bp_store *store, bool threaded)
 {
@@ -33,6 +34,12 @@ static void write_files(bp_store *store, uint32_t ordinal)
     (void)pthread_mutex_unlock(&store->tender.work);
 }
 
+/* Is it time? Appends come in bursts, and what is written beside them takes a processor, caches and the medium from them. */
+static bool due(const bpi_tender *tender)
+{
+    return tender->hasty || tender->to - tender->from > LULL_MOST;
+}
+
 /* Until there is nothing left to do; the lock is held, and let go meanwhile. */
 static void catch_up(bp_store *store)
 {
@@ -45,6 +52,7 @@ static void catch_up(bp_store *store)
         tender->from = ordinal + 1;
         (void)pthread_cond_broadcast(&tender->changed);
     }
+    tender->hasty = false;
 }
 
 static void *tender_main(void *argument)
@@ -54,9 +62,10 @@ static void *tender_main(void *argument)
     bpi_thread_yields();
     (void)pthread_mutex_lock(&tender->lock);
     while (!tender->stop) {
-        catch_up(store);
-        if (!tender->stop) {
+        if (due(tender)) {
+            catch_up(store);
             bpi_keeper_arm(&store->log); /* names of what is sealed now can go when it sees nothing to do */
+        } else {
             (void)pthread_cond_wait(&tender->changed, &tender->lock);
         }
     }
@@ -76,16 +85,32 @@ static bool have_thread(bp_store *store)
 }
 
 /* The lock is held. False: there is no thread, the caller has to do the work. */
-static bool hand_over(bp_store *store, uint32_t first, uint32_t last)
+static bool hand_over(bp_store *store, uint32_t first, uint32_t last, bool hasty)
 {
     bpi_tender *tender = &store->tender;
     bool handed = have_thread(store);
     if (handed) {
+        tender->hasty = tender->hasty || hasty;
         tender->from = tender->from == tender->to ? first : tender->from;
         tender->to = last + 1;
         (void)pthread_cond_broadcast(&tender->changed);
     }
     return handed;
+}
+
+/* The lock is held. */
+static void hurry(bpi_tender *tender)
+{
+    tender->hasty = tender->hasty || tender->from < tender->to;
+    (void)pthread_cond_broadcast(&tender->changed);
+}
+
+void bpi_tender_lull(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    hurry(tender);
+    (void)pthread_mutex_unlock(&tender->lock);
 }
 
 static void wait_for_it(bpi_tender *tender)
@@ -99,11 +124,15 @@ void bpi_tender_sealed(bp_store *store, uint32_t ordinal, bool locked)
 {
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
-    bool handed = hand_over(store, ordinal, ordinal);
+    bool handed = hand_over(store, ordinal, ordinal, false);
+    bool later = handed && !due(tender);
     if (handed && !locked) {
         wait_for_it(tender);
     }
     (void)pthread_mutex_unlock(&tender->lock);
+    if (later) {
+        bpi_keeper_arm(&store->log); /* it sees the lull */
+    }
     if (!handed) {
         write_files(store, ordinal);
     }
@@ -113,7 +142,7 @@ void bpi_tender_sealed_all(bp_store *store, uint32_t first, uint32_t last)
 {
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
-    bool handed = hand_over(store, first, last);
+    bool handed = hand_over(store, first, last, true);
     if (handed && store->loading) {
         wait_for_it(tender);
     }
@@ -128,6 +157,7 @@ void bpi_tender_settle(bp_store *store)
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
     uint32_t to = tender->to;
+    hurry(tender);
     while (tender->started && !tender->stop && tender->from < to) {
         (void)pthread_cond_wait(&tender->changed, &tender->lock);
     }

@@ -2,8 +2,8 @@
  * tender.h: who writes index files while appends go on: a thread of its own, begun with the first sealed segment.
  *
  * Index files are what nobody waits for: the keeper, on whose zeros, syncs and seals appends depend, only says that a
- * segment was sealed. Who appends for so long that the tender falls behind is held up, so that what it has not done yet, and
- * the memory of the blocks that it leaves open, stay bounded.
+ * segment was sealed. It waits for a lull in the appends, unless there is much to do. Who appends for so long that it falls
+ * behind is held up, so that what it has not done yet, and the memory of the blocks that it leaves open, stay bounded.
  */
 #ifndef BPI_STORE_TENDER_H
 #define BPI_STORE_TENDER_H
@@ -21,6 +21,7 @@ typedef struct bpi_tender {
     pthread_t thread;
     uint32_t from; /* ordinals [from, to) were sealed and have no file yet */
     uint32_t to;
+    bool hasty;    /* what there is is to be done without waiting for a lull */
     bool threaded; /* it may have a thread */
     bool started;
     bool stop;
@@ -31,12 +32,14 @@ void bpi_tender_init(struct bp_store *store, bool threaded);
 void bpi_tender_fini(struct bp_store *store);
 
 /*
- * A segment was sealed: its file is written soon, or at once where there is no thread. With `locked` the commit lock is held:
+ * A segment was sealed: its file is written in the next lull, or when more wait, or at once where there is no thread. With `locked` the commit lock is held:
  * does not wait. Else may wait until the tender has caught up.
  */
 void bpi_tender_sealed(struct bp_store *store, uint32_t ordinal, bool locked);
 /* The same of all segments from one ordinal to another that are sealed. Does not wait for the tender unless it is far behind. */
 void bpi_tender_sealed_all(struct bp_store *store, uint32_t first, uint32_t last);
+/* Nothing is being appended: what waits for that may be done. */
+void bpi_tender_lull(struct bp_store *store);
 /* Waits until everything that was sealed has its file, or failed to get one. */
 void bpi_tender_settle(struct bp_store *store);
 /* Does what is left, and joins the thread. From now on work is done by who asks for it. */

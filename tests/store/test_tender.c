@@ -1,6 +1,6 @@
 /*
  * test_tender.c: index files are written and merged by a thread of their own while appends rotate: nothing is seen twice,
- * nothing is missing, and what was sealed has its file when bp_seal returns and when the store is closed.
+ * nothing is missing, and what was sealed has its file when bp_seal returns, when nothing is appended for a while, and when the store is closed.
  *
  * ctest: labels=threads
  */
@@ -117,10 +117,38 @@ static void files_are_written_and_merged_beside_rotations(void **state)
     }
 }
 
+/* What one or two segments wait for: that nothing is appended for some milliseconds. */
+static void a_file_is_written_in_a_lull(void **state)
+{
+    (void)state;
+    enum { WAITS = 1000, WAIT_NS = 5000000 };
+    static const bp_durability ways[] = {BP_BUFFERED, BP_DURABLE};
+    for (size_t way = 0; way < 2; way++) {
+        bpt_world world;
+        bpt_world_memory(&world);
+        world.options.segment_size = BP_SEGMENT_MIN;
+        world.options.keeper = BP_KEEPER_THREAD;
+        world.options.durability = ways[way];
+        bp_store *store = bpt_open(&world);
+        int number = 0;
+        while (stats_of(store).sealed_segments == 0) {
+            append(store, number++);
+        }
+        const struct timespec wait = {0, WAIT_NS};
+        for (int waits = 0; stats_of(store).index_files == 0; waits++) {
+            assert_true(waits < WAITS);
+            (void)nanosleep(&wait, NULL);
+        }
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_written_and_merged_beside_rotations),
+        cmocka_unit_test(a_file_is_written_in_a_lull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,14 @@
 
 #include "support/world.h"
 
-enum { ROUNDS = 4, EVENTS = 6000, ENTITIES = 50, PAUSE_FROM = 4096, PAUSE_NS = 500000 };
+enum {
+    ROUNDS = 4,
+    EVENTS = 6000,
+    ENTITIES = 50,
+    PAUSE_FROM = 4096,
+    PAUSE_NS = 500000,
+    ENDS_ONE = BP_SEGMENT_MIN / 400
+};
 
 /* The thread that appends: its larger requests for memory, which a rotation makes, take so long that the other threads get far. */
 static pthread_t appender;
@@ -121,7 +128,7 @@ static void files_are_written_and_merged_beside_rotations(void **state)
 static void a_file_is_written_in_a_lull(void **state)
 {
     (void)state;
-    enum { WAITS = 1000, WAIT_NS = 5000000 };
+    enum { WAITS = 600, WAIT_NS = 5000000 };
     static const bp_durability ways[] = {BP_BUFFERED, BP_DURABLE};
     for (size_t way = 0; way < 2; way++) {
         bpt_world world;
@@ -130,9 +137,8 @@ static void a_file_is_written_in_a_lull(void **state)
         world.options.keeper = BP_KEEPER_THREAD;
         world.options.durability = ways[way];
         bp_store *store = bpt_open(&world);
-        int number = 0;
-        while (stats_of(store).sealed_segments == 0) {
-            append(store, number++);
+        for (int number = 0; number < ENDS_ONE; number++) {
+            append(store, number);
         }
         const struct timespec wait = {0, WAIT_NS};
         for (int waits = 0; stats_of(store).index_files == 0; waits++) {

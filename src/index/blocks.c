@@ -91,6 +91,11 @@ const bpi_blocks *bpi_index_mine(bpi_index *index)
     return index->mine;
 }
 
+void bpi_index_follow(bpi_index *index)
+{
+    (void)bpi_index_mine(index);
+}
+
 /* ---- views ---- */
 
 void bpi_view_take(bpi_index *index, bpi_view *view_out)

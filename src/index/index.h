@@ -190,6 +190,13 @@ void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t c
  * append bpi_index_begin_block is called. True: it was let go. */
 bool bpi_index_let_go(bpi_index *index);
 
+/*
+ * The writer looks at what is there now, and lets go of what it looked at before. With the writer's lock. Whoever replaced blocks
+ * pins a view before and drops it after this: then what they take, mappings of whole segments too, is given back by him and
+ * not within an append.
+ */
+void bpi_index_follow(bpi_index *index);
+
 /* ---- counts ---- */
 
 typedef struct bpi_index_counts {

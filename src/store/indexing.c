@@ -298,11 +298,22 @@ void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
     }
 }
 
+void bpi_indexing_replaced(bp_store *store, bpi_view *seen)
+{
+    (void)pthread_mutex_lock(&store->log.lock);
+    bpi_index_follow(store->index);
+    (void)pthread_mutex_unlock(&store->log.lock);
+    bpi_view_leave(seen);
+}
+
 void bpi_indexing_rewritten(bp_store *store)
 {
+    bpi_view seen;
+    bpi_view_take(store->index, &seen);
     bpi_tender_pause(store);
     bpi_folder_tend(&store->folder, store->index, binding, store);
     bpi_tender_resume(store);
+    bpi_indexing_replaced(store, &seen);
 }
 
 void bpi_indexing_end(bp_store *store)

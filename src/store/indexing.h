@@ -24,6 +24,12 @@ void bpi_indexing_read(bp_store *store);
 void bpi_indexing_settle(bp_store *store);
 /* A segment was sealed: a file for its block. The tender. */
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal);
+/*
+ * Blocks were replaced since that view was taken: it is left here, and nothing that appends hold is older. To unmap a file whose
+ * name is gone is to free its space, which takes tens of milliseconds: that is for who replaced it, not for the append that comes
+ * next. Takes the commit lock.
+ */
+void bpi_indexing_replaced(bp_store *store, bpi_view *seen);
 /* Segments were rewritten: files for their blocks. Any thread. */
 void bpi_indexing_rewritten(bp_store *store);
 void bpi_indexing_end(bp_store *store);

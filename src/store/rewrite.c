@@ -166,6 +166,8 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     if (rewrite->entry.count == 0) {
         return bpi_log_rewrite_retire(&store->log, rewrite, error); /* the index knows nothing of it */
     }
+    bpi_view seen;
+    bpi_view_take(store->index, &seen);
     bpi_segment *segment = bpi_segment_lazy(store->log.opener, &rewrite->entry);
     bp_status status = segment == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment") : BP_OK;
     if (status == BP_OK) {
@@ -179,6 +181,7 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     (void)pthread_mutex_lock(&store->files); /* a snapshot of this process has what it needs of them first */
     bp_status retired = bpi_log_rewrite_retire(&store->log, rewrite, status == BP_OK ? error : NULL);
     (void)pthread_mutex_unlock(&store->files);
+    bpi_indexing_replaced(store, &seen);
     return status == BP_OK
                ? retired
                : bpi_error_wrap(error, status, "the segment was rewritten, but this handle still shows the old one");

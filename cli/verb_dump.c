@@ -125,10 +125,11 @@ static int run(size_t count, char **arguments)
 
 const struct verb verb_dump = {
     .name = "dump",
-    .summary = "show the fields of any file of a store",
+    .summary = "show the fields of a file of a store",
     .arguments = "DIR FILE | PATH",
-    .about = "FILE is named within DIR: MANIFEST, SEGMENTS-3, live, log/0000000000-1.seg; or give the whole PATH.\n"
-             "What the fields mean is in docs/format.md.",
+    .about = "FILE is named within DIR: MANIFEST, SEGMENTS-3, live, LOCK, log/0000000000-1.seg, an ERASING-<id>; or "
+             "give the\n"
+             "whole PATH. What the fields mean is in docs/format.md.",
     .examples = "batpak dump ./s MANIFEST\nbatpak dump ./s/log/0000000000-1.seg\nbatpak dump ./s live --json",
     .exits = "0  shown\n1  no such file\n2  the command line is wrong, or no file of a store\n"
              "3  shown, and some of it breaks the format\n4  the system refused",

@@ -15,7 +15,7 @@ complete -c batpak -n __fish_use_subcommand -a walk -d 'follow causes, effects, 
 complete -c batpak -n __fish_use_subcommand -a kinds -d 'list the kinds, or give one a name'
 complete -c batpak -n __fish_use_subcommand -a verify -d 'prove that every byte, hash and chain holds'
 complete -c batpak -n __fish_use_subcommand -a stats -d 'show counts, sizes, frontiers and segments'
-complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of any file of a store'
+complete -c batpak -n __fish_use_subcommand -a dump -d 'show the fields of a file of a store'
 complete -c batpak -n __fish_use_subcommand -a seal -d 'close the active segment and show its root'
 complete -c batpak -n __fish_use_subcommand -a compact -d 'drop events by rules, and make few segments of many'
 complete -c batpak -n __fish_use_subcommand -a tombstone -d 'say in the log that events no longer count'

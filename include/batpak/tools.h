@@ -79,7 +79,7 @@ typedef int (*bp_field_fn)(void *argument, const bp_field *field);
 
 /*
  * Names every field of one file of a store, `name` relative to its directory ("MANIFEST", "log/0000000000-1.seg",
- * "SEGMENTS-3", "live"). Hostile bytes are only bytes: what breaks the format is marked and stepped over where that is
+ * "SEGMENTS-3", "live", "ERASING-..."). Hostile bytes are only bytes: what breaks the format is marked and stepped over where that is
  * possible. BP_ERR_FORMAT: not a file of a store.
  */
 BP_API BP_MUST_USE bp_status bp_dump_file(const char *path, const char *name, const bp_io *io, bp_field_fn visit,

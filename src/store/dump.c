@@ -10,8 +10,9 @@
 
 #include "base/error.h"
 #include "store/dump.h"
+#include "store/intent.h"
 
-typedef enum kind { KIND_MANIFEST, KIND_LIST, KIND_LIVE, KIND_LOCK, KIND_SEGMENT, KIND_TORN } kind;
+typedef enum kind { KIND_MANIFEST, KIND_LIST, KIND_LIVE, KIND_LOCK, KIND_INTENT, KIND_SEGMENT, KIND_TORN } kind;
 
 typedef struct target {
     kind kind;
@@ -20,6 +21,7 @@ typedef struct target {
     uint32_t ordinal;
     uint64_t generation;
     uint64_t offset;
+    bp_id record;
 } target;
 
 /* Reads decimal digits, then `end`; NULL when something else stands there. */
@@ -81,6 +83,8 @@ static bool parse_in_root(const char *name, target *t)
         t->kind = KIND_LIVE;
     } else if (strcmp(name, "LOCK") == 0) {
         t->kind = KIND_LOCK;
+    } else if (bpi_intent_name_parse(name, &t->record)) {
+        t->kind = KIND_INTENT;
     } else if (strncmp(name, list, sizeof list - 1) == 0) {
         t->kind = KIND_LIST;
         return take_number(name + sizeof list - 1, UINT64_MAX, '\0', &t->generation) != NULL;
@@ -114,7 +118,7 @@ static bp_status parse_name(const char *name, target *t, bp_error *error)
     bool in_log = slash != NULL && strncmp(name, "log/", 4) == 0;
     if (slash == NULL ? !parse_in_root(name, t) : !in_log || !parse_in_log(slash + 1, t)) {
         bpi_error_set(error, BP_ERR_FORMAT, "%s is no file of a store whose fields are known", name);
-        bpi_error_hint(error, "MANIFEST, SEGMENTS-<n>, live, LOCK, log/<ordinal>-<generation>.seg");
+        bpi_error_hint(error, "MANIFEST, SEGMENTS-<n>, live, LOCK, ERASING-<id>, log/<ordinal>-<generation>.seg");
         return BP_ERR_FORMAT;
     }
     return BP_OK;
@@ -150,6 +154,8 @@ static bp_status dump_target(bpi_dump *dump, const target *t)
         return bpi_dump_list(dump, t->generation);
     case KIND_LIVE:
         return bpi_dump_live(dump);
+    case KIND_INTENT:
+        return bpi_dump_intent(dump, &t->record);
     case KIND_SEGMENT:
         return bpi_dump_segment(dump, t->ordinal, (uint32_t)t->generation);
     case KIND_TORN:

@@ -117,6 +117,8 @@ bool bpi_dump_judge_crc(bpi_dump *dump, void *context, const bpi_dump_row *row, 
 bp_status bpi_dump_manifest(bpi_dump *dump);
 bp_status bpi_dump_list(bpi_dump *dump, uint64_t generation);
 bp_status bpi_dump_live(bpi_dump *dump);
+/* An erasure that is not finished; the record is the name's. */
+bp_status bpi_dump_intent(bpi_dump *dump, const bp_id *record);
 bp_status bpi_dump_segment(bpi_dump *dump, uint32_t ordinal, uint32_t generation);
 /* Bytes that were cut at an offset of a segment. */
 bp_status bpi_dump_torn(bpi_dump *dump, uint32_t ordinal, uint64_t offset);

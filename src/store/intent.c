@@ -21,14 +21,14 @@ enum {
     AT_BELOW = 32,
     AT_KIND = 40,
     AT_SIZE = 44,
-    HEADER = 48,
-    VERSION = 1,
-    BODY_MOST = BP_ERASE_IDS_MAX * sizeof(bp_id),
+    HEADER = BPI_INTENT_HEADER,
+    VERSION = BPI_INTENT_VERSION,
+    BODY_MOST = BPI_INTENT_BODY_MOST,
     NAME_SIZE = 48
 };
 
-static const char magic[8] = {'B', 'P', 'E', 'R', 'A', 'S', 'E', '\0'};
-static const char prefix[] = "ERASING-";
+static const char magic[8] = BPI_INTENT_MAGIC;
+static const char prefix[] = BPI_INTENT_PREFIX;
 
 static void name_of(const bp_id *record, char name_out[NAME_SIZE])
 {
@@ -122,14 +122,20 @@ typedef struct names {
     bool failed;
 } names;
 
+bool bpi_intent_name_parse(const char *name, bp_id *record_out)
+{
+    size_t start = sizeof prefix - 1;
+    size_t digits = 2 * sizeof record_out->bytes;
+    return strncmp(name, prefix, start) == 0 && strlen(name) == start + digits &&
+           bp_id_parse(name + start, digits, record_out);
+}
+
 static int take_name(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     names *found = argument;
     bp_id record;
-    size_t start = sizeof prefix - 1;
     (void)size;
-    if (!is_directory && strncmp(name, prefix, start) == 0 && strlen(name) == start + 2 * sizeof record.bytes &&
-        bp_id_parse(name + start, 2 * sizeof record.bytes, &record)) {
+    if (!is_directory && bpi_intent_name_parse(name, &record)) {
         found->failed = !bpi_buffer_append(&found->ids, &record, sizeof record) || found->failed;
     }
     return 0;

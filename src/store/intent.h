@@ -10,6 +10,11 @@
 
 #include "store/store.h"
 
+#define BPI_INTENT_MAGIC "BPERASE"
+#define BPI_INTENT_PREFIX "ERASING-"
+
+enum { BPI_INTENT_VERSION = 1, BPI_INTENT_HEADER = 48, BPI_INTENT_BODY_MOST = BP_ERASE_IDS_MAX * sizeof(bp_id) };
+
 typedef enum bpi_intent_kind {
     BPI_INTENT_TORN = 0,
     BPI_INTENT_IDS = 1,
@@ -26,6 +31,8 @@ typedef struct bpi_intent {
     bp_text text; /* the region's text form, or the subject */
 } bpi_intent;
 
+/* "ERASING-" and the 32 digits of its record? */
+bool bpi_intent_name_parse(const char *name, bp_id *record_out);
 /* Writes it, synced. BP_ERR_NO_SPACE, BP_ERR_IO, BP_ERR_NO_MEMORY: there is none. */
 bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_error *error);
 /* Removes it, synced. */

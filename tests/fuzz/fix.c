@@ -4,12 +4,14 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "format/consumer.h"
+#include "format/fold.h"
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "format/index_file.h"
 #include "format/live.h"
 #include "format/manifest.h"
 #include "format/record.h"
+#include "store/intent.h"
 
 enum {
     HEADER_CRC = 12, /* of segments, lists, manifests, consumers and index files */
@@ -17,6 +19,11 @@ enum {
     SEGMENT_ORDINAL = 32,
     SEGMENT_SALT = 40,
     LIST_STATE = 8,
+    LIST_LINK = 12,
+    LIST_REWRITTEN = 96,
+    LIST_OWN_LINK = 100,
+    INTENT_CRC = 12,
+    INTENT_RECORD = 16,
     CONSUMER_SIZE = 96,
     INDEX_FIRST = 40,
     INDEX_LAST = 44,
@@ -50,46 +57,83 @@ size_t fuzz_fix_record(uint8_t *record, size_t size, const uint8_t store_id[16])
     return length;
 }
 
+/* Where the hash of an entity's newest event is; NULL: there is no room for one more. */
+static bp_hash *head_of(chains *known, bp_text entity, bool *known_out)
+{
+    *known_out = true;
+    for (size_t i = 0; i < known->count; i++) {
+        if (strlen(known->entities[i].name) == entity.size &&
+            memcmp(known->entities[i].name, entity.data, entity.size) == 0) {
+            return &known->entities[i].hash;
+        }
+    }
+    *known_out = false;
+    if (known->count == ENTITIES || entity.size > BP_NAME_MAX) {
+        return NULL;
+    }
+    memcpy(known->entities[known->count].name, entity.data, entity.size);
+    return &known->entities[known->count++].hash;
+}
+
+static void count_event(chains *known, const bp_hash *hash, bp_hlc hlc)
+{
+    bpi_merkle_add(&known->merkle, hash);
+    known->sum.count++;
+    known->sum.last_hlc = hlc;
+}
+
 /* The event hash of a record that can be read, on top of its entity's newest. */
 static void fix_hash(chains *known, uint8_t *record, size_t length, const bp_id *store_id)
 {
     bp_event event;
     size_t whole = 0;
-    bp_hash *head = NULL;
-    if (bpi_record_view(record, length, bpi_record_seed(store_id), &event, &whole) != NULL ||
-        event.entity.size > BP_NAME_MAX) {
+    bool follows = false;
+    if (bpi_record_view(record, length, bpi_record_seed(store_id), &event, &whole) != NULL) {
         return;
     }
-    for (size_t i = 0; i < known->count && head == NULL; i++) {
-        bool same = strlen(known->entities[i].name) == event.entity.size &&
-                    memcmp(known->entities[i].name, event.entity.data, event.entity.size) == 0;
-        head = same ? &known->entities[i].hash : NULL;
-    }
-    bp_hash hash = bp_event_compute_hash(&event, head);
-    if (head == NULL && known->count < ENTITIES) {
-        memcpy(known->entities[known->count].name, event.entity.data, event.entity.size);
-        head = &known->entities[known->count++].hash;
-    }
+    bp_hash *head = head_of(known, event.entity, &follows);
+    bp_hash hash = bp_event_compute_hash(&event, follows ? head : NULL);
     if (head != NULL) {
         *head = hash;
     }
     memcpy(record + BPI_RECORD_EVENT_HASH, hash.bytes, sizeof hash.bytes);
     (void)fuzz_fix_record(record, length, store_id->bytes);
-    bpi_merkle_add(&known->merkle, &hash);
-    known->sum.count++;
-    known->sum.last_hlc = event.hlc;
+    count_event(known, &hash, event.hlc);
 }
 
-/* The records of one frame; the CRC over their CRCs. */
-static uint32_t fix_records(chains *known, uint8_t *bytes, size_t size, const bp_id *store_id)
+/* A fold entry keeps the hash it says; the next event of its entity follows that. */
+static size_t fix_fold(chains *known, uint8_t *bytes, size_t size, const bp_id *store_id)
+{
+    size_t length = size >= BPI_FOLD_MIN ? bpi_get32(bytes + BPI_FOLD_LENGTH) : 0;
+    if (length < BPI_FOLD_MIN || length > size) {
+        return 0;
+    }
+    bpi_put32(bytes, bpi_crc32c(bpi_record_seed(store_id), bytes + 4, length - 4));
+    bp_event event;
+    bool first = false;
+    size_t whole = 0;
+    if (known != NULL && bpi_fold_view(bytes, length, bpi_record_seed(store_id), &event, &first, &whole) == NULL) {
+        bool follows = false;
+        bp_hash *head = head_of(known, event.entity, &follows);
+        if (head != NULL) {
+            *head = event.event_hash;
+        }
+        count_event(known, &event.event_hash, event.hlc);
+    }
+    return length;
+}
+
+/* The records of one frame, or its fold entries; the CRC over their CRCs. */
+static uint32_t fix_records(chains *known, uint8_t type, uint8_t *bytes, size_t size, const bp_id *store_id)
 {
     uint32_t crc = 0;
     for (size_t at = 0; at < size;) {
-        size_t length = fuzz_fix_record(bytes + at, size - at, store_id->bytes);
+        size_t length = type == BP_FRAME_FOLD ? fix_fold(known, bytes + at, size - at, store_id)
+                                              : fuzz_fix_record(bytes + at, size - at, store_id->bytes);
         if (length == 0) {
             break;
         }
-        if (known != NULL) {
+        if (known != NULL && type != BP_FRAME_FOLD) {
             fix_hash(known, bytes + at, length, store_id);
         }
         crc = bpi_crc32c(crc, bytes + at, 4);
@@ -116,9 +160,10 @@ static void fix_segment(fuzz_file *file, chains *known)
         if (length < BPI_FRAME_HEADER || length > file->size - at) {
             break;
         }
-        if (header[BPI_FRAME_TYPE] == BP_FRAME_DATA) {
+        uint8_t type = header[BPI_FRAME_TYPE];
+        if (type == BP_FRAME_DATA || type == BP_FRAME_FOLD) {
             bpi_put32(header + BPI_FRAME_BODY_CRC,
-                      fix_records(known, header + BPI_FRAME_HEADER, length - BPI_FRAME_HEADER, &store_id));
+                      fix_records(known, type, header + BPI_FRAME_HEADER, length - BPI_FRAME_HEADER, &store_id));
         }
         bpi_put32(header + BPI_FRAME_PREVIOUS, previous);
         previous = bpi_crc32c(0, header, BPI_FRAME_CRC);
@@ -174,6 +219,8 @@ void fuzz_fix_file(fuzz_file *file)
     } else if (fuzz_name_begins(file, "consumers/") && file->size >= BPI_CONSUMER_HEADER) {
         bpi_put32(file->data + CONSUMER_SIZE, (uint32_t)file->size);
         fuzz_put_crc(file->data, file->size, HEADER_CRC);
+    } else if (fuzz_name_begins(file, BPI_INTENT_PREFIX) && file->size >= INTENT_RECORD) {
+        bpi_put32(file->data + INTENT_CRC, bpi_crc32c(0, file->data + INTENT_RECORD, file->size - INTENT_RECORD));
     } else if (fuzz_name_begins(file, "SEGMENTS-")) {
         fuzz_put_crc(file->data, file->size, HEADER_CRC);
     }
@@ -188,7 +235,8 @@ static void fix_entries(fuzz_archive *archive, const bpi_segment_entry *sum)
              at += BPI_LIST_ENTRY) {
             uint8_t *entry = list->data + at;
             if (bpi_get32(entry) == sum->ordinal && bpi_get32(entry + LIST_STATE) == BPI_SEGMENT_SEALED) {
-                bpi_put32(entry + 12, sum->link);
+                bool rewritten = bpi_get32(entry + LIST_REWRITTEN) == 1;
+                bpi_put32(entry + (rewritten ? LIST_OWN_LINK : LIST_LINK), sum->link);
                 bpi_put64(entry + 32, sum->count);
                 bpi_put64(entry + 40, sum->length);
                 bpi_put64(entry + 48, sum->frames);

@@ -24,7 +24,7 @@ void fuzz_store_ask(bpt_world *world, uint32_t number);
  * renamed, removed, doubled, cut, grown. */
 size_t fuzz_store_mutate(uint8_t *data, size_t size, size_t max, unsigned seed, const char *focus, bool shape);
 
-/* Stores as writers leave them: closed, killed, torn, with consumers, with merged index files. */
+/* Stores as writers leave them: closed, killed, torn, with consumers, with merged index files, rewritten, erasing. */
 void fuzz_store_seeds(fuzz_emit_fn emit, void *argument);
 /* One of them, by number, in a fault world; false: there are not so many. *name_out: what it is called. */
 bool fuzz_store_make(unsigned number, bpt_world *world, const char **name_out);

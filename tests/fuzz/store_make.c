@@ -106,13 +106,75 @@ static void make_consumed(bpt_world *world)
     bpt_close(store);
 }
 
+/* Dropped, tombstoned and erased events: FOLD frames, stubs, commits in several frames. */
+static void make_rewritten(bpt_world *world)
+{
+    bp_error error = {0};
+    bp_region two = bp_region_stream("two");
+    bp_region three = bp_region_stream("three");
+    bp_store *store = bpt_open(world);
+    put_some(store, 2);
+    CHECK_OK(bp_seal(store, &error), &error);
+    put_some(store, 1);
+    bp_tombstone_options bury;
+    bp_tombstone_options_init(&bury);
+    bury.region = &three;
+    bury.reason = "entered twice";
+    bury.by = "a clerk";
+    CHECK_OK(bp_tombstone(store, &bury, NULL, &error), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bp_compact_options drop;
+    bp_compact_options_init(&drop);
+    drop.drop = &two;
+    drop.drop_count = 1;
+    drop.merge = false;
+    CHECK_OK(bp_compact(store, &drop, NULL, &error), &error);
+    bp_erase_options erase;
+    bp_erase_options_init(&erase);
+    bp_id first = bpt_put(store, "five", "to be forgotten").id;
+    erase.ids = &first;
+    erase.id_count = 1;
+    erase.reason = "asked for";
+    erase.by = "a clerk";
+    CHECK_OK(bp_erase(store, &erase, NULL, &error), &error);
+    put_some(store, 1);
+    bpt_close(store);
+}
+
+static bool stop_at_once(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)what;
+    (void)done;
+    (void)total;
+    return false;
+}
+
+/* An erasure on record that the next opening has to finish. */
+static void make_erasing(bpt_world *world)
+{
+    bp_error error = {0};
+    bp_region one = bp_region_stream("one");
+    bp_store *store = bpt_open(world);
+    put_some(store, 2);
+    bp_erase_options erase;
+    bp_erase_options_init(&erase);
+    erase.region = &one;
+    erase.reason = "asked for";
+    erase.by = "a clerk";
+    erase.progress = stop_at_once;
+    CHECK_STATUS(BP_END, bp_erase(store, &erase, NULL, &error), &error);
+    bpt_close(store);
+}
+
 bool fuzz_store_make(unsigned number, bpt_world *world, const char **name_out)
 {
     static const struct {
         const char *name;
         void (*make)(bpt_world *world);
-    } made[] = {{"closed", make_closed}, {"sealed", make_sealed}, {"merged", make_merged},
-                {"killed", make_killed}, {"torn", make_torn},     {"consumed", make_consumed}};
+    } made[] = {{"closed", make_closed},       {"sealed", make_sealed},  {"merged", make_merged},
+                {"killed", make_killed},       {"torn", make_torn},      {"consumed", make_consumed},
+                {"rewritten", make_rewritten}, {"erasing", make_erasing}};
     if (number >= sizeof made / sizeof *made) {
         return false;
     }
@@ -228,6 +290,7 @@ static void change_shape(fuzz_archive *archive, size_t index, bpt_random *random
                                         "index/0000000000-0000000000-1.idx",
                                         "index/0000000000-0000000001-2.idx",
                                         "consumers/x",
+                                        "ERASING-019b76daa8007708890a0b0c0d0e0f10",
                                         "log/0000000000-1.torn",
                                         "stranger"};
     fuzz_file *file = &archive->files[index];

@@ -396,6 +396,31 @@ static bp_status take_ids(erasing *e, bp_error *error)
     return BP_OK;
 }
 
+/* The options that it stands for; `text` keeps what they point to. BP_ERR_FORMAT: no erasure notes that. */
+static bp_status read_intent(erasing *e, const bpi_intent *intent, char text[REGION_TEXT], bp_region *region,
+                             bp_region_text **owner_out, bp_error *error)
+{
+    size_t size = intent->text.size;
+    bp_erase_options_init(&e->options);
+    if (intent->kind == BPI_INTENT_IDS) {
+        e->options.ids = intent->ids;
+        e->options.id_count = intent->id_count;
+        return BP_OK;
+    }
+    if (size >= REGION_TEXT || memchr(intent->text.data, '\0', size) != NULL) {
+        return bpi_error_set(error, BP_ERR_FORMAT, "%zu bytes that are neither region nor subject", size);
+    }
+    memcpy(text, intent->text.data, size);
+    text[size] = '\0';
+    if (intent->kind == BPI_INTENT_REGION) {
+        e->options.region = region;
+        return bp_region_parse(NULL, text, region, owner_out, error);
+    }
+    e->options.subject = text;
+    bp_status status = bpi_name_check(intent->text, "subject", BP_SUBJECT_MAX, error);
+    return status == BP_ERR_NAME ? BP_ERR_FORMAT : status;
+}
+
 static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *error)
 {
     char text[REGION_TEXT];
@@ -408,20 +433,7 @@ static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *err
                  .on_record = true};
     bp_region region;
     bp_region_text *owner = NULL;
-    bp_status status = BP_OK;
-    bp_erase_options_init(&e.options);
-    size_t size = intent->text.size < sizeof text - 1 ? intent->text.size : sizeof text - 1;
-    memcpy(text, intent->kind == BPI_INTENT_IDS ? "" : intent->text.data, intent->kind == BPI_INTENT_IDS ? 1 : size);
-    text[size] = '\0';
-    if (intent->kind == BPI_INTENT_REGION) {
-        status = bp_region_parse(NULL, text, &region, &owner, error);
-        e.options.region = &region;
-    } else if (intent->kind == BPI_INTENT_SUBJECT) {
-        e.options.subject = text;
-    } else {
-        e.options.ids = intent->ids;
-        e.options.id_count = intent->id_count;
-    }
+    bp_status status = read_intent(&e, intent, text, &region, &owner, error);
     bpi_buffer_init(&e.ordinals, store->allocator);
     status = status == BP_OK ? take_ids(&e, error) : status;
     if (status == BP_OK) {
@@ -433,7 +445,8 @@ static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *err
         bpi_release(store->allocator, e.ids, intent->id_count * sizeof *e.ids);
     }
     bp_region_text_free(owner);
-    return status;
+    bool by_ids = intent->kind == BPI_INTENT_IDS;
+    return by_ids && (status == BP_ERR_NOT_FOUND || status == BP_ERR_KIND) ? BP_ERR_FORMAT : status;
 }
 
 /* A bpi_intent_fn. What is not on record was not begun. */
@@ -441,19 +454,28 @@ static bp_status settle(void *argument, const bpi_intent *intent, bp_error *erro
 {
     bp_store *store = argument;
     uint64_t sequence = 0;
+    bp_event event;
     bpi_view *view = bpi_view_pin(store->index);
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
     }
     bp_status status = bpi_view_find_id(view, &intent->record, &sequence, error);
-    bpi_view_drop(view);
     if (status == BP_ERR_NOT_FOUND) {
+        bpi_view_drop(view);
         return bpi_intent_remove(&store->log.home, &intent->record, error);
     }
-    if (status == BP_OK) {
-        status = intent->kind == BPI_INTENT_TORN ? BP_ERR_CORRUPT : finish(store, intent, error);
+    if (status == BP_OK && intent->kind == BPI_INTENT_TORN) {
+        status = BP_ERR_CORRUPT;
+    } else if (status == BP_OK) {
+        status = bpi_view_event(view, sequence, &event, error);
     }
-    return status;
+    bool right = status != BP_OK || (event.kind == BP_KIND_ERASURE && intent->below != 0 && intent->below <= sequence);
+    bpi_view_drop(view);
+    if (!right) {
+        return bpi_error_set(error, BP_ERR_FORMAT, "event %llu is not its erasure record",
+                             (unsigned long long)sequence);
+    }
+    return status == BP_OK ? finish(store, intent, error) : status;
 }
 
 bp_status bpi_erasures_finish(bp_store *store, bp_error *error)

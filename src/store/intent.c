@@ -172,6 +172,12 @@ static bp_status show(const bpi_home *home, const bp_id *record, bpi_intent_fn v
                        "the erasure record in the log says what was meant: remove the file, and ask for it again");
         bpi_error_file(error, "%s/%s", home->path, name);
     }
+    if (status == BP_ERR_FORMAT) {
+        status = bpi_error_wrap(error, BP_ERR_CORRUPT, "the note of it says what no erasure notes");
+        bpi_error_hint(error,
+                       "the erasure record in the log says what was meant: remove the file, and ask for it again");
+        bpi_error_file(error, "%s/%s", home->path, name);
+    }
     bpi_release(home->allocator, bytes, MOST + 1);
     return status;
 }

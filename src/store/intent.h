@@ -39,7 +39,8 @@ bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_erro
 bp_status bpi_intent_remove(const bpi_home *home, const bp_id *record, bp_error *error);
 
 /* Given each that there is; what it points to lives during the call. BPI_INTENT_TORN: the file is not whole, and only its record is known, by the
- * file's name. Anything but BP_OK ends the listing, BP_ERR_CORRUPT of such a one with the words that it needs. */
+ * file's name. Anything but BP_OK ends the listing, BP_ERR_CORRUPT of such a one with the words that it needs; BP_ERR_FORMAT, what it says makes no
+ * sense, becomes BP_ERR_CORRUPT. */
 typedef bp_status (*bpi_intent_fn)(void *argument, const bpi_intent *intent, bp_error *error);
 /* BP_ERR_VERSION: one of a newer version. BP_ERR_IO, BP_ERR_NO_MEMORY; what the function returns. */
 bp_status bpi_intents(const bpi_home *home, bpi_intent_fn visit, void *argument, bp_error *error);

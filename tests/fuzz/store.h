@@ -3,7 +3,8 @@
  *
  * What must hold of the answers: each is of a kind that the headers name; events come in order and lie in the region
  * that was asked for (unless there are index files: forged under right sums they may lead to other events, which
- * docs/format.md, section 13, allows); what verify has proven can be opened and read, all of it; after an opening for writing that
+ * docs/format.md, section 13, allows); what verify has proven can be opened and read, all of it (unless an
+ * erasure is to be finished first); after an opening for writing that
  * succeeded and closed, verify finds nothing.
  */
 #ifndef BPT_FUZZ_STORE_H

@@ -1,0 +1,156 @@
+/*
+ * test_erase_resumed.c: erasures that the next opening has to finish, where something came between, or where the note of it says what no
+ * writer would have noted, under a right checksum.
+ */
+#include "support/world.h"
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "store/intent.h"
+
+#define SECRET "the words that have to go"
+
+static bool stop_writing(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+    return strcmp(what, "rewriting") != 0;
+}
+
+static void find_note(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    if (strncmp(name, BPI_INTENT_PREFIX, strlen(BPI_INTENT_PREFIX)) == 0) {
+        (void)snprintf(argument, 64, "%s", name);
+    }
+}
+
+static bool noted(bpt_world *world, char note[64])
+{
+    note[0] = '\0';
+    bpt_file_each(world, find_note, note);
+    return note[0] != '\0';
+}
+
+/* By ids or by region; on record, and stopped before a segment is written anew. */
+static void stop_in_the_midst(bp_store *store, const bp_id *ids, size_t count)
+{
+    bp_error error = {0};
+    bp_region region = bp_region_stream("person:1");
+    bp_erase_options options;
+    bp_erase_options_init(&options);
+    options.reason = "asked for";
+    options.by = "a clerk";
+    options.progress = stop_writing;
+    options.ids = ids;
+    options.id_count = count;
+    options.region = count == 0 ? &region : NULL;
+    CHECK_STATUS(BP_END, bp_erase(store, &options, NULL, &error), &error);
+}
+
+static void what_was_to_be_erased_may_have_been_dropped_since(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        bpt_world world;
+        char note[64];
+        bp_error error = {0};
+        const bp_event *event = NULL;
+        bpt_note("way %u", way);
+        bpt_world_fault(&world);
+        bp_store *store = bpt_open(&world);
+        bp_id ids[2] = {bpt_put(store, "person:1", SECRET).id, bpt_put(store, "person:2", SECRET " too").id};
+        stop_in_the_midst(store, ids, way == 0 ? 2 : 0);
+        bp_region region = bp_region_stream("person:1");
+        bp_compact_options drop;
+        bp_compact_options_init(&drop);
+        drop.drop = &region;
+        drop.drop_count = 1;
+        CHECK_OK(bp_compact(store, &drop, NULL, &error), &error);
+        assert_true(noted(&world, note));
+        bpt_close(store);
+        store = bpt_open(&world);
+        assert_false(noted(&world, note));
+        CHECK_STATUS(BP_ERR_DROPPED, bp_get(store, &ids[0], &event, &error), &error);
+        CHECK_OK(bp_get(store, &ids[1], &event, &error), &error);
+        assert_int_equal(event->payload_absent, way == 0);
+        bp_event_release(event);
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        bpt_world_end(&world);
+    }
+}
+
+/* The note with another content, its sums right. */
+static void forge(bpt_world *world, const char *note, uint64_t below, uint32_t kind, const void *body, size_t size)
+{
+    size_t old = 0;
+    uint8_t *bytes = bpt_file_read(world, note, &old);
+    assert_true(bytes != NULL && old > BPI_INTENT_HEADER);
+    bytes = realloc(bytes, BPI_INTENT_HEADER + size);
+    assert_non_null(bytes);
+    bpi_put64(bytes + 32, below);
+    bpi_put32(bytes + 40, kind);
+    bpi_put32(bytes + 44, (uint32_t)size);
+    memcpy(bytes + BPI_INTENT_HEADER, body, size);
+    bpi_put32(bytes + 12, bpi_crc32c(0, bytes + 16, BPI_INTENT_HEADER - 16 + size));
+    bpt_file_write(world, note, bytes, BPI_INTENT_HEADER + size);
+    free(bytes);
+}
+
+static void a_note_that_says_what_nobody_noted_is_damage(void **state)
+{
+    (void)state;
+    static char long_text[20000];
+    static const bp_id unknown = {{9, 9, 9}};
+    bpt_world world;
+    char note[64];
+    bp_error error = {0};
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    (void)bpt_put(store, "person:1", SECRET);
+    (void)bpt_put(store, "person:2", "stays");
+    stop_in_the_midst(store, NULL, 0);
+    assert_true(noted(&world, note));
+    bpt_close(store);
+    memset(long_text, ' ', sizeof long_text);
+    memcpy(long_text, "entity=person:1", 15);
+    const struct {
+        uint64_t below;
+        uint32_t kind;
+        const void *body;
+        size_t size;
+    } forged[] = {{2, BPI_INTENT_REGION, "entity=\x01", 8},
+                  {2, BPI_INTENT_REGION, "no region", 9},
+                  {2, BPI_INTENT_REGION, "entity=person:1\0", 16},
+                  {2, BPI_INTENT_REGION, long_text, sizeof long_text},
+                  {2, BPI_INTENT_SUBJECT, long_text, sizeof long_text},
+                  {2, BPI_INTENT_SUBJECT, "a\nb", 3},
+                  {2, BPI_INTENT_IDS, &unknown, sizeof unknown},
+                  {1000, BPI_INTENT_REGION, "entity=person:1", 15},
+                  {0, BPI_INTENT_REGION, "entity=person:1", 15}};
+    for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+        bpt_note("forged %zu", i);
+        forge(&world, note, forged[i].below, forged[i].kind, forged[i].body, forged[i].size);
+        CHECK_STATUS(BP_ERR_CORRUPT, bp_open(world.path, &world.options, &store, &error), &error);
+        CHECK_SAYS(&error, "an erasure that was interrupted cannot be finished");
+        assert_true(strstr(error.file, note) != NULL);
+    }
+    forge(&world, note, 2, BPI_INTENT_REGION, "entity=person:1", 15);
+    store = bpt_open(&world);
+    assert_false(noted(&world, note));
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_to_be_erased_may_have_been_dropped_since),
+        cmocka_unit_test(a_note_that_says_what_nobody_noted_is_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

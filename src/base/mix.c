@@ -5,7 +5,6 @@
  * so two multiplications by secret factors do: no factor is ever a number that the input alone decides.
  */
 #include "base/bytes.h"
-#include "base/compiler.h"
 #include "base/ids.h"
 
 /* Spreads a key over 64 bits; another `step` gives another, unrelated number. */
@@ -17,15 +16,15 @@ static uint64_t spread(uint64_t key, uint64_t step)
     return z ^ z >> 31;
 }
 
+bpi_id_mixer bpi_id_mixer_of(uint64_t key)
+{
+    return (bpi_id_mixer){spread(key, 1), spread(key, 2)};
+}
+
 uint64_t bpi_id_mix(const bp_id *id, uint64_t key)
 {
-    uint64_t high;
-    uint64_t low;
-    uint64_t first = spread(key, 1);
-    uint64_t second = spread(key, 2);
-    low = bpi_multiply(bpi_get64(id->bytes) ^ first, bpi_get64(id->bytes + 8) ^ second, &high);
-    low = bpi_multiply(low ^ second, high ^ first ^ UINT64_C(0xa0761d6478bd642f), &high);
-    return low ^ high;
+    bpi_id_mixer mixer = bpi_id_mixer_of(key);
+    return bpi_id_mixed(&mixer, id);
 }
 
 static inline uint64_t rotate(uint64_t value, unsigned bits)

@@ -157,41 +157,40 @@ void bpi_merkle_add(bpi_merkle *merkle, const bp_hash *leaf)
     add_subtree(merkle, leaf, 0);
 }
 
-enum { SUBTREE_LEVEL = 6, SUBTREE_LEAVES = 1 << SUBTREE_LEVEL };
+enum { SUBTREE_LEVEL = 8, SUBTREE_LEAVES = 1 << SUBTREE_LEVEL };
 
-/* The root over 64 leaves: two hashes that lie side by side are a node's input as they are. */
-static void subtree_root(const bp_hash *leaves, bp_hash *root_out)
+/* The root over 2^level leaves, level > 0: two hashes that lie side by side are a node's input as they are. */
+static void subtree_root(const bp_hash *leaves, unsigned level, bp_hash *root_out)
 {
-    bp_hash level[SUBTREE_LEAVES];
+    bp_hash levels[2][SUBTREE_LEAVES / 2];
     const uint8_t *inputs[SUBTREE_LEAVES / 2];
     size_t sizes[SUBTREE_LEAVES / 2];
-    memcpy(level, leaves, sizeof level);
-    for (size_t count = SUBTREE_LEAVES; count > 1; count /= 2) {
-        bp_hash above[SUBTREE_LEAVES / 2];
-        for (size_t i = 0; i < count / 2; i++) {
-            inputs[i] = level[2 * i].bytes;
+    const bp_hash *below = leaves;
+    for (; level > 0; level--) {
+        bp_hash *above = levels[level & 1];
+        size_t count = (size_t)1 << (level - 1);
+        for (size_t i = 0; i < count; i++) {
+            inputs[i] = below[2 * i].bytes;
             sizes[i] = 2 * sizeof(bp_hash);
         }
-        bpi_hash_many(BPI_HASH_NODE, inputs, sizes, count / 2, above);
-        memcpy(level, above, count / 2 * sizeof(bp_hash));
+        bpi_hash_many(BPI_HASH_NODE, inputs, sizes, count, above);
+        below = above;
     }
-    *root_out = level[0];
+    *root_out = *below;
 }
 
 void bpi_merkle_add_many(bpi_merkle *merkle, const bp_hash *leaves, size_t count)
 {
     while (count > 0) {
-        if (merkle->count % SUBTREE_LEAVES == 0 && count >= SUBTREE_LEAVES) {
-            bp_hash root;
-            subtree_root(leaves, &root);
-            add_subtree(merkle, &root, SUBTREE_LEVEL);
-            leaves += SUBTREE_LEAVES;
-            count -= SUBTREE_LEAVES;
-        } else {
-            bpi_merkle_add(merkle, leaves);
-            leaves++;
-            count--;
+        unsigned level = SUBTREE_LEVEL;
+        while (level > 0 && (merkle->count & (((uint64_t)1 << level) - 1) || count >> level == 0)) {
+            level--;
         }
+        bp_hash root;
+        subtree_root(leaves, level, &root);
+        add_subtree(merkle, &root, level);
+        leaves += (size_t)1 << level;
+        count -= (size_t)1 << level;
     }
 }
 

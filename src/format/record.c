@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "base/ids.h"
 #include "base/text.h"
 #include "format/key_file.h"
 
@@ -272,11 +273,13 @@ static bool kind_known(bp_kind_code kind)
 static bool system_coordinate_right(const bp_event *event)
 {
     bool system_kind = bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA;
-    bool system_entity = bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY));
+    static const bp_text entity = {BP_SYSTEM_ENTITY, sizeof(BP_SYSTEM_ENTITY) - 1};
+    static const bp_text scope = {BP_SYSTEM_SCOPE, sizeof(BP_SYSTEM_SCOPE) - 1};
+    bool system_entity = bp_text_equal(event->entity, entity);
     if (!system_kind) {
         return !system_entity;
     }
-    return system_entity && bp_text_equal(event->scope, bp_text_of(BP_SYSTEM_SCOPE));
+    return system_entity && bp_text_equal(event->scope, scope);
 }
 
 static const char *fields_fault(const uint8_t *bytes, const bp_event *event)
@@ -295,11 +298,11 @@ static const char *fields_fault(const uint8_t *bytes, const bp_event *event)
     if (event->payload_size > BP_PAYLOAD_MAX || event->cause_count > BP_CAUSES_MAX) {
         return "record field beyond its limit";
     }
-    if (bp_id_is_nil(&event->id)) {
+    if (bpi_id_none(&event->id)) {
         return "event id is nil";
     }
     for (size_t i = 0; i < event->cause_count; i++) {
-        if (bp_id_is_nil(&event->causes[i])) {
+        if (bpi_id_none(&event->causes[i])) {
             return "cause is nil";
         }
     }
@@ -328,7 +331,7 @@ const char *bpi_record_check(const uint8_t *bytes, size_t available, uint32_t se
     }
     const uint8_t *value = NULL;
     size_t size = 0;
-    if (fault == NULL && bp_id_equal(&event->correlation, &event->id) &&
+    if (fault == NULL && event->public_extensions_size != 0 && bpi_id_same(&event->correlation, &event->id) &&
         bpi_extension_find(event->extensions, event->public_extensions_size, BP_TAG_CORRELATION, &value, &size)) {
         fault = "the correlation is spelt out although it is the event's id";
     }

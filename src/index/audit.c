@@ -68,7 +68,7 @@ static void audit_fields(bpi_audit *audit, const bpi_audited *next, uint32_t row
     bpi_fields have;
     bpi_wanted wanted;
     bpi_fields_of(&want, next->sequence, image->header.key, &next->numbers, as);
-    bpi_rows_get(image->rows, row, &have);
+    bpi_rows_get_seen(image->rows, row, &have);
     if (have.hlc != want.hlc || have.time_us != want.time_us || have.distance != want.distance ||
         have.clock != want.clock || have.offset != want.offset || have.entity != want.entity ||
         have.scope != want.scope || have.correlation != want.correlation || have.cause != want.cause ||

@@ -143,15 +143,16 @@ uint32_t bpi_rows_commit_end(const bpi_rows *rows, uint32_t row, uint32_t end)
 
 /* All fields lie in one chunk: where a row lies is asked once. */
 typedef struct spot {
-    const bpi_rows *rows;
+    bpi_pages *pages; /* NULL: nothing need be asked */
     const uint8_t *chunk;
     uint32_t at;
+    unsigned shift;
 } spot;
 
 static inline const void *field(const spot *here, unsigned offset, unsigned size)
 {
-    const uint8_t *at = here->chunk + bpi_layout_at(here->rows->shift, here->at, offset, size);
-    return bpi_see(here->rows->pages, at, size) ? (const void *)at : bpi_nothing;
+    const uint8_t *at = here->chunk + bpi_layout_at(here->shift, here->at, offset, size);
+    return bpi_see(here->pages, at, size) ? (const void *)at : bpi_nothing;
 }
 
 static inline uint32_t field32(const spot *here, unsigned offset)
@@ -159,10 +160,10 @@ static inline uint32_t field32(const spot *here, unsigned offset)
     return *(const uint32_t *)field(here, offset, 4);
 }
 
-void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
+static inline void get(const bpi_rows *rows, uint32_t row, bpi_pages *pages, bpi_fields *fields_out)
 {
     uint32_t place = bpi_rows_place(rows, row);
-    spot here = {rows, rows->chunks[place >> BPI_CHUNK_SHIFT], place & (BPI_CHUNK_ROWS - 1)};
+    spot here = {pages, rows->chunks[place >> BPI_CHUNK_SHIFT], place & (BPI_CHUNK_ROWS - 1), rows->shift};
     uint64_t far = *(const uint8_t *)field(&here, BPI_ROW_FAR, 1);
     *fields_out = (bpi_fields){
         .hlc = *(const uint64_t *)field(&here, BPI_ROW_HLC, 8),
@@ -177,6 +178,16 @@ void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
         .kind = *(const uint16_t *)field(&here, BPI_ROW_KIND, 2),
         .bits = *(const uint8_t *)field(&here, BPI_ROW_BITS, 1),
     };
+}
+
+void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
+{
+    get(rows, row, rows->pages, fields_out);
+}
+
+void bpi_rows_get_seen(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out)
+{
+    get(rows, row, NULL, fields_out);
 }
 
 bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count)

@@ -68,6 +68,8 @@ void bpi_rows_drop(bpi_rows *rows);
 bool bpi_rows_reserve(bpi_rows *rows, size_t count);
 void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields);
 void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
+/* The same where all pages were verified before. */
+void bpi_rows_get_seen(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
 
 /* The first row of the commit of `row`. */
 uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row);

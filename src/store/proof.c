@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/ids.h"
@@ -24,8 +25,12 @@ enum {
     FIRST_SLOTS = 1024,
     SLOTS_MOST_AT_ONCE = 1 << 23, /* however many events are announced */
     BATCH = 64,
-    INPUT_MOST = 1024 /* what goes side by side */
+    LEAVES = 256,
+    INPUT_MOST = 1024, /* what goes side by side */
+    LINE = 64
 };
+
+#define NOBODY UINT32_MAX
 
 /* In the order in which they are told. */
 enum {
@@ -49,13 +54,18 @@ static const char *const fault_text[FAULTS] = {
     "a TOMBSTONE event does not say which earlier events it is about",
 };
 
+/* One line of the cache. */
 typedef struct head {
-    uint64_t mixed; /* of the name */
+    const char *name; /* owned; NULL: free */
     uint64_t events;
+    uint64_t last; /* sequence of the newest event */
+    uint32_t number;
+    uint16_t name_size;
+    uint16_t mark; /* of the name's mix: what most others of the same place differ in */
     bp_hash hash;
-    size_t name_size;
-    char *name;
 } head;
+
+_Static_assert(sizeof(head) == LINE && BP_NAME_MAX <= UINT16_MAX, "a head is one line");
 
 /* An event that waits. Its texts and causes lie in its hash input. */
 typedef struct item {
@@ -65,6 +75,7 @@ typedef struct item {
     size_t prefix_size;
     uint64_t mixed;
     bp_id id;
+    uint64_t id_mixed;
     uint64_t sequence;
     uint64_t clock;
     uint64_t position;
@@ -80,7 +91,7 @@ typedef struct item {
 /* A root over hashes that come one by one, taken in by whole subtrees. */
 typedef struct leaves {
     bpi_merkle merkle;
-    bp_hash waiting[BATCH];
+    bp_hash waiting[LEAVES];
     size_t count;
 } leaves;
 
@@ -89,18 +100,23 @@ struct bpi_proof {
     bpi_disproof_fn tell;
     void *argument;
     uint64_t key;
+    bpi_id_mixer mixer;
     bp_id *ids; /* nil: free */
     size_t id_slots;
     size_t id_count;
-    head *heads; /* name NULL: free */
+    void *head_room; /* of the heads, which begin at a line */
+    head *heads;
     size_t head_slots;
     size_t head_count;
+    uint32_t system; /* number of the system's entity */
     bp_hlc last_hlc;
     leaves all;
     leaves segment;
     bpi_kinds kinds;
     item items[BATCH];
+    bpi_met met[BATCH];
     size_t count;
+    bool large_used;
     size_t used; /* of room */
     uint8_t room[2 * BATCH * INPUT_MOST];
     uint8_t large[BPI_EVENT_PREFIX_MAX + BPI_HASH_BLOCK]; /* an event that is too large for the room */
@@ -121,9 +137,22 @@ static void leaves_flush(leaves *some)
 static void leaves_add(leaves *some, const bp_hash *leaf)
 {
     some->waiting[some->count++] = *leaf;
-    if (some->count == BATCH) {
+    if (some->count == LEAVES) {
         leaves_flush(some);
     }
+}
+
+static size_t heads_size(size_t slots)
+{
+    return slots * sizeof(head) + LINE;
+}
+
+/* NULL: no memory. */
+static head *heads_new(const bp_allocator *allocator, size_t slots, void **room_out)
+{
+    *room_out = slots > (SIZE_MAX - LINE) / sizeof(head) ? NULL : bpi_allocate_zero(allocator, heads_size(slots));
+    size_t beyond = (size_t)((uintptr_t)*room_out & (LINE - 1));
+    return *room_out == NULL ? NULL : (head *)(void *)((uint8_t *)*room_out + (LINE - beyond));
 }
 
 static size_t slots_for(uint64_t events)
@@ -153,19 +182,22 @@ bp_status bpi_proof_new(const bp_allocator *allocator, const bp_random *random, 
     proof->tell = tell;
     proof->argument = argument;
     proof->count = 0;
+    proof->large_used = false;
     proof->used = 0;
+    proof->system = NOBODY;
     bpi_kinds_init(&proof->kinds, allocator);
     leaves_begin(&proof->all);
     leaves_begin(&proof->segment);
     proof->id_slots = slots_for(events);
     proof->head_slots = FIRST_SLOTS;
     proof->ids = bpi_allocate_array(allocator, proof->id_slots, sizeof *proof->ids);
-    proof->heads = bpi_allocate_array(allocator, proof->head_slots, sizeof *proof->heads);
+    proof->heads = heads_new(allocator, proof->head_slots, &proof->head_room);
     int code = random->fill(random->context, &proof->key, sizeof proof->key);
     if (proof->ids == NULL || proof->heads == NULL || code != 0) {
         bpi_proof_free(proof);
         return code != 0 ? bpi_error_system(error, code, "cannot draw random bytes") : no_memory(error);
     }
+    proof->mixer = bpi_id_mixer_of(proof->key);
     *proof_out = proof;
     return BP_OK;
 }
@@ -176,9 +208,13 @@ void bpi_proof_free(bpi_proof *proof)
         return;
     }
     for (size_t i = 0; proof->heads != NULL && i < proof->head_slots; i++) {
-        bpi_release(proof->allocator, proof->heads[i].name, proof->heads[i].name_size);
+        union {
+            const char *text;
+            void *memory;
+        } owned = {.text = proof->heads[i].name};
+        bpi_release(proof->allocator, owned.memory, proof->heads[i].name_size);
     }
-    bpi_release(proof->allocator, proof->heads, proof->head_slots * sizeof *proof->heads);
+    bpi_release(proof->allocator, proof->head_room, heads_size(proof->head_slots));
     bpi_release(proof->allocator, proof->ids, proof->id_slots * sizeof *proof->ids);
     bpi_kinds_fini(&proof->kinds);
     bpi_release(proof->allocator, proof, sizeof *proof);
@@ -186,10 +222,10 @@ void bpi_proof_free(bpi_proof *proof)
 
 /* ---- the tables ---- */
 
-static bp_id *id_slot(bp_id *ids, size_t slots, const bp_id *id, uint64_t key)
+static bp_id *id_slot(bp_id *ids, size_t slots, const bp_id *id, uint64_t mixed)
 {
-    size_t at = (size_t)bpi_id_mix(id, key) & (slots - 1);
-    while (!bp_id_is_nil(&ids[at]) && !bp_id_equal(&ids[at], id)) {
+    size_t at = (size_t)mixed & (slots - 1);
+    while (!bpi_id_none(&ids[at]) && !bpi_id_same(&ids[at], id)) {
         at = (at + 1) & (slots - 1);
     }
     return &ids[at];
@@ -206,8 +242,9 @@ static bool grow_ids(bpi_proof *proof)
         return false;
     }
     for (size_t i = 0; i < proof->id_slots; i++) {
-        if (!bp_id_is_nil(&proof->ids[i])) {
-            *id_slot(ids, slots, &proof->ids[i], proof->key) = proof->ids[i];
+        const bp_id *id = &proof->ids[i];
+        if (!bpi_id_none(id)) {
+            *id_slot(ids, slots, id, bpi_id_mixed(&proof->mixer, id)) = *id;
         }
     }
     bpi_release(proof->allocator, proof->ids, proof->id_slots * sizeof *ids);
@@ -216,10 +253,15 @@ static bool grow_ids(bpi_proof *proof)
     return true;
 }
 
+static uint16_t mark_of(uint64_t mixed)
+{
+    return (uint16_t)(mixed >> 48);
+}
+
 static head *head_slot(head *heads, size_t slots, bp_text name, uint64_t mixed)
 {
     size_t at = (size_t)mixed & (slots - 1);
-    while (heads[at].name != NULL && (heads[at].mixed != mixed || heads[at].name_size != name.size ||
+    while (heads[at].name != NULL && (heads[at].mark != mark_of(mixed) || heads[at].name_size != name.size ||
                                       memcmp(heads[at].name, name.data, name.size) != 0)) {
         at = (at + 1) & (slots - 1);
     }
@@ -231,22 +273,24 @@ static bool grow_heads(bpi_proof *proof)
     if (proof->head_count * 10 < proof->head_slots * 7) {
         return true;
     }
+    void *room = NULL;
     size_t slots = proof->head_slots * 2;
-    head *heads = bpi_allocate_array(proof->allocator, slots, sizeof *heads);
+    head *heads = heads_new(proof->allocator, slots, &room);
     if (heads == NULL) {
         return false;
     }
     for (size_t i = 0; i < proof->head_slots; i++) {
         const head *old = &proof->heads[i];
         if (old->name != NULL) {
-            size_t at = (size_t)old->mixed & (slots - 1);
+            size_t at = (size_t)bpi_name_mix(old->name, old->name_size, proof->key) & (slots - 1);
             while (heads[at].name != NULL) {
                 at = (at + 1) & (slots - 1);
             }
             heads[at] = *old;
         }
     }
-    bpi_release(proof->allocator, proof->heads, proof->head_slots * sizeof *heads);
+    bpi_release(proof->allocator, proof->head_room, heads_size(proof->head_slots));
+    proof->head_room = room;
     proof->heads = heads;
     proof->head_slots = slots;
     return true;
@@ -261,20 +305,25 @@ static head *find_head(bpi_proof *proof, bp_text name, uint64_t mixed)
             return NULL;
         }
         memcpy(copy, name.data, name.size);
-        *found = (head){.mixed = mixed, .name = copy, .name_size = name.size};
+        *found = (head){.name = copy,
+                        .last = UINT64_MAX,
+                        .number = (uint32_t)proof->head_count,
+                        .name_size = (uint16_t)name.size,
+                        .mark = mark_of(mixed)};
         proof->head_count++;
+        if (bp_text_equal(name, bp_text_of(BP_SYSTEM_ENTITY))) {
+            proof->system = found->number;
+        }
     }
     return found;
 }
 
 static void ask_for_slots(const bpi_proof *proof, const item *one)
 {
-    const head *place = &proof->heads[(size_t)one->mixed & (proof->head_slots - 1)];
-    BPI_PREFETCH(place);
-    BPI_PREFETCH((const uint8_t *)place + sizeof *place - 1);
-    BPI_PREFETCH(&proof->ids[(size_t)bpi_id_mix(&one->id, proof->key) & (proof->id_slots - 1)]);
+    BPI_PREFETCH(&proof->heads[(size_t)one->mixed & (proof->head_slots - 1)]);
+    BPI_PREFETCH(&proof->ids[(size_t)one->id_mixed & (proof->id_slots - 1)]);
     for (size_t i = 0; i < one->cause_count; i++) {
-        BPI_PREFETCH(&proof->ids[(size_t)bpi_id_mix(&one->causes[i], proof->key) & (proof->id_slots - 1)]);
+        BPI_PREFETCH(&proof->ids[(size_t)bpi_id_mixed(&proof->mixer, &one->causes[i]) & (proof->id_slots - 1)]);
     }
 }
 
@@ -309,7 +358,8 @@ static void take_input(bpi_proof *proof, item *one, const bpi_record_input *inpu
 {
     one->prefix_size = bpi_event_prefix_size(input);
     size_t size = one->prefix_size + BPI_HASH_BLOCK;
-    one->input = size > INPUT_MOST ? proof->large : take_room(proof, size);
+    proof->large_used = size > INPUT_MOST;
+    one->input = proof->large_used ? proof->large : take_room(proof, size);
     bpi_event_prefix(one->input, input, content);
     bpi_event_last_block(one->input + one->prefix_size, NULL, event->sequence, event->clock, event->hlc,
                          event->time_us);
@@ -335,23 +385,23 @@ static unsigned learn(bpi_proof *proof, const bp_event *event)
     return status == BP_ERR_CORRUPT ? FAULT_KIND : 0;
 }
 
-bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error)
+bool bpi_proof_room(const bpi_proof *proof)
+{
+    return proof->count < BATCH && !proof->large_used;
+}
+
+size_t bpi_proof_add(bpi_proof *proof, const bp_event *event)
 {
     bpi_record_input input;
     bp_hash content;
+    BPI_DEBUG_ASSERT(bpi_proof_room(proof));
     bpi_record_input_of(event, &input);
-    bool large = bpi_event_prefix_size(&input) > INPUT_MOST - BPI_HASH_BLOCK;
-    if (large || proof->count == BATCH) {
-        bp_status status = bpi_proof_flush(proof, error);
-        if (status != BP_OK) {
-            return status;
-        }
-    }
-    item *one = &proof->items[proof->count++];
+    item *one = &proof->items[proof->count];
     take_content(proof, one, &input, event, &content);
     take_input(proof, one, &input, event, &content);
     one->mixed = bpi_name_mix(event->entity.data, event->entity.size, proof->key);
     one->id = event->id;
+    one->id_mixed = bpi_id_mixed(&proof->mixer, &event->id);
     one->sequence = event->sequence;
     one->clock = event->clock;
     one->position = event->position;
@@ -360,7 +410,7 @@ bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error
     one->faults = learn(proof, event);
     one->dropped = event->dropped;
     ask_for_slots(proof, one);
-    return large ? bpi_proof_flush(proof, error) : BP_OK;
+    return proof->count++;
 }
 
 void bpi_proof_pass(bpi_proof *proof, const bp_event *event)
@@ -373,7 +423,8 @@ void bpi_proof_pass(bpi_proof *proof, const bp_event *event)
 static void check_causes(const bpi_proof *proof, item *one)
 {
     for (size_t i = 0; i < one->cause_count; i++) {
-        if (bp_id_is_nil(id_slot(proof->ids, proof->id_slots, &one->causes[i], proof->key))) {
+        const bp_id *cause = &one->causes[i];
+        if (bpi_id_none(id_slot(proof->ids, proof->id_slots, cause, bpi_id_mixed(&proof->mixer, cause)))) {
             one->faults |= FAULT_CAUSE;
             return;
         }
@@ -381,12 +432,18 @@ static void check_causes(const bpi_proof *proof, item *one)
 }
 
 /* Everything but the hash, which gets the previous one. */
-static bool settle(bpi_proof *proof, item *one)
+static bool settle(bpi_proof *proof, item *one, bpi_met *met)
 {
+    uint32_t entities = (uint32_t)proof->head_count;
     head *entity = grow_ids(proof) && grow_heads(proof) ? find_head(proof, one->entity, one->mixed) : NULL;
     if (entity == NULL) {
         return false;
     }
+    *met = (bpi_met){.entity = {entity->name, entity->name_size},
+                     .previous = entity->last,
+                     .number = entity->number,
+                     .entities = entities,
+                     .system = entity->number == proof->system};
     if (one->clock != entity->events) {
         one->faults |= FAULT_CLOCK;
     } else if (entity->events != 0) {
@@ -396,13 +453,14 @@ static bool settle(bpi_proof *proof, item *one)
         one->faults |= FAULT_HLC;
     }
     check_causes(proof, one);
-    bp_id *slot = id_slot(proof->ids, proof->id_slots, &one->id, proof->key);
-    if (!bp_id_is_nil(slot)) {
+    bp_id *slot = id_slot(proof->ids, proof->id_slots, &one->id, one->id_mixed);
+    if (!bpi_id_none(slot)) {
         one->faults |= FAULT_ID;
-    } else if (!bp_id_is_nil(&one->id)) {
+    } else if (!bpi_id_none(&one->id)) {
         *slot = one->id;
         proof->id_count++;
     }
+    entity->last = one->sequence;
     entity->events = one->clock + 1;
     entity->hash = one->event_hash;
     proof->last_hlc = one->hlc;
@@ -459,8 +517,9 @@ static void tell_faults(bpi_proof *proof, const item *one)
     }
 }
 
-bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error)
+bp_status bpi_proof_flush(bpi_proof *proof, const bpi_met **met_out, bp_error *error)
 {
+    *met_out = proof->met;
     if (proof->count == 0) {
         return BP_OK;
     }
@@ -472,7 +531,7 @@ bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error)
         }
     }
     for (size_t i = 0; i < proof->count; i++) {
-        if (!settle(proof, &proof->items[i])) {
+        if (!settle(proof, &proof->items[i], &proof->met[i])) {
             return no_memory(error);
         }
     }
@@ -487,6 +546,7 @@ bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error)
         }
     }
     proof->count = 0;
+    proof->large_used = false;
     proof->used = 0;
     return BP_OK;
 }

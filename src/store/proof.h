@@ -20,6 +20,15 @@ typedef struct bpi_disproof {
     const char *what;
 } bpi_disproof;
 
+/* What the history knew of an event's entity before it. */
+typedef struct bpi_met {
+    bp_text entity;    /* lives as long as the proof */
+    uint64_t previous; /* sequence of its event before; UINT64_MAX: this is its first */
+    uint32_t number;   /* among all entities, in the order in which they came */
+    uint32_t entities; /* that came before this event */
+    bool system;
+} bpi_met;
+
 typedef void (*bpi_disproof_fn)(void *argument, const bpi_disproof *found);
 
 /* `events`: how many will come, as far as anybody knows. */
@@ -31,11 +40,13 @@ void bpi_proof_free(bpi_proof *proof); /* NULL is allowed */
  * before has been flushed. */
 void bpi_proof_pass(bpi_proof *proof, const bp_event *event);
 
-/* Takes in the next event; its bytes are not needed afterwards. After a fault the event is taken as it is, so that what
- * follows is judged against it. BP_ERR_NO_MEMORY. */
-bp_status bpi_proof_add(bpi_proof *proof, const bp_event *event, bp_error *error);
-/* Judges all that was taken in. BP_ERR_NO_MEMORY. */
-bp_status bpi_proof_flush(bpi_proof *proof, bp_error *error);
+/* Is there room for one more event before the next flush? */
+bool bpi_proof_room(const bpi_proof *proof);
+/* Takes in the next event, for which there is room; its bytes are not needed afterwards. After a fault the event is taken as it is,
+ * so that what follows is judged against it. Returns its place among those that wait. */
+size_t bpi_proof_add(bpi_proof *proof, const bp_event *event);
+/* Judges all that was taken in. *met_out: of each by its place, until the next flush. BP_ERR_NO_MEMORY. */
+bp_status bpi_proof_flush(bpi_proof *proof, const bpi_met **met_out, bp_error *error);
 
 /* Merkle roots over the events since segment_begin, and over all. What was taken in has been flushed. */
 void bpi_proof_segment_begin(bpi_proof *proof);

@@ -92,6 +92,14 @@ static void disproved(void *argument, const bpi_disproof *found)
     report(v, &fault);
 }
 
+/* Judges what waits. */
+static bp_status flush(verifying *v, bp_error *error)
+{
+    const bpi_met *met = NULL;
+    bp_status status = bpi_proof_flush(v->proof, &met, error);
+    return status == BP_OK ? bpi_index_proof_flush(v->index, met, error) : status;
+}
+
 /* One record that is right by itself: does it fit the history? */
 static bp_status prove_record(void *argument, const bp_event *event, bp_error *error)
 {
@@ -104,8 +112,14 @@ static bp_status prove_record(void *argument, const bp_event *event, bp_error *e
     v->report->events++;
     v->report->stubs += event->payload_absent && !event->dropped;
     v->report->dropped += event->dropped;
-    bp_status status = bpi_index_proof_add(v->index, event, error);
-    return status == BP_OK ? bpi_proof_add(v->proof, event, error) : status;
+    if (!bpi_proof_room(v->proof) || !bpi_index_proof_room(v->index)) {
+        bp_status status = flush(v, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
+    bpi_index_proof_add(v->index, event, bpi_proof_add(v->proof, event));
+    return BP_OK;
 }
 
 /* Behind a fault: on with the next frame that can be believed. BP_END: there is none in this segment. */
@@ -151,7 +165,7 @@ static bp_status prove_frames(verifying *v, uint64_t stop, uint64_t must_reach, 
         if (!contradiction && (v->scanner.offset >= must_reach || v->scanner.fault == NULL)) {
             return BP_END;
         }
-        status = bpi_proof_flush(v->proof, error);
+        status = flush(v, error);
         if (status != BP_OK) {
             return status;
         }
@@ -249,7 +263,7 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, boo
     status = prove_frames(v, sealed ? UINT64_MAX : v->stop, reach, error);
     bool ended = status == BP_END;
     if (status == BP_OK || ended) {
-        bp_status flushed = bpi_proof_flush(v->proof, error);
+        bp_status flushed = flush(v, error);
         status = flushed == BP_OK ? status : flushed;
         ended = status == BP_END;
     }

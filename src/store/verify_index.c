@@ -14,21 +14,19 @@
 #include "base/memory.h"
 #include "index/audit.h"
 #include "index/folder.h"
+#include "index/names.h"
 
-enum { BATCH = 32, NAMES_MOST = 2 * BP_NAME_MAX, ROOM = 4 * (NAMES_MOST + BP_CAUSES_MAX * sizeof(bp_id)) };
+enum { BATCH = 64, KEPT_MOST = BP_NAME_MAX + BP_CAUSES_MAX * sizeof(bp_id), ROOM = 8 * KEPT_MOST };
 
 typedef struct audited_file {
     bpi_audit audit;
     char name[sizeof "index/" + BPI_INDEX_NAME_SIZE];
 } audited_file;
 
-/* An event that waits until the memory has brought what its names lead to. Its names and causes lie in the room. */
+/* An event that waits for what is known of its entity. Its scope and causes lie in the room. */
 typedef struct waiting {
-    bpi_row row;
-    uint64_t sequence;
-    bp_text entity;
-    bp_text scope;
-    uint32_t entity_mark;
+    bpi_audited event;
+    size_t place;
     uint32_t scope_mark;
 } waiting;
 
@@ -40,9 +38,9 @@ struct bpi_index_proof {
     audited_file *files; /* those that are right by themselves, in order of first sequence */
     size_t count;
     size_t capacity;
-    size_t low;     /* files before it are passed */
-    uint64_t next;  /* sequence; others: events were dropped, and what they were cannot be told any more */
-    bpi_book *book; /* of all names so far; a head has the sequence of the newest event */
+    size_t low;       /* files before it are passed */
+    uint64_t next;    /* sequence; others: events were dropped, and what they were cannot be told any more */
+    bpi_names scopes; /* all so far */
     uint64_t key;
     size_t waiting_count;
     size_t used; /* of the room */
@@ -167,8 +165,8 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
     bpi_folder_open(&folder, home, &catalog->manifest.store_id);
     proof->capacity = folder.found_count;
     proof->files = bpi_allocate_zero(home->allocator, (proof->capacity + 1) * sizeof *proof->files);
-    proof->book = bpi_book_new(home->allocator, proof->key);
-    bool good = proof->files != NULL && proof->book != NULL;
+    bpi_names_init(&proof->scopes, home->allocator, proof->key);
+    bool good = proof->files != NULL;
     for (size_t i = 0; i < folder.found_count && good; i++) {
         take_file(proof, &folder, &folder.found[i]);
     }
@@ -179,56 +177,47 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
     return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
 }
 
-/* The item of a name, which gets a number when it is new. NULL: no memory. */
-static bpi_entity *take_name(bpi_names *names, bp_text name, uint32_t mark, bool *new_out)
+static bool audit_event(bpi_index_proof *proof, waiting *one, const bpi_met *met)
 {
-    bpi_entity *item = bpi_names_find_hashed(names, name, mark);
-    *new_out = item == NULL;
-    return item != NULL ? item : bpi_names_add(names, name, names->count);
-}
-
-static bool audit_event(bpi_index_proof *proof, waiting *one)
-{
-    bpi_book *book = proof->book;
-    bpi_audited next = {.sequence = one->sequence,
-                        .entity = one->entity,
-                        .scope = one->scope,
-                        .entities = book->entities.count,
-                        .scopes = book->scopes.count};
-    bpi_entity *entity = take_name(&book->entities, one->entity, one->entity_mark, &next.entity_new);
-    bpi_entity *scope = take_name(&book->scopes, one->scope, one->scope_mark, &next.scope_new);
-    if (entity == NULL || scope == NULL) {
+    bpi_audited *next = &one->event;
+    next->scopes = proof->scopes.count;
+    const bpi_entity *scope = bpi_names_find_hashed(&proof->scopes, next->scope, one->scope_mark);
+    next->scope_new = scope == NULL;
+    scope = scope != NULL ? scope : bpi_names_add(&proof->scopes, next->scope, next->scopes);
+    if (scope == NULL) {
         return false;
     }
-    one->row.previous = entity->head.last;
-    next.row = one->row;
-    next.numbers = (bpi_numbers){entity->number, scope->number, entity->system};
-    entity->head.last = one->sequence;
+    next->entity = met->entity;
+    next->entity_new = met->previous == UINT64_MAX;
+    next->entities = met->entities;
+    next->row.previous = met->previous;
+    next->numbers.entity = met->number;
+    next->numbers.scope = scope->number;
+    next->numbers.system = met->system;
     for (size_t i = proof->low; i < proof->count; i++) {
         bpi_audit *audit = &proof->files[i].audit;
         const bpi_index_header *header = &audit->image->header;
-        if (one->sequence < header->first_sequence) {
+        if (next->sequence < header->first_sequence) {
             break;
         }
-        if (one->sequence - header->first_sequence == audit->rows && audit->rows < header->rows) {
-            bpi_audit_row(audit, &next);
+        if (next->sequence - header->first_sequence == audit->rows && audit->rows < header->rows) {
+            bpi_audit_row(audit, next);
         }
-        if (i == proof->low && one->sequence - header->first_sequence + 1 >= header->rows) {
+        if (i == proof->low && next->sequence - header->first_sequence + 1 >= header->rows) {
             proof->low++;
         }
     }
     return true;
 }
 
-static bp_status flush(bpi_index_proof *proof, bp_error *error)
+bp_status bpi_index_proof_flush(bpi_index_proof *proof, const bpi_met *met, bp_error *error)
 {
     bool good = true;
     for (size_t i = 0; i < proof->waiting_count; i++) {
-        bpi_names_expect_item(&proof->book->entities, proof->waiting[i].entity_mark);
-        bpi_names_expect_item(&proof->book->scopes, proof->waiting[i].scope_mark);
+        bpi_names_expect_item(&proof->scopes, proof->waiting[i].scope_mark);
     }
     for (size_t i = 0; i < proof->waiting_count && good; i++) {
-        good = audit_event(proof, &proof->waiting[i]);
+        good = audit_event(proof, &proof->waiting[i], &met[proof->waiting[i].place]);
     }
     proof->waiting_count = 0;
     proof->used = 0;
@@ -245,41 +234,42 @@ static void *keep(bpi_index_proof *proof, const void *bytes, size_t size)
     return kept;
 }
 
-bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_error *error)
+bool bpi_index_proof_room(const bpi_index_proof *proof)
+{
+    return proof->waiting_count < BATCH && ROOM - proof->used >= KEPT_MOST;
+}
+
+void bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, size_t place)
 {
     if (proof->count == proof->low || event->dropped || event->sequence != proof->next) {
-        return BP_OK; /* no file goes on so far; or names may have got numbers that nobody knows */
-    }
-    bp_status status = BP_OK;
-    if (proof->waiting_count == BATCH || ROOM - proof->used < ROOM / 4) {
-        status = flush(proof, error);
+        return; /* no file goes on so far; or names may have got numbers that nobody knows */
     }
     proof->next++;
     waiting *one = &proof->waiting[proof->waiting_count++];
-    one->row = (bpi_row){.id = event->id,
-                         .correlation = event->correlation,
-                         .causes = keep(proof, event->causes, event->cause_count * sizeof(bp_id)),
-                         .cause_count = event->cause_count,
-                         .clock = event->clock,
-                         .hlc = event->hlc,
-                         .time_us = event->time_us,
-                         .offset = (uint32_t)event->position,
-                         .lane = event->lane,
-                         .kind = event->kind,
-                         .first_of_commit = event->batch == event->sequence};
-    one->sequence = event->sequence;
-    one->entity = (bp_text){keep(proof, event->entity.data, event->entity.size), event->entity.size};
-    one->scope = (bp_text){keep(proof, event->scope.data, event->scope.size), event->scope.size};
-    one->entity_mark = bpi_names_expect_slot(&proof->book->entities, one->entity);
-    one->scope_mark = bpi_names_expect_slot(&proof->book->scopes, one->scope);
-    return status;
+    bpi_row *row = &one->event.row;
+    row->id = event->id;
+    row->correlation = event->correlation;
+    row->causes = keep(proof, event->causes, event->cause_count * sizeof(bp_id));
+    row->cause_count = event->cause_count;
+    row->clock = event->clock;
+    row->hlc = event->hlc;
+    row->time_us = event->time_us;
+    row->offset = (uint32_t)event->position;
+    row->lane = event->lane;
+    row->kind = event->kind;
+    row->first_of_commit = event->batch == event->sequence;
+    row->dropped = false;
+    one->event.sequence = event->sequence;
+    one->event.scope = (bp_text){keep(proof, event->scope.data, event->scope.size), event->scope.size};
+    one->scope_mark = bpi_names_expect_slot(&proof->scopes, one->event.scope);
+    one->place = place;
 }
 
 bp_status bpi_index_proof_end(bpi_index_proof *proof, bool whole, bp_error *error)
 {
     bpi_catalog now = {0};
     bool faulty = false;
-    bp_status status = flush(proof, error);
+    bp_status status = BP_OK;
     for (size_t i = 0; i < proof->count && whole && status == BP_OK; i++) {
         bpi_audit *audit = &proof->files[i].audit;
         if (audit->rows == audit->image->header.rows) {
@@ -312,6 +302,6 @@ void bpi_index_proof_free(bpi_index_proof *proof)
     }
     bpi_release(proof->home->allocator, proof->files,
                 proof->files == NULL ? 0 : (proof->capacity + 1) * sizeof *proof->files);
-    bpi_book_drop(proof->book);
+    bpi_names_fini(&proof->scopes);
     bpi_release(proof->home->allocator, proof, sizeof *proof);
 }

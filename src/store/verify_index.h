@@ -10,6 +10,7 @@
 #include <batpak/verify.h>
 
 #include "log/home.h"
+#include "store/proof.h"
 
 typedef struct bpi_index_proof bpi_index_proof;
 
@@ -17,9 +18,14 @@ typedef struct bpi_index_proof bpi_index_proof;
  * through `options`. home, catalog, options and report are kept. BP_ERR_NO_MEMORY. */
 bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog, const bp_verify_options *options,
                                 bp_verify_report *report, bpi_index_proof **proof_out, bp_error *error);
-/* The next event of the log, in the order of sequences from the first one on. BP_ERR_NO_MEMORY. */
-bp_status bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, bp_error *error);
-/* Judges what is left and tells of all files whose content is wrong. `whole`: every event was right, so that what the files
+/* Is there room for one more event before the next flush? */
+bool bpi_index_proof_room(const bpi_index_proof *proof);
+/* The next event of the log, in the order of sequences from the first one on; there is room. `place`: where what will be known of
+ * its entity stands at the next flush. */
+void bpi_index_proof_add(bpi_index_proof *proof, const bp_event *event, size_t place);
+/* Holds what was added against the files. BP_ERR_NO_MEMORY. */
+bp_status bpi_index_proof_flush(bpi_index_proof *proof, const bpi_met *met, bp_error *error);
+/* Tells of all files whose content is wrong; what was added has been flushed. `whole`: every event was right, so that what the files
  * say can be held against them. BP_ERR_NO_MEMORY. */
 bp_status bpi_index_proof_end(bpi_index_proof *proof, bool whole, bp_error *error);
 void bpi_index_proof_free(bpi_index_proof *proof); /* NULL is allowed */

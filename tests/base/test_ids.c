@@ -204,6 +204,24 @@ static void ids_mix_well(void **state)
     assert_true(total / 128 >= 29 && total / 128 <= 35);
 }
 
+/* What loops use says the same of every id as what everybody uses. */
+static void loops_see_ids_alike(void **state)
+{
+    bp_id nil = {{0}};
+    bp_id id = counting();
+    bpi_id_mixer mixer = bpi_id_mixer_of(3);
+    (void)state;
+    assert_true(bpi_id_none(&nil) && bpi_id_same(&nil, &nil) && !bpi_id_same(&nil, &id));
+    for (unsigned bit = 0; bit < 128; bit++) {
+        bp_id other = id;
+        bp_id one = nil;
+        other.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        one.bytes[bit / 8] = (uint8_t)(1u << bit % 8);
+        assert_true(bpi_id_same(&other, &other) && !bpi_id_same(&id, &other) && !bpi_id_none(&one));
+        assert_true(bpi_id_mixed(&mixer, &other) == bpi_id_mix(&other, 3));
+    }
+}
+
 static void names_mix_well(void **state)
 {
     uint8_t name[23];
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_batch_item_derives_from_the_first_id),
         cmocka_unit_test(a_v7_id_sorts_by_its_time),
         cmocka_unit_test(ids_mix_well),
+        cmocka_unit_test(loops_see_ids_alike),
         cmocka_unit_test(names_mix_well),
         cmocka_unit_test(names_mix_as_ever),
         cmocka_unit_test(counted_ids_do_not_collide),

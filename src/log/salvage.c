@@ -51,6 +51,12 @@ static bool is_sealed(const bpi_source *source)
 
 /* ---- before the records: what vouches, and where segments begin ---- */
 
+/* Something else has taken its place; its file is about to go. */
+static bool is_retired(const bpi_source *source)
+{
+    return source->listed && source->entry.state == BPI_SEGMENT_RETIRED;
+}
+
 /* The frontiers that frames bear; of segments that may hold the end of the log. */
 static bp_status find_vouched(salvaging *s, const bpi_live_word *live, bp_error *error)
 {
@@ -98,7 +104,7 @@ static uint64_t find_stop(const salvaging *s, size_t index)
         if (is_sealed(source)) {
             return source->entry.first_sequence;
         }
-        if (open_source(s, source, &file, NULL) != BP_OK) {
+        if (is_retired(source) || open_source(s, source, &file, NULL) != BP_OK) {
             continue;
         }
         if (home->io->file_read(home->io->context, file, BPI_SEGMENT_HEADER, bytes, sizeof bytes, &got) == 0 &&
@@ -349,7 +355,7 @@ bp_status bpi_salvage_run(const bpi_sources *sources, const bpi_live_word *live,
     bp_status status = find_vouched(&s, live, error);
     bool ended = false;
     for (size_t i = 0; i < sources->count && status == BP_OK && !ended; i++) {
-        if (sources->items[i].listed && sources->items[i].entry.state == BPI_SEGMENT_RETIRED) {
+        if (is_retired(&sources->items[i])) {
             continue;
         }
         if (calls->progress != NULL) {

@@ -277,9 +277,47 @@ static void damage_costs_what_it_hits(void **state)
     bpt_world_end(&f.world);
 }
 
+/* Files that were replaced, and are about to go, say nothing of where the ones that replaced them end. */
+static void a_compaction_that_was_killed_at_any_step_costs_nothing(void **state)
+{
+    (void)state;
+    unsigned crashed = 0;
+    bool finished = false;
+    for (uint64_t step = 1; !finished; step++) {
+        fixture f;
+        bp_error error = {0};
+        bp_compact_options how;
+        bpi_fault_plan plan = {.kind = BPI_FAULT_CRASH, .step = step};
+        memset(&f, 0, sizeof f);
+        bpt_world_fault(&f.world);
+        bp_store *store = bpt_open(&f.world);
+        put_many(store, "first", 6);
+        CHECK_OK(bp_seal(store, &error), &error);
+        put_many(store, "second", 6);
+        CHECK_OK(bp_seal(store, &error), &error);
+        note_events(&f, store);
+        bp_compact_options_init(&how);
+        bpi_fault_set_plan(f.world.fault, &plan);
+        finished = bp_compact(store, &how, NULL, &error) == BP_OK;
+        crashed += bpi_fault_crashed(f.world.fault);
+        bpi_fault_process_kill(f.world.fault);
+        (void)bp_close(store, NULL);
+        bpi_fault_set_plan(f.world.fault, &(bpi_fault_plan){0});
+        bp_repair_report report = repair(&f, &f.world, "repaired");
+        CHECK(report.lost == 0 && report.unchanged == f.count, "killed at step %llu, repaired: %llu events lost",
+              (unsigned long long)step, (unsigned long long)report.lost);
+        store = open_repaired(&f.world, "repaired");
+        (void)compare(&f, store, true);
+        bpt_close(store);
+        bpt_world_end(&f.world);
+    }
+    assert_true(crashed > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_compaction_that_was_killed_at_any_step_costs_nothing),
         cmocka_unit_test(without_damage_it_is_the_old_store_again),
         cmocka_unit_test(damage_costs_what_it_hits),
     };

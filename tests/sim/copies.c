@@ -8,7 +8,7 @@
 
 #include "format/note.h"
 
-static const char *path_of(int copy)
+const char *sim_copy_path(int copy)
 {
     static const char *const paths[SIM_COPIES] = {"copy0", "copy1"};
     return copy < 0 ? "restored" : paths[copy];
@@ -44,8 +44,7 @@ static size_t count_files(bpi_fault *fault, const char *prefix)
     return list.count;
 }
 
-/* Somebody removed it, long ago. */
-static void remove_tree(bpi_fault *fault, const char *directory)
+void sim_remove_tree(bpi_fault *fault, const char *directory)
 {
     static const char *const below[] = {"/log", "/consumers", "/keys", "/index", "/cache", ""};
     char path[256];
@@ -77,7 +76,7 @@ static void check_whole(const sim_run *run, const bpt_world *world, const char *
     (void)bp_close(store, NULL);
 }
 
-static bool has_file(bpi_fault *fault, const char *directory, const char *name)
+bool sim_has_file(bpi_fault *fault, const char *directory, const char *name)
 {
     char path[256];
     uint8_t *data = NULL;
@@ -108,14 +107,15 @@ void sim_check_copies(const sim_run *run, const bpt_world *world, bpt_random *ra
     for (int index = 0; index < SIM_COPIES; index++) {
         const sim_copy *copy = &run->copies[index];
         if (copy->begun) {
-            check_begun(run, world, path_of(index), copy, has_file(world->fault, path_of(index), BPI_NOTE_NAME));
+            check_begun(run, world, sim_copy_path(index), copy,
+                        sim_has_file(world->fault, sim_copy_path(index), BPI_NOTE_NAME));
         } else if (copy->exists && bpt_random_chance(random, 5)) {
-            check_whole(run, world, path_of(index), copy, copy->events, copy->events);
+            check_whole(run, world, sim_copy_path(index), copy, copy->events, copy->events);
         }
     }
     if (run->restoring >= 0) {
-        bool complete =
-            !has_file(world->fault, "restored", BPI_NOTE_MARKER) && has_file(world->fault, "restored", "MANIFEST");
+        bool complete = !sim_has_file(world->fault, "restored", BPI_NOTE_MARKER) &&
+                        sim_has_file(world->fault, "restored", "MANIFEST");
         check_begun(run, world, "restored", &run->copies[run->restoring], complete);
     }
 }
@@ -146,11 +146,13 @@ void sim_op_snapshot(sim_run *run, bpt_random *random)
     bp_snapshot_options_init(&options);
     options.sharing = (bp_sharing)bpt_random_below(random, 3);
     options.consumers = bpt_random_chance(random, 50);
-    options.since = run->copies[other].exists && bpt_random_chance(random, 60) ? path_of(other) : NULL;
-    remove_tree(run->world.fault, path_of(index));
+    options.keys = bpt_random_chance(random, 50);
+    options.since = run->copies[other].exists && bpt_random_chance(random, 60) ? sim_copy_path(other) : NULL;
+    sim_remove_tree(run->world.fault, sim_copy_path(index));
     uint64_t published = run->ledger.count;
     *copy = (sim_copy){.begun = true, .least = published, .fates = run->ledger.fates};
-    bp_status status = bp_snapshot(run->store, path_of(index), &options, &report, &error);
+    copy->fates.locked = !options.keys;
+    bp_status status = bp_snapshot(run->store, sim_copy_path(index), &options, &report, &error);
     sim_run_learn(run);
     if (!sim_done(run, status, &error)) {
         return;
@@ -164,8 +166,8 @@ void sim_op_snapshot(sim_run *run, bpt_random *random)
     run->ledger.durable = report.events > run->ledger.durable ? report.events : run->ledger.durable;
     run->watching = true;
     sim_pause(run);
-    check_whole(run, &run->world, path_of(index), copy, copy->events, copy->events);
-    prove_copy(run, copy, path_of(index));
+    check_whole(run, &run->world, sim_copy_path(index), copy, copy->events, copy->events);
+    prove_copy(run, copy, sim_copy_path(index));
     sim_resume(run);
     run->watching = false;
 }
@@ -180,7 +182,7 @@ static bp_status restore(const sim_run *run, int index, bp_snapshot_report *repo
     options.clock = run->world.options.clock;
     options.random = run->world.options.random;
     options.allocator = run->world.options.allocator;
-    return bp_restore(path_of(index), "restored", &options, report, error);
+    return bp_restore(sim_copy_path(index), "restored", &options, report, error);
 }
 
 /* One flipped bit in one of its segments: it is found, and nothing is made. The file may be the store's too: it is put right. */
@@ -191,7 +193,7 @@ static void restore_damaged(sim_run *run, int index, bpt_random *random)
     uint64_t size = 0;
     bp_error error = {0};
     bpi_fault *fault = run->world.fault;
-    (void)snprintf(prefix, sizeof prefix, "%s/log/", path_of(index));
+    (void)snprintf(prefix, sizeof prefix, "%s/log/", sim_copy_path(index));
     path_list list = {.prefix = prefix, .take = bpt_random_below(random, count_files(fault, prefix))};
     (void)bpi_fault_each_file(fault, list_one, &list);
     SIM_CHECK(bpi_fault_read_file(fault, list.first, &data, &size) == 0 && size != 0, "%s cannot be read", list.first);
@@ -251,7 +253,7 @@ void sim_op_restore(sim_run *run, bpt_random *random)
         restore_damaged(run, index, random);
         return;
     }
-    remove_tree(run->world.fault, "restored");
+    sim_remove_tree(run->world.fault, "restored");
     run->restoring = index;
     bp_status status = restore(run, index, &report, &error);
     if (sim_done(run, status, &error)) {
@@ -264,5 +266,5 @@ void sim_op_restore(sim_run *run, bpt_random *random)
         sim_resume(run);
         run->watching = false;
     }
-    remove_tree(run->world.fault, "restored");
+    sim_remove_tree(run->world.fault, "restored");
 }

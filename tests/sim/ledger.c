@@ -18,6 +18,12 @@ const char *sim_scope(unsigned index)
     return names[index % SIM_SCOPES];
 }
 
+const char *sim_subject(unsigned number)
+{
+    static const char *const names[SIM_SUBJECTS] = {"anna", "björn"};
+    return names[(number - 1) % SIM_SUBJECTS];
+}
+
 void sim_payload(uint64_t seed, uint8_t *bytes, size_t size)
 {
     bpt_random random = {seed};
@@ -49,6 +55,22 @@ uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from)
     return from < ledger->count ? from : BP_NONE;
 }
 
+bool sim_ledger_shredded(const sim_ledger *ledger, uint64_t sequence, uint64_t count)
+{
+    uint8_t subject = ledger->events[sequence].subject;
+    for (uint64_t at = sequence + 1; subject != 0 && at < count && at < ledger->count; at++) {
+        if (ledger->events[at].system && ledger->events[at].subject == subject) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sim_ledger_buried(const sim_ledger *ledger, uint64_t sequence, uint64_t count)
+{
+    return ledger->events[sequence].buried_by < count;
+}
+
 /* ---- learning ---- */
 
 static bool holds(const bp_event *event, uint64_t seed, uint32_t size)
@@ -69,6 +91,8 @@ static void check_asked(const bp_event *event, const sim_item *item)
               (unsigned long long)event->sequence);
     SIM_CHECK(holds(event, item->payload_seed, item->payload_size), "event %llu has another payload",
               (unsigned long long)event->sequence);
+    SIM_CHECK(event->encryption == (item->subject != 0 ? BP_ENCRYPTION_OPENED : BP_ENCRYPTION_NONE),
+              "event %llu is %s encrypted", (unsigned long long)event->sequence, item->subject != 0 ? "not" : "");
 }
 
 /* How many items of that group there are. */
@@ -79,6 +103,54 @@ static uint32_t group_size(const sim_item *items, size_t count, unsigned group)
         size += items[index].group == group;
     }
     return size;
+}
+
+/* Which key an erasure record says is destroyed, from 1; 0: it is about something else. */
+static uint8_t read_destroyed(const sim_ledger *ledger, const bp_event *event)
+{
+    static const char head[] = "{\"what\":\"key\",\"key\":\"";
+    bp_id id;
+    size_t index = 0;
+    const char *text = event->payload;
+    if (event->kind != BP_KIND_ERASURE || event->payload_size < sizeof head + BP_ID_TEXT_SIZE ||
+        memcmp(text, head, sizeof head - 1) != 0) {
+        return 0;
+    }
+    SIM_CHECK(bp_id_parse(text + sizeof head - 1, BP_ID_TEXT_SIZE - 1, &id), "event %llu names no key",
+              (unsigned long long)event->sequence);
+    while (index < ledger->key_count && !bp_id_equal(&ledger->keys[index].id, &id)) {
+        index++;
+    }
+    SIM_CHECK(index < ledger->key_count, "event %llu says that a key is destroyed, and nobody asked for that",
+              (unsigned long long)event->sequence);
+    return (uint8_t)(index + 1);
+}
+
+/* The events that a TOMBSTONE names. */
+static void learn_buried(sim_ledger *ledger, const bp_event *event)
+{
+    SIM_CHECK(event->cause_count != 0, "event %llu buries nothing", (unsigned long long)event->sequence);
+    for (size_t index = 0; index < event->cause_count; index++) {
+        uint64_t at = 0;
+        while (at < ledger->count && !bp_id_equal(&ledger->events[at].id, &event->causes[index])) {
+            at++;
+        }
+        SIM_CHECK(at < ledger->count && ledger->burying != NULL && ledger->burying[at],
+                  "event %llu buries event %llu, and nobody asked for that", (unsigned long long)event->sequence,
+                  (unsigned long long)at);
+        ledger->events[at].buried_by = event->sequence;
+    }
+}
+
+static void check_system(const sim_event *known, const bp_event *event)
+{
+    static const bp_kind_code kinds[] = {BP_KIND_NAME, BP_KIND_DENIAL, BP_KIND_ERASURE, BP_KIND_TOMBSTONE};
+    bool made = !known->system;
+    for (size_t index = 0; index < sizeof kinds / sizeof kinds[0]; index++) {
+        made = made || event->kind == kinds[index];
+    }
+    SIM_CHECK(made, "event %llu is one of the system's, of kind %x, and nothing here makes such",
+              (unsigned long long)event->sequence, (unsigned)event->kind);
 }
 
 static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item *items, size_t count, size_t *item)
@@ -95,13 +167,18 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
                          .batch = event->batch,
                          .batch_count = event->batch_count,
                          .kind = event->kind,
+                         .buried_by = BP_NONE,
                          .system = bp_text_equal(event->entity, bp_text_of(BP_SYSTEM_ENTITY))};
     SIM_CHECK(ledger->count == 0 || event->hlc > ledger->events[ledger->count - 1].hlc,
               "the HLC of event %llu does not increase", (unsigned long long)event->sequence);
-    SIM_CHECK(!known->system || event->kind == BP_KIND_NAME || event->kind == BP_KIND_DENIAL ||
-                  event->kind == BP_KIND_ERASURE,
-              "event %llu is one of the system's, of kind %x, and nothing here makes such",
-              (unsigned long long)event->sequence, (unsigned)event->kind);
+    check_system(known, event);
+    if (known->system) {
+        known->key = read_destroyed(ledger, event);
+        known->subject = known->key != 0 ? ledger->keys[known->key - 1].subject : 0;
+    }
+    if (event->kind == BP_KIND_TOMBSTONE) {
+        learn_buried(ledger, event);
+    }
     if (!known->system) {
         SIM_CHECK(*item < count, "event %llu was not asked for", (unsigned long long)event->sequence);
         const sim_item *asked = &items[(*item)++];
@@ -120,6 +197,7 @@ static void learn_one(sim_ledger *ledger, const bp_event *event, const sim_item 
         known->scope = asked->scope;
         known->payload_seed = asked->payload_seed;
         known->payload_size = asked->payload_size;
+        known->subject = asked->subject;
         known->keyed = !bp_id_is_nil(&asked->id);
     }
     sim_trace(event->hlc);
@@ -156,6 +234,8 @@ void sim_fates_settle(sim_fates *fates, const uint8_t *shown)
     memcpy(fates->least, shown, sizeof fates->least);
     memcpy(fates->most, shown, sizeof fates->most);
     memset(fates->pending, 0, sizeof fates->pending);
+    fates->locked = false;
+    fates->salvaged = false;
 }
 
 /* Is all of its commit there for sure? Then the commit's size is what it was. */
@@ -169,27 +249,51 @@ static bool is_whole_commit(const sim_ledger *ledger, const sim_fates *fates, co
     return true;
 }
 
-static void compare_one(const sim_ledger *ledger, const sim_fates *fates, const bp_event *event)
+bool sim_event_holds(const sim_event *event, const bp_event *found)
+{
+    return holds(found, event->payload_seed, event->payload_size);
+}
+
+/* The payload as it must be handed out, were it not erased. */
+static void compare_payload(const sim_ledger *ledger, const sim_fates *fates, const bp_event *event, uint64_t count)
+{
+    const sim_event *known = &ledger->events[event->sequence];
+    bp_encryption how = known->system || known->subject == 0                  ? BP_ENCRYPTION_NONE
+                        : sim_ledger_shredded(ledger, event->sequence, count) ? BP_ENCRYPTION_SHREDDED
+                        : fates->locked                                       ? BP_ENCRYPTION_LOCKED
+                                                                              : BP_ENCRYPTION_OPENED;
+    bool absent = how == BP_ENCRYPTION_SHREDDED || how == BP_ENCRYPTION_LOCKED;
+    SIM_CHECK(event->encryption == how, "P9: the payload of event %llu, for a subject, is %d, it should be %d",
+              (unsigned long long)event->sequence, (int)event->encryption, (int)how);
+    SIM_CHECK(event->payload_absent == absent &&
+                  (absent ? event->payload_size == 0 : known->system || sim_event_holds(known, event)),
+              "P3: event %llu has another payload", (unsigned long long)event->sequence);
+}
+
+/* What it shows: SIM_STUB or 0. `count`: the events that are there. */
+static uint8_t compare_one(const sim_ledger *ledger, const sim_fates *fates, const bp_event *event, uint64_t count)
 {
     uint64_t sequence = event->sequence;
     const sim_event *known = &ledger->events[sequence];
     SIM_CHECK((fates->least[sequence] & SIM_DROP) == 0, "P9: event %llu was dropped, and is there",
               (unsigned long long)sequence);
     SIM_CHECK(bp_hash_equal(&event->event_hash, &known->hash) && bp_id_equal(&event->id, &known->id) &&
-                  event->clock == known->clock && event->hlc == known->hlc && event->batch == known->batch &&
-                  event->kind == known->kind,
+                  event->clock == known->clock && event->hlc == known->hlc && event->kind == known->kind &&
+                  (event->batch == known->batch || (fates->salvaged && !is_whole_commit(ledger, fates, known))),
               "P3: event %llu is another one", (unsigned long long)sequence);
+    SIM_CHECK(event->tombstoned == sim_ledger_buried(ledger, sequence, count), "P3: event %llu is %stombstoned",
+              (unsigned long long)sequence, event->tombstoned ? "" : "not ");
     SIM_CHECK(event->batch_count == known->batch_count || !is_whole_commit(ledger, fates, known),
               "P3: event %llu is in a commit of %u events", (unsigned long long)sequence, (unsigned)event->batch_count);
-    if (event->payload_absent) {
+    if (event->payload_absent && event->encryption == BP_ENCRYPTION_NONE) {
         SIM_CHECK((fates->most[sequence] & SIM_STUB) != 0 && event->payload_size == 0,
                   "P9: the payload of event %llu is gone, and nobody asked for that", (unsigned long long)sequence);
-        return;
+        return SIM_STUB;
     }
     SIM_CHECK((fates->least[sequence] & SIM_STUB) == 0, "P9: event %llu was erased, and has a payload",
               (unsigned long long)sequence);
-    SIM_CHECK(known->system || holds(event, known->payload_seed, known->payload_size),
-              "P3: event %llu has another payload", (unsigned long long)sequence);
+    compare_payload(ledger, fates, event, count);
+    return 0;
 }
 
 /* Those from *seen up to `next` are not shown: they must have been dropped. */
@@ -225,8 +329,7 @@ uint64_t sim_ledger_compare(const sim_ledger *ledger, bp_store *store, const sim
         SIM_CHECK(event->sequence >= seen && event->sequence < count, "P3: event %llu where %llu should be",
                   (unsigned long long)event->sequence, (unsigned long long)seen);
         pass_over(fates, &seen, event->sequence, shown);
-        compare_one(ledger, fates, event);
-        shown[seen++] = event->payload_absent ? SIM_STUB : 0;
+        shown[seen++] = compare_one(ledger, fates, event, count);
     }
     bp_iterator_close(iterator);
     SIM_CHECK(status == BP_END, "P3: reading event %llu says %s", (unsigned long long)seen, error.message);

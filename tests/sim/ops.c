@@ -66,6 +66,7 @@ static void build(const sim_run *run, size_t first, ask *request_out)
         bp_append_options_init(options);
         options->id = asked->id;
         options->kind_name = asked->name;
+        options->subject = asked->subject != 0 ? sim_subject(asked->subject) : NULL;
         sim_payload(asked->payload_seed, payloads + at, asked->payload_size);
         request_out->items[index] = (bp_batch_item){bp_at(sim_entity(asked->entity), sim_scope(asked->scope)),
                                                     asked->kind, bp_raw(payloads + at, asked->payload_size), options};
@@ -187,6 +188,23 @@ static void op_batch(sim_run *run, bpt_random *random)
             item->id = new_key(run);
         }
     }
+    append_items(run, 0, some_durability(run, random), BP_OK);
+}
+
+/* For a subject, some of it. */
+static void op_subject(sim_run *run, bpt_random *random)
+{
+    size_t count = 1 + (size_t)bpt_random_below(random, 3);
+    for (size_t index = 0; index < count; index++) {
+        sim_item *item = ask_for(run, random, some_size(random));
+        bool private = bpt_random_chance(random, 80);
+        item->subject = private ? 1 + (uint8_t)bpt_random_below(random, SIM_SUBJECTS) : 0;
+        item->subject = bp_encryption_available() ? item->subject : 0;
+        if (bpt_random_chance(random, 50) || index != 0) {
+            item->id = new_key(run);
+        }
+    }
+    run->items[0].id = count > 1 ? new_key(run) : run->items[0].id;
     append_items(run, 0, some_durability(run, random), BP_OK);
 }
 
@@ -312,6 +330,7 @@ static uint64_t ask_again(sim_run *run, bpt_random *random)
                                                    .id = event->id,
                                                    .kind = event->kind,
                                                    .entity = event->entity,
+                                                   .subject = event->subject,
                                                    .scope = event->scope};
     }
     return first < end ? first : BP_NONE;
@@ -345,7 +364,8 @@ static void op_alter(sim_run *run, bpt_random *random)
     }
     uint64_t altered = bpt_random_below(random, run->item_count);
     run->items[altered].payload_size++;
-    if (run->ledger.fates.most[first + altered] != 0) {
+    if (run->ledger.fates.most[first + altered] != 0 ||
+        sim_ledger_shredded(&run->ledger, first + altered, run->ledger.count)) {
         return; /* what is gone cannot be compared */
     }
     memset(receipts, 0, sizeof receipts);
@@ -529,5 +549,10 @@ const sim_operation sim_operations[] = {
     {"snapshot", 3, sim_op_snapshot},
     {"restore", 4, sim_op_restore},
     {"trouble", 6, sim_op_trouble},
+    {"subject", 8, op_subject},
+    {"destroy", 4, sim_op_destroy},
+    {"tombstone", 5, sim_op_tombstone},
+    {"repair", 2, sim_op_repair},
+    {"rebuild", 1, sim_op_rebuild},
     {NULL, 0, NULL},
 };

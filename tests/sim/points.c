@@ -140,7 +140,8 @@ static int check_segment(void *argument, const char *path, const uint8_t *data, 
     uint32_t ordinal = 0;
     uint32_t generation = 0;
     const char *name = strrchr(path, '/');
-    if (name == NULL || !bp_segment_name_parse(name + 1, &ordinal, &generation) || ordinal < wanted->end >> 32) {
+    if (strncmp(path, "store/", 6) != 0 || name == NULL || !bp_segment_name_parse(name + 1, &ordinal, &generation) ||
+        ordinal < wanted->end >> 32) {
         return 0;
     }
     uint64_t from = ordinal == wanted->end >> 32 ? wanted->end & UINT32_MAX : BPI_SEGMENT_HEADER;
@@ -199,14 +200,16 @@ static void retry_one(const sim_run *run, bp_store *store, uint64_t count, const
     }
     bp_append_options_init(&options);
     options.id = event->id;
+    options.subject = event->subject != 0 ? sim_subject(event->subject) : NULL;
     options.durability = BP_BUFFERED;
     sim_event_payload(event, bytes);
     bp_status status = bp_append(store, bp_at(sim_entity(event->entity), sim_scope(event->scope)), event->kind,
                                  bp_raw(bytes, event->payload_size), &options, &receipt, &error);
-    SIM_CHECK(status == BP_OK && receipt.duplicate && receipt.sequence == sequence &&
-                  receipt.unverifiable == (shown[sequence] != 0) && bp_hash_equal(&receipt.event_hash, &event->hash),
-              "P7: a retry of event %llu says %s: %s", (unsigned long long)sequence, bp_status_name(status),
-              error.message);
+    SIM_CHECK(
+        status == BP_OK && receipt.duplicate && receipt.sequence == sequence &&
+            receipt.unverifiable == (shown[sequence] != 0 || sim_ledger_shredded(&run->ledger, sequence, count)) &&
+            bp_hash_equal(&receipt.event_hash, &event->hash),
+        "P7: a retry of event %llu says %s: %s", (unsigned long long)sequence, bp_status_name(status), error.message);
 }
 
 /* Writing goes on where the log ends. */
@@ -218,6 +221,9 @@ static void append_one(const sim_run *run, bp_store *store, uint64_t count, bpt_
     bp_append_options options;
     bp_append_options_init(&options);
     options.durability = BP_DURABLE;
+    if (bp_encryption_available() && bpt_random_chance(random, 40)) {
+        options.subject = sim_subject(1 + (unsigned)bpt_random_below(random, SIM_SUBJECTS));
+    }
     bp_status status = bp_append(store, bp_at(sim_entity(entity), "behind"), bp_kind(0xF, 9), bp_json("{}"), &options,
                                  &receipt, &error);
     SIM_CHECK(status == BP_OK, "writing does not go on: %s: %s", bp_status_name(status), error.message);
@@ -254,6 +260,18 @@ static void read_beside(const point *at, const bpt_world *world, uint64_t count)
     (void)bp_close(reader, NULL);
 }
 
+/* What was appended behind the crash is readable, for a subject too. */
+static void check_behind(bp_store *store, uint64_t sequence)
+{
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    bp_status status = bp_get_sequence(store, sequence, &event, &error);
+    SIM_CHECK(status == BP_OK && event->payload_size == 2 && memcmp(event->payload, "{}", 2) == 0,
+              "P1: event %llu, acknowledged behind the crash, has another payload: %s (%d)",
+              (unsigned long long)sequence, error.message, status == BP_OK ? (int)event->encryption : -1);
+    bp_event_release(event);
+}
+
 /* The process dies; what it had not synced is lost; the next one must find the same. */
 static bp_store *cut_and_open(const point *at, bpt_world *world, bp_store *store, uint64_t count, uint64_t more)
 {
@@ -274,6 +292,7 @@ static bp_store *cut_and_open(const point *at, bpt_world *world, bp_store *store
         uint64_t published = bp_store_frontiers(store).published;
         SIM_CHECK(published == count + more, "P1: %llu events are left of %llu", (unsigned long long)published,
                   (unsigned long long)(count + more));
+        check_behind(store, count);
     }
     return store;
 }
@@ -377,6 +396,18 @@ static void judge_one(waiting *tree, point *at, bpi_fault *fault)
         at->before = NULL; /* what was cut was perhaps cut then */
     }
     uint64_t least = at->cut ? at->in.durable : at->in.acked;
+    uint64_t salvaged = BP_NONE;
+    sim_inspection inspection = {.asked = bpt_random_chance(&at->random, 10)};
+    if (inspection.asked) {
+        sim_inspect(&world, &inspection);
+    }
+    bool repairs = at->run->repairing < 0;
+    if (repairs && bpt_random_chance(&at->random, 2)) {
+        salvaged = sim_repair_world(at->run, &world, &at->in, least);
+    }
+    if (repairs && bpt_random_chance(&at->random, 1)) {
+        sim_repair_damaged(at->run, fault, &at->random);
+    }
     bool nests = at->depth < SIM_DEPTH_MAX && bpt_random_chance(&at->random, settled ? 50 : 15);
     if (nests) {
         bpi_fault_watch(fault, sample, &taken);
@@ -384,7 +415,12 @@ static void judge_one(waiting *tree, point *at, bpi_fault *fault)
     bp_store *store = open_world(&world);
     bpi_fault_watch(fault, NULL, NULL);
     uint64_t count = sim_ledger_compare(&at->run->ledger, store, at->in.fates, least, at->in.most, at->shown);
+    SIM_CHECK(salvaged == BP_NONE || salvaged == count, "a repair finds %llu events, an opening %llu",
+              (unsigned long long)salvaged, (unsigned long long)count);
+    sim_inspection_judge(&inspection, &world, store, count, may_erase(at->in.fates));
     check_evidence(at, &world, store);
+    sim_check_keys(at->run, fault, count);
+    sim_check_salvaged(at->run, &world);
     sim_check_erased(at->run, fault, 1, &at->random);
     sim_check_copies(at->run, &world, &at->random);
     sim_reporting->points++;

@@ -249,7 +249,11 @@ void sim_run_open(sim_run *run, uint64_t least)
     run->opened = count;
     run->ledger.count = count;
     run->ledger.acked = count;
-    run->ledger.durable = count; /* what an opening shows is durable */
+    run->ledger.durable = count;              /* what an opening shows is durable */
+    for (uint64_t at = 0; at < count; at++) { /* who buried it may be gone */
+        sim_event *event = &run->ledger.events[at];
+        event->buried_by = event->buried_by < count ? event->buried_by : BP_NONE;
+    }
 }
 
 void sim_run_crash(sim_run *run, bool power, bpt_random *random)
@@ -285,6 +289,7 @@ static void begin(sim_run *run, const sim_plan *plan)
     run->plan = plan;
     run->looks.state = plan->seed;
     run->restoring = -1;
+    run->repairing = -1;
     bpt_world_fault(&run->world);
     run->world.options.allocator = sim_allocator();
     run->world.options.segment_size = BP_SEGMENT_MIN + 4096; /* more than is looked at whole (io/world.h) */
@@ -334,6 +339,8 @@ void sim_run_judge(sim_run *run)
         run->copies[index].begun = false;
     }
     run->restoring = -1;
+    run->repairing = -1;
+    run->rebuilding = false;
 }
 
 static void perform(sim_run *run, size_t index)

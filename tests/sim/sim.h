@@ -6,7 +6,9 @@
  *   plan.c    seed -> plan; the plan in words
  *   ops.c     the table of operations: a new one is a function and a line; appending, asking, other processes
  *   upkeep.c  of these compaction and erasure
+ *   forget.c  of these tombstones, and keys that are destroyed
  *   copies.c  of these snapshots and restores; what a crash leaves of them
+ *   salvage.c of these repairs, inspections, and stores that are rebuilt event by event
  *   ledger.c  what was acknowledged, and whether a store has it
  *   points.c  crash points: recording, cutting, recovering, crashing in the recovery, judging
  *   trouble.c reads, writes, syncs and allocations that fail or lie
@@ -27,7 +29,9 @@ enum {
     SIM_ENTITIES = 5,
     SIM_SCOPES = 2,
     SIM_READERS = 2,
-    SIM_COPIES = 2,    /* snapshots at a time */
+    SIM_COPIES = 2, /* snapshots at a time */
+    SIM_SUBJECTS = 2,
+    SIM_KEYS = 32,     /* destroyed in a run */
     SIM_DEPTH_MAX = 3, /* crashes in the recovery from a crash */
     SIM_PAYLOAD_MAX = 40000
 };
@@ -77,9 +81,21 @@ typedef struct sim_event {
     bp_kind_code kind;
     uint8_t entity;
     uint8_t scope;
+    uint8_t
+        subject; /* from 1: whose its payload is, or (of the system's) whose key it says is destroyed; 0: nobody's */
+    uint8_t key; /* of the ledger's keys, from 1, the one that it says is destroyed */
     bool system;
-    bool keyed; /* its id was given */
+    bool keyed;         /* its id was given */
+    bool blanked;       /* a compaction may have taken its payload */
+    uint64_t buried_by; /* the TOMBSTONE that names it; BP_NONE */
 } sim_event;
+
+/* A key that was to be destroyed. */
+typedef struct sim_key {
+    bp_id id;
+    uint8_t subject;
+    uint8_t bytes[32];
+} sim_key;
 
 /* What became of an event. */
 enum { SIM_STUB = 1, SIM_DROP = 2 };
@@ -89,6 +105,8 @@ typedef struct sim_fates {
     uint8_t least[SIM_EVENTS_MAX];
     uint8_t most[SIM_EVENTS_MAX];
     uint8_t pending[SIM_EVENTS_MAX]; /* what an erasure that was broken off has on record: the next opening does it */
+    bool locked;                     /* of a copy: the keys are elsewhere */
+    bool salvaged;                   /* of a repaired store: a commit of which something was dropped is several */
 } sim_fates;
 
 typedef struct sim_ledger {
@@ -97,6 +115,9 @@ typedef struct sim_ledger {
     uint64_t acked;   /* events below this were acknowledged: no kill loses them */
     uint64_t durable; /* and these as durable: no power cut loses them */
     sim_fates fates;
+    sim_key keys[SIM_KEYS];
+    size_t key_count;
+    const bool *burying; /* events that are being tombstoned; NULL */
 } sim_ledger;
 
 /* What an append asks for. */
@@ -107,12 +128,14 @@ typedef struct sim_item {
     bp_kind_code kind;
     uint8_t entity;
     uint8_t scope;
-    unsigned group; /* items of one group are one commit */
+    uint8_t subject; /* from 1; 0: none */
+    unsigned group;  /* items of one group are one commit */
     const char *name;
 } sim_item;
 
 const char *sim_entity(unsigned index);
 const char *sim_scope(unsigned index);
+const char *sim_subject(unsigned number); /* from 1 */
 /* Fills the payload: no zeros, so that a lost sector never looks whole. */
 void sim_payload(uint64_t seed, uint8_t *bytes, size_t size);
 
@@ -122,6 +145,10 @@ uint64_t sim_ledger_clock(const sim_ledger *ledger, unsigned entity, uint64_t co
 bool sim_ledger_border(const sim_ledger *ledger, uint64_t count);
 /* The first event that is none of the system's and was not dropped, at or behind `from`; BP_NONE. */
 uint64_t sim_ledger_next_data(const sim_ledger *ledger, uint64_t from);
+/* Is the key destroyed under which that event's payload lies, as far as the first `count` events tell? */
+bool sim_ledger_shredded(const sim_ledger *ledger, uint64_t sequence, uint64_t count);
+/* Is it tombstoned, as far as they tell? */
+bool sim_ledger_buried(const sim_ledger *ledger, uint64_t sequence, uint64_t count);
 /* Takes in what the store has published beyond what is known; it must be what `items` asked for. */
 void sim_ledger_learn(sim_ledger *ledger, bp_store *store, const sim_item *items, size_t count);
 /* The store must show exactly the first n events of the ledger, `least` <= n <= `most`, each with a fate that it may have; returns
@@ -135,6 +162,8 @@ void sim_ledger_ask(const sim_ledger *ledger, bp_store *store, uint64_t count, c
 void sim_fates_settle(sim_fates *fates, const uint8_t *shown);
 /* What the payload of an event is, until it is forgotten. */
 void sim_event_payload(const sim_event *event, uint8_t *bytes);
+/* Has it this payload? */
+bool sim_event_holds(const sim_event *event, const bp_event *found);
 
 /* ---- runs ---- */
 
@@ -192,6 +221,8 @@ struct sim_run {
     uint64_t rewrites;      /* compactions and erasures begun */
     sim_copy copies[SIM_COPIES];
     int restoring;                 /* the copy of which a store is being made, else -1 */
+    int repairing;                 /* the copy that is being repaired, else -1 */
+    bool rebuilding;               /* the store is being made anew, event by event */
     sim_item items[SIM_ITEMS_MAX]; /* asked for by the current operation */
     size_t item_count;
     unsigned groups;
@@ -265,6 +296,10 @@ void sim_op_compact(sim_run *run, bpt_random *random);
 void sim_op_erase(sim_run *run, bpt_random *random);
 void sim_op_snapshot(sim_run *run, bpt_random *random);
 void sim_op_restore(sim_run *run, bpt_random *random);
+void sim_op_tombstone(sim_run *run, bpt_random *random);
+void sim_op_destroy(sim_run *run, bpt_random *random);
+void sim_op_repair(sim_run *run, bpt_random *random);
+void sim_op_rebuild(sim_run *run, bpt_random *random);
 /* The status is one that this may have; true: BP_OK. */
 bool sim_done(const sim_run *run, bp_status status, const bp_error *error);
 /* What was erased, and acknowledged, must not be in any file of the store; of `tries` events, drawn. */
@@ -274,6 +309,39 @@ void sim_erase_again(const sim_run *run, const bpt_world *world, bp_store *store
                      bpt_random *random);
 /* What a crash left of snapshots and restored stores. */
 void sim_check_copies(const sim_run *run, const bpt_world *world, bpt_random *random);
+/* No file of the store has the bytes of a key that the first `count` events say is destroyed. */
+void sim_check_keys(const sim_run *run, bpi_fault *fault, uint64_t count);
+/* What a crash left of repaired and rebuilt stores. */
+void sim_check_salvaged(const sim_run *run, const bpt_world *world);
+
+bp_region sim_some_region(bpt_random *random);
+bool sim_lies_in(const sim_ledger *ledger, uint64_t sequence, const bp_region *region);
+/* The first file whose path begins so, and does not end with `beside` (NULL), and has some of these bytes (24 or more). */
+bool sim_find_bytes(bpi_fault *fault, const char *prefix, const char *beside, const uint8_t *bytes, size_t size,
+                    char found_out[256]);
+bool sim_has_file(bpi_fault *fault, const char *directory, const char *name);
+/* Somebody removed it, and what lies beside it under a longer name, long ago. */
+void sim_remove_tree(bpi_fault *fault, const char *directory);
+const char *sim_copy_path(int copy);
+
+/* What an opening is said to do, found out before it. */
+typedef struct sim_inspection {
+    bool asked;
+    bp_inspection says;
+    char gone[32][64]; /* files that are to go */
+    size_t gone_count;
+    char before[64][64]; /* segment files */
+    size_t before_count;
+} sim_inspection;
+
+void sim_inspect(const bpt_world *world, sim_inspection *out);
+/* The opening has done that; `erases`: and may have finished an erasure. */
+void sim_inspection_judge(const sim_inspection *inspection, const bpt_world *world, bp_store *store, uint64_t count,
+                          bool erases);
+/* Repairs the store of that world into another one, and looks at that; how many events it has, BP_NONE: nothing could be had. */
+uint64_t sim_repair_world(const sim_run *run, const bpt_world *world, const sim_bounds *in, uint64_t least);
+/* Damages a copy of that world, and repairs it: nothing there is another than it was. */
+void sim_repair_damaged(const sim_run *run, bpi_fault *fault, bpt_random *random);
 
 /* ---- crash points ---- */
 

@@ -209,8 +209,8 @@ void sim_resume(sim_run *run)
 
 static const sim_operation *some_operation(bpt_random *random)
 {
-    static const char *const names[] = {"append", "batch",   "retry", "name",     "seal",
-                                        "sync",   "compact", "erase", "snapshot", "restore"};
+    static const char *const names[] = {"append", "batch",    "retry",   "name",    "seal",    "sync",      "compact",
+                                        "erase",  "snapshot", "restore", "subject", "destroy", "tombstone", "repair"};
     const char *wanted = names[bpt_random_below(random, sizeof names / sizeof names[0])];
     const sim_operation *found = sim_operations;
     while (strcmp(found->name, wanted) != 0) {
@@ -238,4 +238,6 @@ void sim_op_trouble(sim_run *run, bpt_random *random)
     starving.left = 0;
     run->misread = false;
     run->starved = false;
+    /* A manifest that could not be opened counts as one that could not be written. */
+    run->faulty = run->faulty || bp_store_frontiers(run->store).failed;
 }

@@ -38,27 +38,39 @@ static int look_for(void *argument, const char *path, const uint8_t *data, uint6
     return 0;
 }
 
-/* The first file whose path begins so and that has bytes of the event's payload; false: none, or it is too short to be told. */
-static bool find_payload(const sim_event *event, bpi_fault *fault, const char *prefix, const char *beside,
-                         char found_out[256])
+bool sim_find_bytes(bpi_fault *fault, const char *prefix, const char *beside, const uint8_t *bytes, size_t size,
+                    char found_out[256])
 {
-    static uint8_t bytes[SIM_PAYLOAD_MAX + 8];
-    needle wanted = {.payload = bytes, .size = event->payload_size, .prefix = prefix, .beside = beside};
-    if (event->payload_size < NEEDLE) {
-        return false;
-    }
-    sim_event_payload(event, bytes);
+    needle wanted = {.payload = bytes, .size = size, .prefix = prefix, .beside = beside};
     bool found = bpi_fault_each_file(fault, look_for, &wanted) != 0;
     (void)snprintf(found_out, 256, "%s", wanted.found);
     return found;
 }
 
+/* The first file whose path begins so and that has bytes of the event's payload; false: none, or it is too short to be told. */
+static bool find_payload(const sim_event *event, bpi_fault *fault, const char *prefix, const char *beside,
+                         char found_out[256])
+{
+    static uint8_t bytes[SIM_PAYLOAD_MAX + 8];
+    if (event->payload_size < NEEDLE) {
+        return false;
+    }
+    sim_event_payload(event, bytes);
+    return sim_find_bytes(fault, prefix, beside, bytes, event->payload_size, found_out);
+}
+
 static void check_one_erased(const sim_run *run, bpi_fault *fault, uint64_t sequence)
 {
     char found[256];
-    bool erased = (run->fates.least[sequence] & run->ledger.fates.least[sequence] & SIM_STUB) != 0;
-    /* Retention leaves what recovery had set aside. */
-    if (find_payload(&run->ledger.events[sequence], fault, "store/", erased ? NULL : ".torn", found)) {
+    const sim_event *event = &run->ledger.events[sequence];
+    if (event->subject != 0) {
+        SIM_CHECK(!find_payload(event, fault, "", NULL, found), "event %llu is encrypted, and %s has its payload",
+                  (unsigned long long)sequence, found);
+        return;
+    }
+    bool erased = !event->blanked && (run->fates.least[sequence] & run->ledger.fates.least[sequence] & SIM_STUB) != 0;
+    /* A compaction leaves what recovery had set aside. */
+    if (find_payload(event, fault, "store/", erased ? NULL : ".torn", found)) {
         sim_fail("P9: event %llu was %s, and %s has its bytes", (unsigned long long)sequence,
                  erased ? "erased" : "dropped", found);
     }
@@ -70,7 +82,8 @@ void sim_check_erased(const sim_run *run, bpi_fault *fault, unsigned tries, bpt_
     for (uint64_t start = count == 0 ? 0 : bpt_random_below(random, count), at = 0; tries > 0 && at < count; at++) {
         uint64_t sequence = (start + at) % count;
         uint8_t gone = run->fates.least[sequence] & run->ledger.fates.least[sequence];
-        if (gone != 0 && run->ledger.events[sequence].payload_size >= NEEDLE) {
+        bool hidden = gone != 0 || run->ledger.events[sequence].subject != 0;
+        if (hidden && run->ledger.events[sequence].payload_size >= NEEDLE) {
             check_one_erased(run, fault, sequence);
             tries--;
         }
@@ -92,20 +105,22 @@ typedef struct rule {
     uint64_t third; /* drop_if: sequences with that rest; 3: no such rule */
 } rule;
 
-static bool lies_in(const sim_event *event, const bp_region *region)
+bool sim_lies_in(const sim_ledger *ledger, uint64_t sequence, const bp_region *region)
 {
+    const sim_event *event = &ledger->events[sequence];
     bp_event shape = {.kind = event->kind,
                       .entity = bp_text_of(sim_entity(event->entity)),
                       .scope = bp_text_of(sim_scope(event->scope)),
                       .hlc = event->hlc,
+                      .tombstoned = sim_ledger_buried(ledger, sequence, ledger->count),
                       .clock = event->clock};
     return bp_region_matches(region, &shape);
 }
 
-static bp_region some_region(bpt_random *random)
+bp_region sim_some_region(bpt_random *random)
 {
     bp_region region = bp_region_all();
-    switch (bpt_random_below(random, 5)) {
+    switch (bpt_random_below(random, 6)) {
     case 0:
         return bp_region_stream(sim_entity((unsigned)bpt_random_below(random, SIM_ENTITIES)));
     case 1:
@@ -113,6 +128,9 @@ static bp_region some_region(bpt_random *random)
     case 2:
         return bp_region_by_kind(bp_kind(0xF, 1 + (unsigned)bpt_random_below(random, 3)));
     case 3:
+        bp_region_set_tombstoned(&region, bpt_random_chance(random, 80));
+        return region;
+    case 4:
         bp_region_set_prefix(&region, bp_text_of("order"));
         return region;
     default:
@@ -128,7 +146,7 @@ static void mean_by_rule(const sim_run *run, const rule *wanted, meant *out)
     out->count = ledger->count;
     for (uint64_t at = 0; at < ledger->count; at++) {
         const sim_event *event = &ledger->events[at];
-        bool in = !event->system && (!wanted->has_region || lies_in(event, &wanted->region));
+        bool in = !event->system && (!wanted->has_region || sim_lies_in(ledger, at, &wanted->region));
         if (in && wanted->keep_last != 0) {
             uint64_t newer = sim_ledger_clock(ledger, event->entity, ledger->count) - event->clock - 1;
             in = newer >= wanted->keep_last;
@@ -185,7 +203,7 @@ static rule some_rule(bpt_random *random)
     rule made = {.third = 3};
     if (bpt_random_chance(random, 70)) {
         made.has_region = true;
-        made.region = some_region(random);
+        made.region = sim_some_region(random);
     }
     if (bpt_random_chance(random, 40)) {
         made.keep_last = 1 + bpt_random_below(random, 3);
@@ -215,9 +233,35 @@ static void check_dropped(const sim_run *run, const meant *wanted, const uint8_t
     }
 }
 
+/* Those whose payload a compaction is to take. */
+static void mean_tombstoned(sim_run *run, bool any, meant *out)
+{
+    sim_ledger *ledger = &run->ledger;
+    memset(out, 0, sizeof *out);
+    out->count = ledger->count;
+    for (uint64_t at = 0; any && at < ledger->count; at++) {
+        out->of[at] = sim_ledger_buried(ledger, at, ledger->count) && (ledger->fates.least[at] & SIM_STUB) == 0;
+        ledger->events[at].blanked = ledger->events[at].blanked || out->of[at];
+    }
+}
+
+static void check_blanked(const sim_run *run, const meant *wanted, const uint8_t *shown, uint64_t sealed,
+                          uint64_t reported)
+{
+    uint64_t now = 0;
+    for (uint64_t at = 0; at < wanted->count; at++) {
+        now += wanted->of[at] && (shown[at] & SIM_STUB) != 0 && (run->ledger.fates.least[at] & SIM_STUB) == 0;
+        SIM_CHECK(at >= sealed || !wanted->of[at] || shown[at] != 0,
+                  "event %llu is tombstoned and was to be a stub, and has its payload", (unsigned long long)at);
+    }
+    SIM_CHECK(now == reported, "%llu tombstoned events became stubs, it says %llu", (unsigned long long)now,
+              (unsigned long long)reported);
+}
+
 void sim_op_compact(sim_run *run, bpt_random *random)
 {
     static meant wanted;
+    static meant blanked;
     uint8_t shown[SIM_EVENTS_MAX];
     bp_error error = {0};
     bp_compact_options options;
@@ -252,13 +296,17 @@ void sim_op_compact(sim_run *run, bpt_random *random)
     if (drops) {
         mean_by_rule(run, &made, &wanted);
     }
+    options.stub_tombstoned = bpt_random_chance(random, 40);
+    mean_tombstoned(run, options.stub_tombstoned, &blanked);
     note_may(run, &wanted, SIM_DROP);
+    note_may(run, &blanked, SIM_STUB);
     bp_status status = bp_compact(run->store, &options, &report, &error);
     sim_run_learn(run);
     look_around(run, shown);
     bool acknowledged = !(stops && status == BP_END) && sim_done(run, status, &error);
     if (acknowledged) {
         check_dropped(run, &wanted, shown, sealed, report.events_dropped);
+        check_blanked(run, &blanked, shown, sealed, report.events_stubbed);
     }
     note_shown(run, shown, acknowledged);
 }
@@ -287,13 +335,21 @@ static bool make_erasure(const sim_run *run, bpt_random *random, asked *out)
     memset(out, 0, sizeof *out);
     init_options(&out->options);
     if (bpt_random_chance(random, 40)) {
-        rule made = {.has_region = true, .region = some_region(random), .third = 3};
+        rule made = {.has_region = true, .region = sim_some_region(random), .third = 3};
         mean_by_rule(run, &made, &out->wanted);
         out->region = made.region;
         out->options.region = &out->region;
         return true;
     }
     out->wanted.count = ledger->count;
+    if (bp_encryption_available() && bpt_random_chance(random, 25)) {
+        uint8_t subject = 1 + (uint8_t)bpt_random_below(random, SIM_SUBJECTS);
+        out->options.subject = sim_subject(subject);
+        for (uint64_t at = 0; at < ledger->count; at++) {
+            out->wanted.of[at] = !ledger->events[at].system && ledger->events[at].subject == subject;
+        }
+        return true;
+    }
     for (size_t tries = 0; tries < ERASE_IDS && ledger->count != 0; tries++) {
         uint64_t sequence = bpt_random_below(random, ledger->count);
         if (!ledger->events[sequence].system && (ledger->fates.most[sequence] & SIM_DROP) == 0) {

@@ -390,11 +390,26 @@ bool bpi_index_fits(bpi_index *index, const bpi_index_header *header)
            header->first_scope == atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
 }
 
+/* Every open block becomes an image. False: no memory. */
+static bool seal_open_blocks(bpi_index *index)
+{
+    uint32_t ordinal = 0;
+    uint32_t again = 0;
+    while (bpi_index_find_open(index, 0, &ordinal)) {
+        if (!bpi_index_seal_block(index, ordinal) && bpi_index_find_open(index, 0, &again) && again == ordinal) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool bpi_index_attach(bpi_index *index, bpi_block *block)
 {
+    /* The names in memory are forgotten below: what an open block has of them must be in images first. */
+    bool sealed = seal_open_blocks(index);
     const bpi_blocks *old = bpi_index_mine(index);
     const bpi_index_header *header = &block->image->header;
-    bpi_blocks *blocks = bpi_blocks_new(index, old, old->count, 1);
+    bpi_blocks *blocks = sealed ? bpi_blocks_new(index, old, old->count, 1) : NULL;
     if (blocks == NULL) {
         bpi_block_drop(block);
         return false;

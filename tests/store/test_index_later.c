@@ -248,9 +248,55 @@ static void statistics_open_no_file(void **state)
     bpt_world_end(&world);
 }
 
+static void seal_with(bp_store *store, const char *one, const char *other)
+{
+    bp_error error = {0};
+    (void)bpt_put(store, one, "x");
+    (void)bpt_put(store, other, "x");
+    CHECK_OK(bp_seal(store, &error), &error);
+}
+
+/* The segment whose file is missing is read, those around it are not: what it alone knows of entities must not be forgotten. */
+static void a_gap_among_the_files_forgets_nobody(void **state)
+{
+    (void)state;
+    for (unsigned missing = 0; missing < 8; missing++) {
+        bpt_world world;
+        bp_error error = {0};
+        bpt_world_disk(&world);
+        world.options.keeper = BP_KEEPER_THREAD;
+        bp_store *store = bpt_open(&world);
+        seal_with(store, "in all", "in 0 and 1");
+        seal_with(store, "in 0 and 1", "in 1 and behind");
+        seal_with(store, "in all", "in 2");
+        bpt_close(store);
+        for (unsigned i = 0; i < 3; i++) {
+            char path[700];
+            (void)snprintf(path, sizeof path, "rm '%s/index/000000000%u-000000000%u-'*.idx", world.path, i, i);
+            assert_int_equal((missing >> i & 1) == 0 ? 0 : system(path), 0);
+        }
+        bpt_note("missing files: %u", missing);
+        store = bpt_open(&world);
+        assert_int_equal(bpt_put(store, "in 0 and 1", "x").clock, 2);
+        assert_int_equal(bpt_put(store, "in 1 and behind", "x").clock, 1);
+        assert_int_equal(bpt_put(store, "in all", "x").clock, 2);
+        assert_int_equal(bpt_put(store, "in 2", "x").clock, 1);
+        CHECK_OK(bp_seal(store, &error), &error);
+        bp_stats stats = stats_of(store);
+        assert_int_equal(stats.index_files, stats.sealed_segments); /* the gap is filled */
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        store = bpt_open(&world);
+        assert_int_equal(bpt_put(store, "in 1 and behind", "x").clock, 2);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gap_among_the_files_forgets_nobody),
         cmocka_unit_test(opening_after_a_kill_waits_for_no_index_file),
         cmocka_unit_test(a_rebuild_is_done_by_two),
         cmocka_unit_test(a_close_gives_a_merge_up),

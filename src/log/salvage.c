@@ -57,6 +57,15 @@ static bool is_retired(const bpi_source *source)
     return source->listed && source->entry.state == BPI_SEGMENT_RETIRED;
 }
 
+/* Has the log room for so many? Each event takes more than this, a dropped one too. Nothing else protects what `live` says. */
+static bool has_room(const salvaging *s, uint64_t events)
+{
+    const bpi_sources *sources = s->sources;
+    uint64_t missing =
+        (uint64_t)sources->missing * (sources->manifest_good ? sources->catalog.manifest.segment_size : BP_SEGMENT_MAX);
+    return events <= (s->total + missing) / BPI_FRAME_HEADER;
+}
+
 /* The frontiers that frames bear; of segments that may hold the end of the log. */
 static bp_status find_vouched(salvaging *s, const bpi_live_word *live, bp_error *error)
 {
@@ -64,7 +73,7 @@ static bp_status find_vouched(salvaging *s, const bpi_live_word *live, bp_error 
     s->vouched = sources->manifest_good ? sources->catalog.manifest.durable : 0;
     if (live != NULL) {
         s->vouched = greater(s->vouched, greater(live->published, live->durable));
-        s->out->known_next = live->published != 0 ? live->sequence : 0;
+        s->out->known_next = live->published != 0 && has_room(s, live->sequence) ? live->sequence : 0;
     }
     for (size_t i = 0; i < sources->count; i++) {
         const bpi_source *source = &sources->items[i];

@@ -314,9 +314,35 @@ static void a_compaction_that_was_killed_at_any_step_costs_nothing(void **state)
     assert_true(crashed > 10);
 }
 
+/* Nothing protects what a killed writer's page says: more events than the log has room for are not believed. */
+static void a_damaged_live_page_makes_no_stand_ins(void **state)
+{
+    enum { AT_SEQUENCE = 72 };
+    fixture f;
+    size_t size = 0;
+    (void)state;
+    memset(&f, 0, sizeof f);
+    bpt_world_fault(&f.world);
+    bp_store *store = bpt_open(&f.world);
+    put_many(store, "killed", 6);
+    note_events(&f, store);
+    bpi_fault_process_kill(f.world.fault);
+    (void)bp_close(store, NULL);
+    uint8_t *live = bpt_file_read(&f.world, "live", &size);
+    assert_int_equal(live[AT_SEQUENCE], 6);
+    live[AT_SEQUENCE + 7] ^= 0x10;
+    bpt_file_write(&f.world, "live", live, size);
+    free(live);
+    bp_repair_report report = repair(&f, &f.world, "repaired");
+    assert_int_equal(report.lost, 0);
+    assert_int_equal(report.unchanged, 6);
+    bpt_world_end(&f.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_damaged_live_page_makes_no_stand_ins),
         cmocka_unit_test(a_compaction_that_was_killed_at_any_step_costs_nothing),
         cmocka_unit_test(without_damage_it_is_the_old_store_again),
         cmocka_unit_test(damage_costs_what_it_hits),

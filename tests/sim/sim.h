@@ -104,9 +104,11 @@ enum { SIM_STUB = 1, SIM_DROP = 2 };
 typedef struct sim_fates {
     uint8_t least[SIM_EVENTS_MAX];
     uint8_t most[SIM_EVENTS_MAX];
-    uint8_t pending[SIM_EVENTS_MAX]; /* what an erasure that was broken off has on record: the next opening does it */
-    bool locked;                     /* of a copy: the keys are elsewhere */
-    bool salvaged;                   /* of a repaired store: a commit of which something was dropped is several */
+    /* What was not acknowledged may have been done where the handle does not show it yet, and of an erasure it is on record:
+     * until the next opening nobody knows. */
+    uint8_t pending[SIM_EVENTS_MAX];
+    bool locked;   /* of a copy: the keys are elsewhere */
+    bool salvaged; /* of a repaired store: a commit of which something was dropped is several */
 } sim_fates;
 
 typedef struct sim_ledger {

@@ -11,12 +11,14 @@
 #define BPI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define BPI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define BPI_PREFETCH(address) __builtin_prefetch(address)
+#define BPI_PREFETCH_TO_WRITE(address) __builtin_prefetch(address, 1)
 #define BPI_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #else
 #define BPI_PRINTF(text, first)
 #define BPI_LIKELY(condition) (condition)
 #define BPI_UNLIKELY(condition) (condition)
 #define BPI_PREFETCH(address) ((void)(address))
+#define BPI_PREFETCH_TO_WRITE(address) ((void)(address))
 #define BPI_ALIGNED(bytes)
 #endif
 

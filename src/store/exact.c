@@ -65,7 +65,7 @@ static bp_status stage_events(bp_store *store, bpi_scratch *scratch, const bp_ev
             (bpi_record_assigned){event->sequence, event->clock, event->hlc, event->time_us, event->event_hash};
     }
     bp_status status = bpi_stage_build(store, scratch, count, error);
-    return status == BP_OK ? bpi_stage_hash(scratch, count, error) : status;
+    return status == BP_OK ? bpi_stage_hash(store, scratch, count, error) : status;
 }
 
 /* What the format says of a record by itself: the built bytes are judged like bytes from a file. */

@@ -330,7 +330,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     if (status == BP_OK) {
         status = check_decisions(scratch, request, error);
     }
-    return status == BP_OK ? bpi_stage_hash(scratch, request->count, error) : status;
+    return status == BP_OK ? bpi_stage_hash(store, scratch, request->count, error) : status;
 }
 
 /* Places of the records in the frame; false when they do not fit. */
@@ -350,13 +350,14 @@ static bool place_records(bpi_scratch *scratch, size_t count)
     return true;
 }
 
-/* Writes the records. The index is told of each entity as the record has it; what was asked for some records before has come. */
+/* Writes the records. The index is told of each entity as the record has it; what was asked for some records before has come. One
+ * event has none before it: its hashing does the rest. */
 static void build_records(bp_store *store, bpi_scratch *scratch, size_t count)
 {
     enum { BEHIND = 8 };
     const bpi_names *names = bpi_index_expect_begin(store->index);
     uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
-    for (size_t i = 0; i < count + BEHIND; i++) {
+    for (size_t i = 0; i < count + (count == 1 ? 0 : BEHIND); i++) {
         if (i < count) {
             bpi_staged *staged = &scratch->items[i];
             uint8_t *record = scratch->frame.data + staged->offset;

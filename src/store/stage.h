@@ -40,7 +40,7 @@ bp_status bpi_subject_check(const bp_batch_item *item, bp_error *error);
 bp_status bpi_stage_encrypt(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
 
 /* Hashes what was staged: contents and prefixes, side by side. The inputs' content hashes of stubs are kept. */
-bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error);
+bp_status bpi_stage_hash(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
 /* The event hashes of all items that are `alone`, whose last blocks lie behind their prefixes. */
 void bpi_stage_hash_alone(bpi_scratch *scratch, size_t count);
 

@@ -128,11 +128,14 @@ static void hash_prefixes(bpi_scratch *scratch, bpi_staged *items, size_t count)
     }
 }
 
-/* One event: no gathering. */
-static void hash_one(bpi_staged *staged)
+/* One event: no gathering. The place of its entity, for which the memory was asked before, has come behind the content's hashing; the
+ * entity comes meanwhile. */
+static void hash_one(bp_store *store, bpi_staged *staged)
 {
     uint8_t buffer[BPI_HASH_PREFIX_MAX];
     content_of(staged);
+    bpi_names_expect_item(bpi_index_expect_begin(store->index), staged->expected);
+    bpi_index_expect_end(store->index);
     staged->prefix_size = bpi_event_prefix_size(&staged->input);
     if (staged->prefix_size <= BPI_HASH_PREFIX_MAX) {
         bpi_event_prefix(buffer, &staged->input, &staged->input.content_hash);
@@ -140,10 +143,10 @@ static void hash_one(bpi_staged *staged)
     }
 }
 
-bp_status bpi_stage_hash(bpi_scratch *scratch, size_t count, bp_error *error)
+bp_status bpi_stage_hash(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
 {
     if (count == 1) {
-        hash_one(&scratch->items[0]);
+        hash_one(store, &scratch->items[0]);
         return BP_OK;
     }
     bool good = place_prefixes(scratch, count) && mark_alone(scratch, count);

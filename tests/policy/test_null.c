@@ -228,6 +228,23 @@ static void texts_end_at_their_limits(void **state)
         {"record denials 5 for second", "", 0, "", "expected"},
         {"record denials 5 per second twice", "", 0, "", "expected"},
         {"record gates\nrecord gates", "", 0, "", NULL},
+        {"gate a {\n size K\n}", "", 0, "", "a number was expected here"},
+        {"gate a {\n rate x per 1s\n}", "", 0, "", "a number was expected here"},
+        {"gate a {\n rate 5 per 2000000s\n}", "", 0, "", "the number is too great"},
+        {"gate a {\n rate 5 per s\n}", "", 0, "", "a duration was expected here"},
+        {"gate a {\n field ", "abcdefgh", 32, " string\n}", "a path of at most 255 bytes"},
+        {"gate a {\n field a.b string odd\n}", "", 0, "", "only \"optional\""},
+        {"gate a {\n field a\n}", "", 0, "", "a field is expected"},
+        {"gate a {\n unique ", "abcdefgh", 32, " in user\n}", "a unique field"},
+        {"gate a {\n unique a in ", "abcdefgh", 9, "\n}", "a prefix of at most 64 bytes"},
+        {"gate a {\n unique a in\n}", "", 0, "", "a unique field"},
+        {"gate a {\n on kind=\n size 1\n}", "", 0, "", "kind"},
+        {"gate a {\n on kind=\"0xF001\"\n size 1\n}", "", 0, "", NULL},
+        {"gate a {\n on scope=\"b\\\"c\"\n size 1\n}", "", 0, "", NULL},
+        {"gate a {\n on scope=\"b\\", "", 0, "", ""},
+        {"gate a {\n on system=yes\n size 1\n}", "", 0, "", "no system events"},
+        {"record denials 5x per second", "", 0, "", "a number was expected here"},
+        {"record denials 2000000 per second", "", 0, "", "the number is too great"},
     };
     bpt_world world;
     bpt_world_memory(&world);

@@ -140,6 +140,26 @@ static void what_is_wrong_is_told_by_field_and_column(void **state)
     refused("correlation=abc", "region, column 13: correlation: not an id");
     refused("system=1", "region, column 8: system: neither yes nor no");
     refused("=x", "region, column 1: a field's name is missing before =");
+    refused("category=0x", "region, column 10: category: not a category, 0x0 to 0xF or 0 to 15");
+    refused("category=0xg", "region, column 10: category: not a category, 0x0 to 0xF or 0 to 15");
+    refused("category=1x5", "region, column 10: category: not a category, 0x0 to 0xF or 0 to 15");
+    refused("lane=first", "region, column 6: lane: not a number up to 4294967295");
+    refused("system=on", "region, column 8: system: neither yes nor no");
+    refused("system=\"\"", "region, column 8: system: neither yes nor no");
+    refused("time=1..never", "region, column 6: time: not a range of times, like "
+                             "2026-01-31..2026-02-01T12:00:00Z, or microseconds");
+    refused("entity=*", "region, column 8: entity: a star alone makes no prefix");
+    /* What is shown of a long word ends with a whole character. */
+    refused("a\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+            "\xc3\xa4\xc3\xa4\xc3\xa4=1",
+            "region, column 1: "
+            "a\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+            "\xc3\xa4\xc3\xa4: no such field");
+    refused("\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+            "\xc3\xa4\xc3\xa4\xc3\xa4=1",
+            "region, column 1: "
+            "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+            "\xc3\xa4\xc3\xa4: no such field");
     static const char *const times[] = {"time=2026-02-29",
                                         "time=2026-1-1",
                                         "time=2026-01-01T00:00Z",

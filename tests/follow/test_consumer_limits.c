@@ -1,0 +1,110 @@
+/*
+ * test_consumer_limits.c: where a consumer's options meet what its file says, and where counting ends.
+ */
+#include "follow/consumer_world.h"
+
+static void fewer_may_be_parked_than_are(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_error error = {0};
+    bp_consumer_options options = published();
+    options.on_failure = BP_ON_FAILURE_PARK;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    (void)bpt_put(store, "a", "one");
+    (void)bpt_put(store, "b", "two");
+    bp_consumer *consumer = open_consumer(store, &options);
+    fail_it(consumer, next_of(consumer, 0, "one"));
+    fail_it(consumer, next_of(consumer, 0, "two"));
+    close_consumer(consumer);
+    options.parked_max = 1;
+    consumer = NULL;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_consumer_open(store, "mailer", NULL, &options, &consumer, &error), &error);
+    CHECK_SAYS(&error, "parked_max");
+    assert_null(consumer);
+    options.parked_max = 2;
+    consumer = open_consumer(store, &options);
+    nothing_for(consumer, 0);
+    close_consumer(consumer);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static void find_file(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    if (strncmp(name, "consumers/", 10) == 0) {
+        (void)snprintf(argument, 200, "%s", name);
+    }
+}
+
+static void a_position_of_another_store_is_none(void **state)
+{
+    (void)state;
+    bpt_world worlds[2];
+    bp_error error = {0};
+    bp_consumer_options options = published();
+    size_t size = 0;
+    uint8_t *file = NULL;
+    char name[200] = "";
+    for (int i = 0; i < 2; i++) {
+        bpt_world_memory(&worlds[i]);
+        bpt_entropy_init(&worlds[i].entropy, (uint64_t)(100 + i));
+        bp_store *store = bpt_open(&worlds[i]);
+        (void)bpt_put(store, "a", "one");
+        bp_consumer *consumer = open_consumer(store, &options);
+        ack(consumer, next_of(consumer, 0, "one"));
+        close_consumer(consumer);
+        bpt_close(store);
+        if (i == 0) {
+            bpt_file_each(&worlds[0], find_file, name);
+            file = bpt_file_read(&worlds[0], name, &size);
+            assert_non_null(file);
+        } else {
+            bpt_file_write(&worlds[1], name, file, size);
+        }
+    }
+    bp_store *store = bpt_open(&worlds[1]);
+    bp_consumer *consumer = NULL;
+    CHECK_STATUS(BP_ERR_DIVERGED, bp_consumer_open(store, "mailer", NULL, &options, &consumer, &error), &error);
+    CHECK_SAYS(&error, "another store");
+    assert_null(consumer);
+    bpt_close(store);
+    free(file);
+    bpt_world_end(&worlds[0]);
+    bpt_world_end(&worlds[1]);
+}
+
+static void who_tries_for_ever_parks_nothing(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_consumer_options options = published();
+    options.retries = UINT32_MAX;
+    options.backoff_ms = 0;
+    options.on_failure = BP_ON_FAILURE_PARK;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    (void)bpt_put(store, "a", "one");
+    bp_consumer *consumer = open_consumer(store, &options);
+    for (int i = 0; i < 40; i++) {
+        fail_it(consumer, next_of(consumer, 0, "one"));
+    }
+    ack(consumer, next_of(consumer, 0, "one"));
+    nothing_for(consumer, 0);
+    close_consumer(consumer);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewer_may_be_parked_than_are),
+        cmocka_unit_test(a_position_of_another_store_is_none),
+        cmocka_unit_test(who_tries_for_ever_parks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

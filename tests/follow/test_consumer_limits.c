@@ -35,7 +35,7 @@ static void find_file(void *argument, const char *name, const uint8_t *data, siz
 {
     (void)data;
     (void)size;
-    if (strncmp(name, "consumers/", 10) == 0) {
+    if (strncmp(name, "consumers/", 10) == 0 && strstr(name, ".pos") != NULL) {
         (void)snprintf(argument, 200, "%s", name);
     }
 }
@@ -50,7 +50,7 @@ static void a_position_of_another_store_is_none(void **state)
     uint8_t *file = NULL;
     char name[200] = "";
     for (int i = 0; i < 2; i++) {
-        bpt_world_memory(&worlds[i]);
+        bpt_world_fault(&worlds[i]);
         bpt_entropy_init(&worlds[i].entropy, (uint64_t)(100 + i));
         bp_store *store = bpt_open(&worlds[i]);
         (void)bpt_put(store, "a", "one");

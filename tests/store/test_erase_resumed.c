@@ -2,6 +2,8 @@
  * test_erase_resumed.c: erasures that the next opening has to finish, where something came between, or where the note of it says what no
  * writer would have noted, under a right checksum.
  */
+#include <errno.h>
+
 #include "support/world.h"
 
 #include "base/bytes.h"
@@ -138,6 +140,8 @@ static void a_note_that_says_what_nobody_noted_is_damage(void **state)
         CHECK_SAYS(&error, "an erasure that was interrupted cannot be finished");
         assert_true(strstr(error.file, note) != NULL);
     }
+    CHECK_OK(bp_open_reader(world.path, &world.options, &store, &error), &error); /* readers do not look at it */
+    bpt_close(store);
     forge(&world, note, 2, BPI_INTENT_REGION, "entity=person:1", 15);
     store = bpt_open(&world);
     assert_false(noted(&world, note));
@@ -146,11 +150,117 @@ static void a_note_that_says_what_nobody_noted_is_damage(void **state)
     bpt_world_end(&world);
 }
 
+static void find_secret(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    size_t length = strlen(SECRET);
+    (void)name;
+    for (size_t at = 0; at + length <= size; at++) {
+        *(bool *)argument = *(bool *)argument || memcmp(data + at, SECRET, length) == 0;
+    }
+}
+
+/* Whatever a compaction left lying there when one of its steps failed: an erasure that says it is done took it too. */
+static void behind_a_compaction_that_failed_anywhere(void **state)
+{
+    (void)state;
+    bool through = false;
+    unsigned done = 0;
+    for (uint64_t step = 1; !through; step++) {
+        bpt_world world;
+        bp_error error = {0};
+        bool found = false;
+        bpt_note("step %llu", (unsigned long long)step);
+        bpt_world_fault(&world);
+        bp_store *store = bpt_open(&world);
+        bp_id id = bpt_put(store, "person:1", SECRET).id;
+        (void)bpt_put(store, "person:2", "goes");
+        CHECK_OK(bp_seal(store, &error), &error);
+        (void)bpt_put(store, "person:3", "stays");
+        CHECK_OK(bp_seal(store, &error), &error);
+        bp_region region = bp_region_stream("person:2");
+        bp_compact_options drop;
+        bp_compact_options_init(&drop);
+        drop.drop = &region;
+        drop.drop_count = 1;
+        bpi_fault_plan plan = {.kind = BPI_FAULT_ERROR, .step = step, .os_error = EIO};
+        bpi_fault_set_plan(world.fault, &plan);
+        bp_status status = bp_compact(store, &drop, NULL, &error);
+        through = bpi_fault_steps(world.fault) < step;
+        CHECK(!through || status == BP_OK, "%s", error.message);
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+        bp_erase_options what;
+        bp_erase_options_init(&what);
+        what.ids = &id;
+        what.id_count = 1;
+        what.reason = "asked for";
+        what.by = "a clerk";
+        status = bp_erase(store, &what, NULL, &error);
+        if (status == BP_OK) {
+            bpt_file_each(&world, find_secret, &found);
+            CHECK(!found, "the words are still there");
+            done++;
+        } else {
+            CHECK(status == BP_ERR_FAILED || status == BP_ERR_IO, "%s: %s", bp_status_name(status), error.message);
+        }
+        (void)bp_close(store, NULL);
+        store = bpt_open(&world);
+        CHECK_OK(bp_erase(store, &what, NULL, &error), &error);
+        bpt_file_each(&world, find_secret, &found);
+        assert_false(found);
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        bpt_world_end(&world);
+    }
+    assert_true(done > 3);
+}
+
+static bp_status refuse_to_forget(void *context, const void *prefix, size_t size, uint64_t *count_out, bp_error *error)
+{
+    (void)context;
+    (void)prefix;
+    (void)size;
+    (void)count_out;
+    (void)error;
+    return BP_ERR_IO;
+}
+
+static void a_cache_that_does_not_forget_is_told_of(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_error error = {0};
+    char note[64];
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    bp_id id = bpt_put(store, "person:1", SECRET).id;
+    bp_cache cache = {.delete_prefix = refuse_to_forget};
+    bp_cache *caches[] = {&cache};
+    bp_erase_options what;
+    bp_erase_options_init(&what);
+    what.ids = &id;
+    what.id_count = 1;
+    what.reason = "asked for";
+    what.by = "a clerk";
+    what.caches = caches;
+    what.cache_count = 1;
+    CHECK_STATUS(BP_ERR_IO, bp_erase(store, &what, NULL, &error), &error);
+    CHECK_SAYS(&error, "a cache may hold states made from them");
+    CHECK_STATUS(BP_ERR_IO, bp_erase(store, &what, NULL, NULL), &error);
+    assert_true(noted(&world, note));
+    bpt_close(store);
+    store = bpt_open(&world); /* which knows nothing of that cache */
+    assert_false(noted(&world, note));
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_to_be_erased_may_have_been_dropped_since),
         cmocka_unit_test(a_note_that_says_what_nobody_noted_is_damage),
+        cmocka_unit_test(behind_a_compaction_that_failed_anywhere),
+        cmocka_unit_test(a_cache_that_does_not_forget_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,7 @@ campaign: ## the long crash and fault runs, and a day of fuzzing
 	@cmake --build --preset release
 	@BATPAK_CAMPAIGN=1 BATPAK_LEDGER=$(CURDIR)/build/release/sim.ledger ctest --preset release -L '^campaign$$'
 	@build/release/batpak-bench --campaign # a hundred million events, 25 GB of disk
+	@tools/oss_fuzz.sh
 	@tools/fuzz.sh run $(FUZZ_SECONDS)
 
 install: ## build and install below PREFIX (default /usr/local)

@@ -1,6 +1,7 @@
-#!/bin/bash -eu
+#!/bin/bash
 # build.sh: as OSS-Fuzz calls it: CC, CFLAGS, LIB_FUZZING_ENGINE, SRC, WORK and OUT are set. Leaves in OUT, for each target: the
 # program, its corpus, its dictionary and its options; and in OUT/lib the shared libraries that the runner does not have.
+set -eu # OSS-Fuzz calls it as an argument of bash
 blake3=()
 if [ -d "$SRC/blake3/c" ]; then
     blake3=("-DBATPAK_BLAKE3_DIR=$SRC/blake3/c")

@@ -16,7 +16,7 @@ set -eu
 demo="gcc libc6-dev cmake ninja-build make pkg-config git
     librust-blake3-dev libisal-dev libjansson-dev libmsgpack-dev liblmdb-dev libsqlite3-dev libsodium-dev"
 test="libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev python3 g++ valgrind spin
-    strace xfsprogs e2fsprogs"
+    strace xfsprogs e2fsprogs patchelf zip unzip"
 bench="librocksdb-dev libleveldb-dev"
 
 check=no

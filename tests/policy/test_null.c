@@ -184,81 +184,83 @@ static char *text_of(const char *before, const char *again, unsigned count, cons
     return text;
 }
 
+static const struct {
+    const char *before;
+    const char *again;
+    unsigned count;
+    const char *after;
+    const char *says; /* NULL: it is a policy */
+} policy_texts[] = {
+    {"gate a {\n kinds", " 0xF001", 255, "\n}", NULL},
+    {"gate a {\n kinds", " 0xF001", 256, "\n}", "more than 256 words"},
+    {"gate a {\n size ", "1", 1100, "\n}", "a word of more than 1099 bytes"},
+    {"gate a {\n", " step 0xF001 -> 0xF002\n", 4097, "}", "more than 4096 steps"},
+    {"gate a {\n", " field a string\n", 256, "}", NULL},
+    {"gate a {\n", " field a string\n", 257, "}", "more than 256 fields"},
+    {"gate a {\n on", " scope=abcdefghijklmnopqrstuvwxyz0123456789", 250, "\n size 1\n}", "8190 bytes"},
+    {"gate a {\n size \"\"\n}", "", 0, "", "a number was expected here"},
+    {"gate a {\n size 4K\n}", "", 0, "", NULL},
+    {"gate a {\n size 1M\n}", "", 0, "", NULL},
+    {"gate a {\n size 65M\n}", "", 0, "", "the number is too great"},
+    {"gate a {\n size 1G\n}", "", 0, "", "a number was expected here"},
+    {"gate a {\n rate 5 per 0s\n}", "", 0, "", "a duration of nothing"},
+    {"gate a {\n rate 5 for 1s\n}", "", 0, "", "a rate"},
+    {"gate a {\n rate 5 per 1s by scope\n}", "", 0, "", NULL},
+    {"gate a {\n rate 5 per 1s by entity\n}", "", 0, "", NULL},
+    {"gate a {\n unique a in user hashed\n}", "", 0, "", NULL},
+    {"gate a {\n unique a in user often\n}", "", 0, "", "a unique field"},
+    {"gate a {\n unique .a in user\n}", "", 0, "", ""},
+    {"gate a {\n unique a in \"\"\n}", "", 0, "", NULL}, /* quotes mean something in regions only */
+    {"gate a {\n field .a string\n}", "", 0, "", "a path"},
+    {"gate \"\" {\n size 1\n}", "", 0, "", ""},
+    {"gate \"a {\n size 1\n}", "", 0, "", ""},
+    {"gate \"a\\\"b\" {\n size 1\n}", "", 0, "", ""},
+    {"gate a {\n cause\n}", "", 0, "", NULL},
+    {"gate a {\n cause 0xF001\n}", "", 0, "", NULL},
+    {"gate a {\n on kind=0xF001\n size 1\n}", "", 0, "", NULL},
+    {"gate a {\n on kind=never.defined.so.far\n size 1\n}", "", 0, "", NULL},
+    {"gate a {\n on\n size 1\n}", "", 0, "", NULL}, /* everywhere */
+    {"record denials 5 per second", "", 0, "", NULL},
+    {"record denials 5 per", "", 0, "", "expected"},
+    {"record denials 5 for second", "", 0, "", "expected"},
+    {"record denials 5 per second twice", "", 0, "", "expected"},
+    {"record gates\nrecord gates", "", 0, "", NULL},
+    {"gate a {\n size K\n}", "", 0, "", "a number was expected here"},
+    {"gate a {\n rate x per 1s\n}", "", 0, "", "a number was expected here"},
+    {"gate a {\n rate 5 per 2000000s\n}", "", 0, "", "the number is too great"},
+    {"gate a {\n rate 5 per s\n}", "", 0, "", "a duration was expected here"},
+    {"gate a {\n field ", "abcdefgh", 32, " string\n}", "a path of at most 255 bytes"},
+    {"gate a {\n field a.b string odd\n}", "", 0, "", "only \"optional\""},
+    {"gate a {\n field a\n}", "", 0, "", "a field is expected"},
+    {"gate a {\n unique ", "abcdefgh", 32, " in user\n}", "a unique field"},
+    {"gate a {\n unique a in ", "abcdefgh", 9, "\n}", "a prefix of at most 64 bytes"},
+    {"gate a {\n unique a in\n}", "", 0, "", "a unique field"},
+    {"gate a {\n on kind=\n size 1\n}", "", 0, "", "kind"},
+    {"gate a {\n on kind=\"0xF001\"\n size 1\n}", "", 0, "", NULL},
+    {"gate a {\n on scope=\"b\\\"c\"\n size 1\n}", "", 0, "", NULL},
+    {"gate a {\n on scope=\"b\\", "", 0, "", ""},
+    {"gate a {\n on system=yes\n size 1\n}", "", 0, "", "no system events"},
+    {"record denials 5x per second", "", 0, "", "a number was expected here"},
+    {"record denials 2000000 per second", "", 0, "", "the number is too great"},
+};
+
 static void texts_end_at_their_limits(void **state)
 {
     (void)state;
-    static const struct {
-        const char *before;
-        const char *again;
-        unsigned count;
-        const char *after;
-        const char *says; /* NULL: it is a policy */
-    } cases[] = {
-        {"gate a {\n kinds", " 0xF001", 255, "\n}", NULL},
-        {"gate a {\n kinds", " 0xF001", 256, "\n}", "more than 256 words"},
-        {"gate a {\n size ", "1", 1100, "\n}", "a word of more than 1099 bytes"},
-        {"gate a {\n", " step 0xF001 -> 0xF002\n", 4097, "}", "more than 4096 steps"},
-        {"gate a {\n", " field a string\n", 256, "}", NULL},
-        {"gate a {\n", " field a string\n", 257, "}", "more than 256 fields"},
-        {"gate a {\n on", " scope=abcdefghijklmnopqrstuvwxyz0123456789", 250, "\n size 1\n}", "8190 bytes"},
-        {"gate a {\n size \"\"\n}", "", 0, "", "a number was expected here"},
-        {"gate a {\n size 4K\n}", "", 0, "", NULL},
-        {"gate a {\n size 1M\n}", "", 0, "", NULL},
-        {"gate a {\n size 65M\n}", "", 0, "", "the number is too great"},
-        {"gate a {\n size 1G\n}", "", 0, "", "a number was expected here"},
-        {"gate a {\n rate 5 per 0s\n}", "", 0, "", "a duration of nothing"},
-        {"gate a {\n rate 5 for 1s\n}", "", 0, "", "a rate"},
-        {"gate a {\n rate 5 per 1s by scope\n}", "", 0, "", NULL},
-        {"gate a {\n rate 5 per 1s by entity\n}", "", 0, "", NULL},
-        {"gate a {\n unique a in user hashed\n}", "", 0, "", NULL},
-        {"gate a {\n unique a in user often\n}", "", 0, "", "a unique field"},
-        {"gate a {\n unique .a in user\n}", "", 0, "", ""},
-        {"gate a {\n unique a in \"\"\n}", "", 0, "", NULL}, /* quotes mean something in regions only */
-        {"gate a {\n field .a string\n}", "", 0, "", "a path"},
-        {"gate \"\" {\n size 1\n}", "", 0, "", ""},
-        {"gate \"a {\n size 1\n}", "", 0, "", ""},
-        {"gate \"a\\\"b\" {\n size 1\n}", "", 0, "", ""},
-        {"gate a {\n cause\n}", "", 0, "", NULL},
-        {"gate a {\n cause 0xF001\n}", "", 0, "", NULL},
-        {"gate a {\n on kind=0xF001\n size 1\n}", "", 0, "", NULL},
-        {"gate a {\n on kind=never.defined.so.far\n size 1\n}", "", 0, "", NULL},
-        {"gate a {\n on\n size 1\n}", "", 0, "", NULL}, /* everywhere */
-        {"record denials 5 per second", "", 0, "", NULL},
-        {"record denials 5 per", "", 0, "", "expected"},
-        {"record denials 5 for second", "", 0, "", "expected"},
-        {"record denials 5 per second twice", "", 0, "", "expected"},
-        {"record gates\nrecord gates", "", 0, "", NULL},
-        {"gate a {\n size K\n}", "", 0, "", "a number was expected here"},
-        {"gate a {\n rate x per 1s\n}", "", 0, "", "a number was expected here"},
-        {"gate a {\n rate 5 per 2000000s\n}", "", 0, "", "the number is too great"},
-        {"gate a {\n rate 5 per s\n}", "", 0, "", "a duration was expected here"},
-        {"gate a {\n field ", "abcdefgh", 32, " string\n}", "a path of at most 255 bytes"},
-        {"gate a {\n field a.b string odd\n}", "", 0, "", "only \"optional\""},
-        {"gate a {\n field a\n}", "", 0, "", "a field is expected"},
-        {"gate a {\n unique ", "abcdefgh", 32, " in user\n}", "a unique field"},
-        {"gate a {\n unique a in ", "abcdefgh", 9, "\n}", "a prefix of at most 64 bytes"},
-        {"gate a {\n unique a in\n}", "", 0, "", "a unique field"},
-        {"gate a {\n on kind=\n size 1\n}", "", 0, "", "kind"},
-        {"gate a {\n on kind=\"0xF001\"\n size 1\n}", "", 0, "", NULL},
-        {"gate a {\n on scope=\"b\\\"c\"\n size 1\n}", "", 0, "", NULL},
-        {"gate a {\n on scope=\"b\\", "", 0, "", ""},
-        {"gate a {\n on system=yes\n size 1\n}", "", 0, "", "no system events"},
-        {"record denials 5x per second", "", 0, "", "a number was expected here"},
-        {"record denials 2000000 per second", "", 0, "", "the number is too great"},
-    };
     bpt_world world;
     bpt_world_memory(&world);
     bp_store *store = bpt_open(&world);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof policy_texts / sizeof policy_texts[0]; i++) {
         bp_policy *policy = NULL;
-        char *text = text_of(cases[i].before, cases[i].again, cases[i].count, cases[i].after);
+        char *text =
+            text_of(policy_texts[i].before, policy_texts[i].again, policy_texts[i].count, policy_texts[i].after);
         bpt_note("case %zu: %.60s", i, text);
         bp_status status = bp_policy_parse(store, text, strlen(text), &policy, &error);
-        if (cases[i].says == NULL) {
+        if (policy_texts[i].says == NULL) {
             CHECK_OK(status, &error);
         } else {
             CHECK_STATUS(BP_ERR_FORMAT, status, &error);
-            CHECK(strstr(error.message, cases[i].says) != NULL, "%s", error.message);
+            CHECK(strstr(error.message, policy_texts[i].says) != NULL, "%s", error.message);
             CHECK(bp_policy_parse(store, text, strlen(text), &policy, NULL) == BP_ERR_FORMAT, "without an error");
         }
         bp_policy_free(policy);

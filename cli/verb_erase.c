@@ -63,7 +63,8 @@ static bp_status name_snapshots(bp_store *store, bp_error *error)
     return status;
 }
 
-static bp_status print_report(bp_store *store, const bp_erase_report *report, const bp_key_report *key, bp_error *error)
+static bp_status print_report(bp_store *store, const bp_erase_report *report, const bp_key_report *key, bool finished,
+                              bp_error *error)
 {
     struct text *text = out();
     bp_status status = BP_OK;
@@ -78,7 +79,11 @@ static bp_status print_report(bp_store *store, const bp_erase_report *report, co
         put_u64(text, "torn", report->torn);
         put_u64(text, "caches", report->caches);
         put_u64(text, "linked", report->linked);
+        put_bool(text, "finished", finished);
         put_bool(text, "key_destroyed", key->destroyed);
+        if (key->sequence != BP_NONE) {
+            put_u64(text, "key_record", key->sequence);
+        }
         if (report->sequence != BP_NONE) {
             put_u64(text, "record", report->sequence);
         }
@@ -95,6 +100,9 @@ static bp_status print_report(bp_store *store, const bp_erase_report *report, co
     text_add_format(text, "%llu segments rewritten, %llu .torn files and %llu cached files removed%s\n",
                     (unsigned long long)report->segments, (unsigned long long)report->torn,
                     (unsigned long long)report->caches, key->destroyed ? ", the subject's key destroyed" : "");
+    if (key->sequence != BP_NONE) {
+        text_add_format(text, "the key's destruction on record as event %llu\n", (unsigned long long)key->sequence);
+    }
     if (report->sequence != BP_NONE) {
         text_add_format(text, "on record as event %llu\n", (unsigned long long)report->sequence);
     }
@@ -108,6 +116,28 @@ static bp_status print_report(bp_store *store, const bp_erase_report *report, co
             "bytes");
     }
     return status;
+}
+
+/* It was stopped: what is done stays done, and what is on record is finished. */
+static void print_rest(bp_store *store, const bp_erase_report *report, const bp_key_report *key)
+{
+    bp_error unused = {0};
+
+    if (key->destroyed) {
+        say("the subject's key is destroyed, on record as event %llu: what was encrypted with it is unreadable",
+            (unsigned long long)key->sequence);
+    }
+    if (report->sequence == BP_NONE) {
+        say("nothing is known to be on record, and no event was erased; ask again");
+    } else {
+        say("%llu of %llu events are erased; the rest is on record as event %llu and is erased by the next opening for "
+            "writing, or by the same command",
+            (unsigned long long)report->erased, (unsigned long long)report->found,
+            (unsigned long long)report->sequence);
+    }
+    if (given.json) {
+        (void)print_report(store, report, key, false, &unused);
+    }
 }
 
 /* The subject's key goes first: from then on what a crash may leave behind is unreadable. */
@@ -126,7 +156,7 @@ static int erase(bp_store *store, bp_erase_options *erase_options)
 {
     struct progress progress;
     bp_erase_report report;
-    bp_key_report key = {0};
+    bp_key_report key = {.sequence = BP_NONE};
     bp_error error = {0};
     bp_status status;
 
@@ -140,9 +170,11 @@ static int erase(bp_store *store, bp_erase_options *erase_options)
     status = bp_erase(store, erase_options, &report, &error);
     progress_end(&progress);
     if (status != BP_OK) {
-        return fail(&error);
+        code = fail(&error);
+        print_rest(store, &report, &key);
+        return code;
     }
-    return print_report(store, &report, &key, &error) == BP_OK ? 0 : fail(&error);
+    return print_report(store, &report, &key, true, &error) == BP_OK ? 0 : fail(&error);
 }
 
 static int find_and_erase(bp_store *store)

@@ -266,6 +266,19 @@ static bp_status begin_entry(const bpi_log *log, bpi_rewrite *r, bp_error *error
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot draw a salt for a segment");
 }
 
+static void say_how_much(const bpi_survey *sources, size_t count, bp_error *error)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += sources[i].length_after;
+    }
+    bpi_error_hint(
+        error,
+        "make room for %llu bytes and ask again: the new segment is written before the old ones go, one at a "
+        "time; what was rewritten until now stays so",
+        (unsigned long long)bytes);
+}
+
 bp_status bpi_log_rewrite(bpi_log *log, const bpi_survey *sources, size_t count, const bpi_rewrite_calls *calls,
                           bpi_rewrite *rewrite_out, bp_error *error)
 {
@@ -292,6 +305,9 @@ bp_status bpi_log_rewrite(bpi_log *log, const bpi_survey *sources, size_t count,
     }
     if (status != BP_OK) {
         bpi_log_rewrite_abandon(log, rewrite_out);
+    }
+    if (status == BP_ERR_NO_SPACE) {
+        say_how_much(sources, count, error);
     }
     return status;
 }

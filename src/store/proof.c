@@ -375,7 +375,8 @@ static unsigned learn(bpi_proof *proof, const bp_event *event)
     bpi_burial burial;
     if (event->kind == BP_KIND_TOMBSTONE && !event->payload_absent) {
         bool good = bpi_burial_read(event->payload, event->payload_size, event->sequence, &burial);
-        return good ? 0 : FAULT_BURIAL;
+        return good && burial.count == event->cause_count ? 0
+                                                          : FAULT_BURIAL; /* that its causes exist is looked at below */
     }
     if (event->kind != BP_KIND_NAME || event->payload_absent) {
         return 0;

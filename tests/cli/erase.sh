@@ -53,6 +53,12 @@ if "$BATPAK" append ./s -e order:1 -s eu --raw -p "$secret" --subject customer-4
     run 0 erase ./s --subject customer-4711 --reason 'request 14' --by 'privacy office'
     grep -q "the subject's key destroyed" out || fail "it says $(cat out)"
     ! grep -rq customer-4711 ./s || fail "the subject's name is in $(grep -rl customer-4711 ./s)"
+    run 0 append ./s -e order:1 -s eu --raw -p "$secret" --subject customer-4712
+    run 0 erase ./s --subject customer-4712 --reason 'request 15' --by 'privacy office' --json
+    is 'o[0]["key_destroyed"], o[0]["record"] - o[0]["key_record"], o[0]["finished"]' "(True, 1, True)"
+    record=$(field 'o[0]["key_record"]')
+    run 0 get ./s "$record" --json
+    is 'o[0]["payload"]["what"]' key
     run 0 verify ./s
 else
     grep -q "built without libsodium" err || fail "it says $(cat err)"

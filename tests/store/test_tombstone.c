@@ -552,6 +552,60 @@ static void a_forged_record_is_damage(void **state)
     bpt_world_end(&world);
 }
 
+static int note_fault(void *context, const bp_fault *fault)
+{
+    (void)snprintf(context, 200, "%s", fault->what);
+    return 0;
+}
+
+/* Its causes are what it names: as many, and all of them there. */
+static void verify_holds_names_against_causes(void **state)
+{
+    (void)state;
+    for (unsigned forged = 0; forged < 2; forged++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_receipt receipts[124];
+        bp_batch_item items[124];
+        char what[200] = "";
+        bpt_world_memory(&world);
+        bp_store *store = bpt_open(&world);
+        for (unsigned i = 0; i < 124; i++) {
+            items[i] = (bp_batch_item){bp_at("a", "s"), 0xf001, bp_raw("x", 1), NULL};
+        }
+        CHECK_OK(bp_append_batch(store, items, 124, NULL, receipts, &error), &error);
+        bp_id last = receipts[123].id;
+        (void)bury(store, &last, 1, NULL);
+        bpt_close(store);
+        bpt_forge *forge = bpt_forge_begin(&world, 0);
+        assert_int_equal(forge->record_count, 125);
+        uint8_t *record = bpt_forge_record(forge, 124);
+        size_t length = bpt_forge_length(forge, 124);
+        unsigned changed = 0;
+        for (size_t at = 0; at + 16 <= length; at++) {
+            if (forged == 0 && memcmp(record + at, ":[123]", 6) == 0) {
+                memcpy(record + at, ":[1,3]", 6); /* two, and one cause */
+                changed++;
+            } else if (forged == 1 && memcmp(record + at, &last, sizeof last) == 0) {
+                record[at + 15] ^= 1; /* a cause that is no event */
+                changed++;
+            }
+        }
+        assert_int_equal(changed, 1);
+        bpt_forge_hash(forge, 124, NULL);
+        bpt_forge_fix(forge);
+        bpt_forge_end(forge);
+        bp_verify_options options;
+        bp_verify_options_init(&options);
+        options.io = world.options.io;
+        options.fault = note_fault;
+        options.fault_context = what;
+        CHECK_STATUS(BP_ERR_CORRUPT, bp_verify(world.path, &options, NULL, &error), &error);
+        CHECK(strstr(what, forged == 0 ? "TOMBSTONE" : "a cause") != NULL, "it says: %s", what);
+        bpt_world_end(&world);
+    }
+}
+
 /* ---- folds ---- */
 
 typedef struct seen {
@@ -637,6 +691,7 @@ int main(void)
         cmocka_unit_test(compaction_and_erasure_find_them),
         cmocka_unit_test(a_rebuilt_store_has_them),
         cmocka_unit_test(a_forged_record_is_damage),
+        cmocka_unit_test(verify_holds_names_against_causes),
         cmocka_unit_test(a_cached_state_with_a_buried_event_is_folded_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

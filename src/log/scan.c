@@ -13,7 +13,8 @@
 #include "base/error.h"
 #include "base/plant.h"
 
-enum { WINDOW_SIZE = 1 << 20 };
+/* What is read at once stays in the processor's own cache until it was looked at. */
+enum { WINDOW_SIZE = 256 << 10, SEARCH_SIZE = 1 << 20 };
 
 void bpi_scanner_init(bpi_scanner *scanner, const bpi_home *home, bp_file *file, const bpi_segment_entry *entry,
                       uint64_t limit, bpi_chain *chain)
@@ -51,33 +52,49 @@ static bp_status read_at(const bpi_home *home, bp_file *file, const char *name, 
     return BP_OK;
 }
 
+/* Goes on with a window that begins at offset: what it has of that already is not read again. */
+static bp_status move_window(bpi_scanner *scanner, uint64_t offset, size_t wanted, bp_error *error)
+{
+    bpi_buffer *window = &scanner->window;
+    uint64_t end = scanner->window_start + window->size;
+    size_t kept = offset >= scanner->window_start && offset < end ? (size_t)(end - offset) : 0;
+    if (kept > 0) {
+        memmove(window->data, window->data + (offset - scanner->window_start), kept);
+    }
+    scanner->window_start = offset;
+    window->size = kept;
+    if (wanted <= kept) {
+        return BP_OK;
+    }
+    size_t got = 0;
+    bp_status status = BP_OK;
+    if (!bpi_buffer_reserve(window, wanted - kept)) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read a frame of %zu bytes", wanted);
+    } else {
+        status = read_at(scanner->home, scanner->file, scanner->name, offset + kept, window->data + kept, wanted - kept,
+                         &got, error);
+    }
+    window->size = status == BP_OK ? kept + got : 0;
+    return status;
+}
+
 /* Makes [offset, offset + size) lie in the window, or as much of it as the file has. */
 static bp_status fill_window(bpi_scanner *scanner, uint64_t offset, size_t size, const uint8_t **bytes_out,
                              size_t *available_out, bp_error *error)
 {
-    uint64_t start = scanner->window_start;
-    uint64_t end = start + scanner->window.size;
-    if (offset < start || offset + size > end) {
+    uint64_t end = scanner->window_start + scanner->window.size;
+    if (offset < scanner->window_start || offset + size > end) {
         size_t wanted = size > WINDOW_SIZE ? size : WINDOW_SIZE;
         if (wanted > scanner->limit - offset) {
             wanted = (size_t)(scanner->limit - offset);
         }
-        scanner->window.size = 0;
-        if (!bpi_buffer_reserve(&scanner->window, wanted == 0 ? 1 : wanted)) {
-            return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read a frame of %zu bytes", wanted);
-        }
-        size_t got = 0;
-        bp_status status =
-            read_at(scanner->home, scanner->file, scanner->name, offset, scanner->window.data, wanted, &got, error);
+        bp_status status = move_window(scanner, offset, wanted, error);
         if (status != BP_OK) {
             return status;
         }
-        scanner->window_start = offset;
-        scanner->window.size = got;
-        start = offset;
-        end = offset + got;
+        end = scanner->window_start + scanner->window.size;
     }
-    *bytes_out = scanner->window.data + (offset - start);
+    *bytes_out = scanner->window.data + (offset - scanner->window_start);
     *available_out = (size_t)(end - offset);
     return BP_OK;
 }
@@ -406,7 +423,7 @@ bp_status bpi_scan_headers(const bpi_home *home, bp_file *file, const char *name
                            uint64_t *nonzero_end_out, bp_error *error)
 {
     header_search search = {.ordinal = ordinal, .salt = salt, .nonzero_end = from};
-    size_t capacity = WINDOW_SIZE + BPI_FRAME_HEADER;
+    size_t capacity = SEARCH_SIZE + BPI_FRAME_HEADER;
     uint8_t *data = bpi_allocate(home->allocator, capacity);
     if (data == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to search a segment");
@@ -420,8 +437,8 @@ bp_status bpi_scan_headers(const bpi_home *home, bp_file *file, const char *name
         if (status != BP_OK || got == 0) {
             break;
         }
-        search_window(&search, data, got, WINDOW_SIZE, offset);
-        offset += WINDOW_SIZE;
+        search_window(&search, data, got, SEARCH_SIZE, offset);
+        offset += SEARCH_SIZE;
     }
     bpi_release(home->allocator, data, capacity);
     *frontier_out = search.frontier;

@@ -410,7 +410,6 @@ size_t bpi_proof_add(bpi_proof *proof, const bp_event *event)
     one->event_hash = event->event_hash;
     one->faults = learn(proof, event);
     one->dropped = event->dropped;
-    ask_for_slots(proof, one);
     return proof->count++;
 }
 
@@ -523,6 +522,9 @@ bp_status bpi_proof_flush(bpi_proof *proof, const bpi_met **met_out, bp_error *e
     *met_out = proof->met;
     if (proof->count == 0) {
         return BP_OK;
+    }
+    for (size_t i = 0; i < proof->count; i++) {
+        ask_for_slots(proof, &proof->items[i]);
     }
     for (size_t i = 0; i < proof->count; i++) {
         const item *one = &proof->items[i];

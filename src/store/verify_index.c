@@ -16,7 +16,7 @@
 #include "index/folder.h"
 #include "index/names.h"
 
-enum { BATCH = 64, KEPT_MOST = BP_NAME_MAX + BP_CAUSES_MAX * sizeof(bp_id), ROOM = 8 * KEPT_MOST };
+enum { PIECE = 256 << 10, BATCH = 64, KEPT_MOST = BP_NAME_MAX + BP_CAUSES_MAX * sizeof(bp_id), ROOM = 8 * KEPT_MOST };
 
 typedef struct audited_file {
     bpi_audit audit;
@@ -109,6 +109,25 @@ static const char *fault_of(bpi_image *image, const bpi_found_file *found, const
     return NULL;
 }
 
+/* Does the medium give all of it? An error here is a word; in the mapping, which is looked at next, it would be a signal. */
+static const char *read_through(const bpi_home *home, bp_file *file, uint64_t *offset_out)
+{
+    const bp_io *io = home->io;
+    size_t got = 0;
+    int code = 0;
+    uint8_t *piece = bpi_allocate(home->allocator, PIECE);
+    *offset_out = 0;
+    if (piece == NULL) {
+        return "no memory for an index file";
+    }
+    do {
+        *offset_out += got;
+        code = io->file_read(io->context, file, *offset_out, piece, PIECE, &got);
+    } while (code == 0 && got == PIECE);
+    bpi_release(home->allocator, piece, PIECE);
+    return code == 0 ? NULL : "index file cannot be read";
+}
+
 static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bpi_found_file *found)
 {
     static const char path[] = "index/";
@@ -123,6 +142,13 @@ static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bp
     proof->report->index_files++;
     if (home->io->file_open(home->io->context, folder->dir, file->name + sizeof path - 1, BP_OPEN_READ, &opened) != 0) {
         return; /* removed meanwhile, by who merged it */
+    }
+    uint64_t unread = 0;
+    fault = read_through(home, opened, &unread);
+    if (fault != NULL) {
+        home->io->file_close(home->io->context, opened);
+        tell(proof, file->name, unread, fault);
+        return;
     }
     file->audit.image = bpi_image_of_file(home->allocator, home->io, opened, &fault);
     if (file->audit.image != NULL) {

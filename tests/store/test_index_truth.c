@@ -2,6 +2,8 @@
  * test_index_truth.c: index files whose checksums are right and whose words are not. Only the log can tell: verify holds all
  * that they say against it, and an append holds the head that it builds upon against its record.
  */
+#include <errno.h>
+
 #include "base/checksum.h"
 #include "store/index_fixture.h"
 
@@ -30,6 +32,7 @@ static void seal_forgery(uint8_t *data, size_t size)
 
 typedef struct told_files {
     char file[128];
+    char what[128];
     uint64_t offset;
     unsigned count;
 } told_files;
@@ -38,6 +41,7 @@ static int tell_file(void *context, const bp_fault *fault)
 {
     told_files *told = context;
     (void)snprintf(told->file, sizeof told->file, "%s", fault->file);
+    (void)snprintf(told->what, sizeof told->what, "%s", fault->what);
     told->offset = fault->offset;
     told->count++;
     return 0;
@@ -105,6 +109,43 @@ static void what_files_say_is_held_against_the_log(void **state)
         }
     }
     bpt_note("%s", "");
+    unmake(&f);
+}
+
+/* Each read of a verification fails once. Of the log that is an error; an index file is told of, and the rest is proven. */
+static void a_file_that_cannot_be_read_is_told_of(void **state)
+{
+    fixture f;
+    bpt_world world;
+    bp_error error = {0};
+    bp_verify_options options;
+    bp_verify_report report;
+    size_t unread = 0;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(45), 2);
+    copy_of(&f, &world);
+    bp_verify_options_init(&options);
+    options.io = world.io;
+    options.index_fault = tell_file;
+    bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+    CHECK_OK(bp_verify(world.path, &options, &report, &error), &error);
+    assert_int_equal(report.index_files, f.count);
+    uint64_t reads = bpi_fault_reads(world.fault);
+    for (uint64_t call = 1; call <= reads; call++) {
+        told_files told = {.count = 0};
+        options.fault_context = &told;
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.read_call = call, .os_error = EIO});
+        bp_status status = bp_verify(world.path, &options, &report, &error);
+        assert_int_equal(told.count, report.index_files_wrong);
+        if (strcmp(told.what, "index file cannot be read") == 0) {
+            unread++;
+            assert_int_equal(status, BP_OK);
+            assert_int_equal(told.count, 1);
+            assert_true(strncmp(told.file, "index/", 6) == 0);
+        }
+    }
+    assert_true(unread >= f.count);
+    bpt_world_end(&world);
     unmake(&f);
 }
 
@@ -290,6 +331,7 @@ int main(void)
         cmocka_unit_test(an_event_that_a_file_adds_is_not_handed_out),
         cmocka_unit_test(a_tail_behind_a_head_that_is_wrong),
         cmocka_unit_test(what_files_say_is_held_against_the_log),
+        cmocka_unit_test(a_file_that_cannot_be_read_is_told_of),
         cmocka_unit_test(a_head_that_is_wrong_retires_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,13 +364,13 @@ static bp_status find_vouched(verifying *v, bp_error *error)
 
 static bp_status prove_all(verifying *v, bp_error *error)
 {
-    v->chain.seed = bpi_record_seed(&v->catalog.manifest.store_id);
-    v->chain.epoch_max = v->catalog.manifest.epoch;
     bp_error local = {0};
-    bp_status status = bpi_check_unlisted_live(&v->home, &v->catalog, &local);
+    bp_status status = bpi_check_unlisted_live(&v->home, &v->catalog, &local); /* the list may be a newer one now */
     if (status == BP_ERR_CORRUPT) {
         fault(v, local.file, 0, local.message);
     }
+    v->chain.seed = bpi_record_seed(&v->catalog.manifest.store_id);
+    v->chain.epoch_max = v->catalog.manifest.epoch;
     status = v->stop == UINT64_MAX ? find_vouched(v, error) : BP_OK;
     for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped;) {
         const bpi_segment_entry *entry = &v->catalog.entries[i];

@@ -5,9 +5,9 @@
  *
  * ctest: timeout=300
  */
-#include "support/world.h"
+#include "support/forge.h"
 
-enum { SEGMENTS = 6, EACH = 8, OPEN = 5, EVENTS = SEGMENTS * EACH + OPEN, FAR = 4, CALLS_MAX = 5000 };
+enum { SEGMENTS = 6, EACH = 8, OPEN = 5, EVENTS = SEGMENTS * EACH + OPEN, FAR = 4, SLOT_FLAGS = 68, CALLS_MAX = 5000 };
 
 #define SECRET "what must not be shown any more"
 
@@ -168,6 +168,21 @@ static void rotate_far(scene *s)
     put(s);
 }
 
+static void forget_clean(uint8_t *slot, size_t size)
+{
+    assert_true(size > SLOT_FLAGS);
+    slot[SLOT_FLAGS] = 0;
+}
+
+/* As if it had not been closed: the next epoch, and segments that begin in it. */
+static void reopen_far(scene *s)
+{
+    bpt_close(s->store);
+    bpt_change_manifest(&s->world, forget_clean);
+    s->store = bpt_open(&s->world);
+    rotate_far(s);
+}
+
 /* One after the other, without an end. */
 static void everything(scene *s)
 {
@@ -178,11 +193,8 @@ static void everything(scene *s)
 static const struct {
     const char *name;
     act_fn act;
-} acts[] = {{"merge", merge_all},
-            {"rewrite", rewrite_each},
-            {"rotate", rotate},
-            {"erase", erase_one},
-            {"rotate far", rotate_far}};
+} acts[] = {{"merge", merge_all}, {"rewrite", rewrite_each},  {"rotate", rotate},
+            {"erase", erase_one}, {"rotate far", rotate_far}, {"reopen and rotate far", reopen_far}};
 
 enum { ERASE = 3, ACTS = sizeof acts / sizeof acts[0] };
 
@@ -271,7 +283,7 @@ static void shows_what_is(scene *s, bp_store *reader)
         bp_event_release(event);
     }
     /* some may have been appended in the midst */
-    uint64_t more = meddler.act == rotate ? 1 : meddler.act == rotate_far ? FAR : 0;
+    uint64_t more = meddler.act == rotate ? 1 : meddler.act == rotate_far || meddler.act == reopen_far ? FAR : 0;
     CHECK(counted == there || (meddler.countdown == 0 && counted + more == there), "%d of %d", (int)counted,
           (int)there);
 }

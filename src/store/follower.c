@@ -29,14 +29,21 @@ static void refresh_size(bpi_segment *segment)
     }
 }
 
-/* A sealed segment need not be read, nor mapped before somebody does. */
+/* What is read now is mapped now: its block is made an image from it, and a writer who rewrites it removes the file. */
 static bp_status open_segment(bpi_follower *follower, const bpi_segment_entry *entry, bpi_segment **segment_out,
                               bp_error *error)
 {
     bp_file *file = NULL;
     if (entry->state == BPI_SEGMENT_SEALED) {
-        *segment_out = bpi_segment_lazy(follower->opener, entry);
-        return *segment_out != NULL ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+        bpi_segment *segment = bpi_segment_lazy(follower->opener, entry);
+        bp_status mapped = segment != NULL ? bpi_segment_open(segment, error)
+                                           : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+        if (mapped != BP_OK) {
+            bpi_segment_drop(segment);
+            return mapped;
+        }
+        *segment_out = segment;
+        return BP_OK;
     }
     bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
     if (status != BP_OK) {

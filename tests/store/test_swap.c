@@ -290,17 +290,28 @@ static void shows_what_is(scene *s, bp_store *reader)
 
 /* ---- at every call ---- */
 
-static void opening_meets_it_at_every_call(void **state)
+static void remove_index_file(void *argument, const char *name, const uint8_t *data, size_t size)
 {
-    (void)state;
+    (void)data;
+    (void)size;
+    if (strncmp(name, "index/", 6) == 0) {
+        bpt_file_remove(argument, name);
+    }
+}
+
+static void opening(bool reads_all)
+{
     for (unsigned act = 0; act < ACTS; act++) {
         bool met = true;
         for (unsigned at = 1; met && at < CALLS_MAX; at++) {
             scene s;
             begin(&s);
+            if (reads_all) {
+                bpt_file_each(&s.world, remove_index_file, &s.world);
+            }
             const bp_io *io = meddling(&s);
             arm(acts[act].act, at, 0);
-            bpt_note("%s at call %u of an opening", acts[act].name, at);
+            bpt_note("%s at call %u of an opening%s", acts[act].name, at, reads_all ? " without index files" : "");
             bp_store *reader = open_reader(&s, io);
             met = meddler.done != 0;
             meddler.countdown = 0;
@@ -311,6 +322,18 @@ static void opening_meets_it_at_every_call(void **state)
         }
         assert_false(met);
     }
+}
+
+static void opening_meets_it_at_every_call(void **state)
+{
+    (void)state;
+    opening(false);
+}
+
+static void opening_without_index_files_meets_it_at_every_call(void **state)
+{
+    (void)state;
+    opening(true);
 }
 
 static void a_look_meets_it_at_every_call(void **state)
@@ -654,6 +677,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opening_meets_it_at_every_call),
+        cmocka_unit_test(opening_without_index_files_meets_it_at_every_call),
         cmocka_unit_test(a_look_meets_it_at_every_call),
         cmocka_unit_test(verifying_meets_it_at_every_call),
         cmocka_unit_test(a_readers_snapshot_meets_it_at_every_call),

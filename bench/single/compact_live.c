@@ -1,11 +1,14 @@
 /*
  * compact_live.c: what a compaction costs those who append beside it.
  *
- *   compact_live [MIB] [THREADS] [SECONDS] [DIRECTORY]     2048, 8, 10, ./compact_live.store (removed first, and left behind)
+ *   compact_live [MIB] [THREADS] [SECONDS] [DIRECTORY] [PART]     2048, 8, 10, ./compact_live.store (removed first, and left behind), all
  *
  * The store is filled with so many MiB of log, in commits of 500 events of 1024 bytes: every second commit is what a region drops. Then so many threads append durable events of
- * 256 bytes: for some seconds alone, and then while bp_compact runs. Printed are appends a second, p50, p99 and the longest
- * in both times, their ratios, the space that the store takes before and after, and what bp_verify says.
+ * 256 bytes: for some seconds alone, and then while bp_compact runs. Printed are appends a second, p50, p99, p99.9 and the longest
+ * alone, while segments are read to find out what is to be done, while they are rewritten, and over the whole compaction; the ratios to what they
+ * are alone; the space that the store takes before and after, and what bp_verify says.
+ *
+ * PART: `fill` makes the store and stops, `measure` takes one that was filled: so that nothing else need rest while it is made.
  */
 #include <batpak/batpak.h>
 
@@ -29,6 +32,8 @@ enum {
     RECORD = 150 /* about what an event takes besides its payload */
 };
 
+enum { ALONE, SURVEYING, REWRITING, PHASES };
+
 /* One phase of one thread. */
 typedef struct samples {
     uint32_t *us; /* microseconds of each append; the first SAMPLES of them */
@@ -38,11 +43,12 @@ typedef struct samples {
 typedef struct appender {
     pthread_t thread;
     unsigned number;
-    samples phases[2];
+    samples phases[PHASES];
 } appender;
 
 static bp_store *store;
-static _Atomic unsigned phase; /* 0 alone, 1 beside the compaction, 2 the end */
+static _Atomic unsigned phase; /* PHASES: the end */
+static double phase_begun[PHASES + 1];
 
 static void must(bp_status status, const bp_error *error)
 {
@@ -143,7 +149,7 @@ static void *append(void *argument)
     bp_error error = {0};
     (void)snprintf(name, sizeof name, "live:%u", a->number);
     memset(payload, 'l', sizeof payload);
-    for (unsigned now = 0; (now = atomic_load(&phase)) < 2;) {
+    for (unsigned now = 0; (now = atomic_load(&phase)) < PHASES;) {
         samples *s = &a->phases[now];
         double begun = now_s();
         must(bp_append(store, bp_at(name, "bench"), bp_kind(1, 2), bp_raw(payload, sizeof payload), NULL, NULL, &error),
@@ -164,14 +170,19 @@ static int compare(const void *a, const void *b)
 
 typedef struct figures {
     double rate;
+    double seconds;
     uint32_t p50, p99, p999, longest;
 } figures;
 
-static figures take_figures(const appender *appenders, unsigned threads, unsigned which, double seconds)
+/* Of the phases [from, to). */
+static figures take_figures(const appender *appenders, unsigned threads, unsigned from, unsigned to)
 {
+    double seconds = phase_begun[to] - phase_begun[from];
     size_t count = 0;
     for (unsigned i = 0; i < threads; i++) {
-        count += appenders[i].phases[which].count;
+        for (unsigned p = from; p < to; p++) {
+            count += appenders[i].phases[p].count;
+        }
     }
     uint32_t *all = malloc((count + 1) * sizeof *all);
     if (all == NULL || count == 0) {
@@ -180,23 +191,49 @@ static figures take_figures(const appender *appenders, unsigned threads, unsigne
     }
     size_t at = 0;
     for (unsigned i = 0; i < threads; i++) {
-        memcpy(all + at, appenders[i].phases[which].us, appenders[i].phases[which].count * sizeof *all);
-        at += appenders[i].phases[which].count;
+        for (unsigned p = from; p < to; p++) {
+            memcpy(all + at, appenders[i].phases[p].us, appenders[i].phases[p].count * sizeof *all);
+            at += appenders[i].phases[p].count;
+        }
     }
     qsort(all, count, sizeof *all, compare);
-    figures f = {(double)count / seconds, all[count / 2], all[count * 99 / 100], all[count * 999 / 1000],
-                 all[count - 1]};
+    figures f = {(double)count / seconds, seconds,       all[count / 2], all[count * 99 / 100],
+                 all[count * 999 / 1000], all[count - 1]};
     free(all);
     return f;
 }
 
-static void print_figures(const char *what, const figures *f, double seconds)
+static void print_figures(const char *what, const figures *f, const figures *alone)
 {
-    printf("%-8s %8.0f appends/s   p50 %6u µs   p99 %6u µs   p99.9 %6u µs   longest %7u µs   (%.1f s)\n", what, f->rate,
-           (unsigned)f->p50, (unsigned)f->p99, (unsigned)f->p999, (unsigned)f->longest, seconds);
+    printf("%-10s %8.0f appends/s   p50 %6u µs   p99 %6u µs   p99.9 %6u µs   longest %7u µs   (%.1f s)", what, f->rate,
+           (unsigned)f->p50, (unsigned)f->p99, (unsigned)f->p999, (unsigned)f->longest, f->seconds);
+    if (alone != NULL && alone->rate > 0) {
+        printf("   %.2f of the appends, p50 %.2f, p99 %.2f, p99.9 %.2f times", f->rate / alone->rate,
+               (double)f->p50 / alone->p50, (double)f->p99 / alone->p99, (double)f->p999 / alone->p999);
+    }
+    printf("\n");
 }
 
 /* ---- all of it ---- */
+
+static void enter(unsigned next)
+{
+    for (unsigned now = atomic_load(&phase); now < next; now++) {
+        phase_begun[now + 1] = now_s();
+    }
+    atomic_store(&phase, next);
+}
+
+static bool watch(void *argument, const char *what, uint64_t done, uint64_t total)
+{
+    (void)argument;
+    (void)done;
+    (void)total;
+    if (atomic_load(&phase) == SURVEYING && strcmp(what, "rewriting") == 0) {
+        enter(REWRITING);
+    }
+    return true;
+}
 
 static bp_compact_report compact(void)
 {
@@ -208,6 +245,7 @@ static bp_compact_report compact(void)
     bp_compact_options_init(&options);
     options.drop = &region;
     options.drop_count = 1;
+    options.progress = watch;
     must(bp_compact(store, &options, &report, &error), &error);
     return report;
 }
@@ -216,7 +254,7 @@ static bp_compact_report measure(appender *appenders, unsigned threads, double s
 {
     for (unsigned i = 0; i < threads; i++) {
         appenders[i].number = i;
-        for (unsigned p = 0; p < 2; p++) {
+        for (unsigned p = 0; p < PHASES; p++) {
             appenders[i].phases[p].us = malloc(SAMPLES * sizeof(uint32_t));
         }
         if (appenders[i].phases[0].us == NULL || appenders[i].phases[1].us == NULL ||
@@ -224,22 +262,22 @@ static bp_compact_report measure(appender *appenders, unsigned threads, double s
             exit(1);
         }
     }
-    double begun = now_s();
+    phase_begun[ALONE] = now_s();
     (void)sleep((unsigned)seconds);
-    double compacting = now_s();
-    atomic_store(&phase, 1);
+    enter(SURVEYING);
     bp_compact_report report = compact();
-    double ended = now_s();
-    atomic_store(&phase, 2);
+    enter(PHASES);
     for (unsigned i = 0; i < threads; i++) {
         (void)pthread_join(appenders[i].thread, NULL);
     }
-    figures alone = take_figures(appenders, threads, 0, compacting - begun);
-    figures beside = take_figures(appenders, threads, 1, ended - compacting);
-    print_figures("before", &alone, compacting - begun);
-    print_figures("during", &beside, ended - compacting);
-    printf("ratio    %8.2f of the appends   p50 %.2f   p99 %.2f\n", beside.rate / alone.rate,
-           (double)beside.p50 / alone.p50, (double)beside.p99 / alone.p99);
+    figures alone = take_figures(appenders, threads, ALONE, SURVEYING);
+    figures surveying = take_figures(appenders, threads, SURVEYING, REWRITING);
+    figures rewriting = take_figures(appenders, threads, REWRITING, PHASES);
+    figures whole = take_figures(appenders, threads, SURVEYING, PHASES);
+    print_figures("alone", &alone, NULL);
+    print_figures("surveying", &surveying, &alone);
+    print_figures("rewriting", &rewriting, &alone);
+    print_figures("compaction", &whole, &alone);
     return report;
 }
 
@@ -249,15 +287,22 @@ int main(int argc, char **argv)
     unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 8;
     double seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
     const char *directory = argc > 4 ? argv[4] : "./compact_live.store";
+    const char *part = argc > 5 ? argv[5] : "all";
     static appender appenders[THREADS_MAX];
     bp_error error = {0};
     bp_verify_report report;
     if (mib == 0 || threads == 0 || threads > THREADS_MAX || seconds < 1) {
-        fprintf(stderr, "compact_live [MIB] [THREADS, 1..%d] [SECONDS, 1 or more] [DIRECTORY]\n", THREADS_MAX);
+        fprintf(stderr, "compact_live [MIB] [THREADS, 1..%d] [SECONDS, 1 or more] [DIRECTORY] [fill|measure]\n",
+                THREADS_MAX);
         return 2;
     }
-    remove_store(directory);
-    fill(directory, mib);
+    if (strcmp(part, "measure") != 0) {
+        remove_store(directory);
+        fill(directory, mib);
+    }
+    if (strcmp(part, "fill") == 0) {
+        return 0;
+    }
     must(bp_open(directory, NULL, &store, &error), &error);
     uint64_t before = space_of_log(directory);
     bp_compact_report done = measure(appenders, threads, seconds);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/pace.h"
 
 enum { DIGIT_BITS = 11, DIGITS = 3, DIGIT_COUNT = 1 << DIGIT_BITS };
 
@@ -50,6 +51,7 @@ static unsigned digit_of(uint64_t pair, unsigned digit)
 static void sort(scratch *room, uint32_t count)
 {
     uint32_t starts[DIGITS][DIGIT_COUNT];
+    bpi_pace_piece();
     memset(starts, 0, sizeof starts);
     for (uint32_t i = 0; i < count; i++) {
         for (unsigned digit = 0; digit < DIGITS; digit++) {

@@ -15,6 +15,7 @@
 #include "format/fold.h"
 #include "format/frame.h"
 #include "index/input.h"
+#include "io/pace.h"
 
 /* A block being built from its segments. */
 typedef struct builder {
@@ -66,6 +67,7 @@ static bp_status add_record(builder *b, const bp_event *event, bool first_of_com
 {
     bpi_entity *entity = NULL;
     bpi_entity *scope = NULL;
+    bpi_pace_point();
     bp_status status = take_name(b, event->entity, true, &entity, error);
     if (status == BP_OK) {
         status = take_name(b, event->scope, false, &scope, error);
@@ -256,7 +258,10 @@ bp_status bpi_blocks_repair(const bpi_blocks *blocks, size_t i, const bpi_block 
         (void)pthread_mutex_lock(&index->repairing);
         replacement = atomic_load_explicit(&block->replacement, memory_order_acquire);
         if (replacement == NULL) {
+            bpi_pace *pace = bpi_paced;
+            bpi_paced = NULL; /* readers wait for the lock */
             status = rebuild(blocks, i, &replacement, error);
+            bpi_paced = pace;
             if (status == BP_OK) {
                 atomic_fetch_add_explicit(&index->repairs, 1, memory_order_relaxed);
                 atomic_store_explicit(&block->replacement, replacement, memory_order_release);

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "io/pace.h"
 
 /* What one write brings the page cache may keep as one large page: a look at an id then costs one walk of page tables less. */
 enum { WRITE_SIZE = 512 * BPI_PAGE_SIZE };
@@ -66,6 +67,7 @@ static void flush(bpi_sink *sink, size_t size)
 void bpi_sink_put(bpi_sink *sink, const void *data, size_t size)
 {
     const uint8_t *at = data;
+    bpi_pace_point();
     while (size > 0 && sink->code == 0) {
         size_t part = size;
         if (sink->file != NULL && part > WRITE_SIZE - sink->bytes.size) {

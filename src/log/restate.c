@@ -13,9 +13,10 @@
 #include "format/fold.h"
 #include "format/frame.h"
 #include "format/hashing.h"
+#include "io/pace.h"
 #include "log/rewrite.h"
 
-enum { WRITE_AT = 1 << 20, SYNC_AT = 4 << 20, FOLD_FRAME_MOST = 1 << 20 };
+enum { PIECE = 256 << 10, WRITE_AT = PIECE, SYNC_AT = 4 << 20, FOLD_FRAME_MOST = 1 << 20 };
 
 unsigned bpi_fate_of(const bp_event *event, unsigned fate)
 {
@@ -49,6 +50,24 @@ static bp_status no_memory(bp_error *error)
     return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to rewrite a segment");
 }
 
+/* The medium gets it at once, in small pieces: what is queued there goes before the syncs of the appends. */
+static int write_pieces(bpi_restate *restate)
+{
+    const bpi_restate_target *target = restate->target;
+    const bp_io *io = target->io;
+    int code = 0;
+    for (size_t at = 0; at < restate->bytes.size && code == 0;) {
+        size_t piece = restate->bytes.size - at < PIECE ? restate->bytes.size - at : PIECE;
+        code = io->file_write(io->context, target->file, restate->written + at, restate->bytes.data + at, piece);
+        if (code == 0) {
+            io->file_begin_sync(io->context, target->file, restate->written + at, piece);
+        }
+        at += piece;
+        bpi_pace_piece();
+    }
+    return code;
+}
+
 /* Gives whole frames to the file. */
 static bp_status flush(bpi_restate *restate, bp_error *error)
 {
@@ -56,19 +75,17 @@ static bp_status flush(bpi_restate *restate, bp_error *error)
     if (target == NULL || restate->bytes.size == 0) {
         return BP_OK;
     }
-    int code = target->io->file_write(target->io->context, target->file, restate->written, restate->bytes.data,
-                                      restate->bytes.size);
+    int code = write_pieces(restate);
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "cannot write a rewritten segment");
         bpi_error_hint(error, "the segments it is made from stand as they did");
         return status;
     }
-    /* The medium gets it in small pieces meanwhile, and has done with them: what is queued there goes before the syncs of the appends. */
-    target->io->file_begin_sync(target->io->context, target->file, restate->written, restate->bytes.size);
     restate->written += restate->bytes.size;
     if (restate->written - restate->synced >= SYNC_AT) {
         code = target->io->file_sync(target->io->context, target->file, BP_SYNC_DATA);
         restate->synced = restate->written;
+        bpi_pace_piece();
     }
     if (code != 0) {
         return bpi_error_system(error, code, "cannot sync a rewritten segment");

@@ -10,6 +10,7 @@
 #include "base/plant.h"
 #include "format/frame.h"
 #include "format/hashing.h"
+#include "io/pace.h"
 #include "log/restate.h"
 
 /* ---- the list ---- */
@@ -133,6 +134,7 @@ static bp_status visit(void *argument, const bp_event *event, bp_error *error)
 {
     rewriting *w = argument;
     unsigned fate = BPI_FATE_KEEP;
+    bpi_pace_point();
     bpi_merkle_add(&w->merkle, &event->event_hash);
     if (!event->dropped && w->calls->decide != NULL) {
         bp_status status = w->calls->decide(w->calls->argument, event, &fate, error);

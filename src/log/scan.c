@@ -12,6 +12,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/plant.h"
+#include "io/pace.h"
 
 /* What is read at once stays in the processor's own cache until it was looked at. */
 enum { WINDOW_SIZE = 256 << 10, SEARCH_SIZE = 1 << 20 };
@@ -197,6 +198,7 @@ static bp_status check_records(const body *b, bp_error *error)
             }
             contradicts_at = scanner->offset + at;
         }
+        bpi_pace_point();
         last = event.hlc;
         crc = bpi_crc32c(crc, b->bytes + at + BPI_RECORD_CRC, 4);
         at += length;

@@ -11,9 +11,10 @@
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "io/optional.h"
+#include "io/pace.h"
 #include "log/restate.h"
 
-enum { LEAVES_AT_ONCE = 256, PACE = 256 << 10, PACE_NS_MAX = 20000000 };
+enum { LEAVES_AT_ONCE = 256 };
 
 typedef struct surveying {
     bpi_restate restate; /* counts what would be written */
@@ -29,6 +30,7 @@ static bp_status visit(void *argument, const bp_event *event, bp_error *error)
 {
     surveying *s = argument;
     unsigned fate = BPI_FATE_KEEP;
+    bpi_pace_point();
     s->leaves[s->leaf_count++] = event->event_hash;
     if (s->leaf_count == LEAVES_AT_ONCE) {
         bpi_merkle_add_many(&s->merkle, s->leaves, s->leaf_count);
@@ -91,30 +93,6 @@ static bp_status begin_chain(const bpi_home *home, bp_file *file, const bpi_segm
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot read the log");
 }
 
-/* How far a scan had come when it last gave way. */
-typedef struct pace {
-    uint64_t offset;
-    uint64_t sequence; /* what had been written then */
-    uint64_t since_ns;
-} pace;
-
-/* While others append, as much time is left to them as was taken from them, in small pieces: the processors and the medium are theirs
- * first, and nobody waits for a rewriting. */
-static void give_way(const bpi_log *log, pace *p, uint64_t offset)
-{
-    const bp_clock *clock = log->home.clock;
-    if (offset < p->offset + PACE) {
-        return;
-    }
-    uint64_t now = clock->steady_ns(clock->context);
-    uint64_t sequence = atomic_load_explicit(&log->written_sequence, memory_order_relaxed);
-    if (p->since_ns != 0 && sequence != p->sequence && now > p->since_ns) {
-        clock->sleep_ns(clock->context, now - p->since_ns < PACE_NS_MAX ? now - p->since_ns : PACE_NS_MAX);
-        now = clock->steady_ns(clock->context);
-    }
-    *p = (pace){offset, sequence, now};
-}
-
 bp_status bpi_log_scan_sealed(bpi_log *log, const bpi_segment_entry *entry, bpi_record_fn record, void *argument,
                               bpi_scanner *scanner, bpi_chain *chain, bp_error *error)
 {
@@ -129,10 +107,9 @@ bp_status bpi_log_scan_sealed(bpi_log *log, const bpi_segment_entry *entry, bpi_
                          .seed = bpi_record_seed(&log->catalog.manifest.store_id)};
     status = begin_chain(&log->home, file, entry, chain, error);
     bpi_scanner_init(scanner, &log->home, file, entry, entry->length, chain);
-    pace pacing = {0};
     while (status == BP_OK) {
         bp_frame frame;
-        give_way(log, &pacing, scanner->offset);
+        bpi_pace_point();
         status = bpi_scanner_next(scanner, &frame, record, argument, error);
         if (status == BP_OK && frame.type > BP_FRAME_FOLD) {
             status = bpi_error_set(error, BP_ERR_UNSUPPORTED,

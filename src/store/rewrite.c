@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "format/frame.h"
+#include "io/pace.h"
 #include "store/indexing.h"
 
-enum { KINDS = 1 << 16 };
+enum { KINDS = 1 << 16, SHARE = 33 /* percent of the time, beside appends */ };
 
 typedef struct running {
     bp_store *store;
@@ -240,11 +241,24 @@ static bp_status rewrite_all(running *run, bp_error *error)
     return status;
 }
 
+/* The store is closed as soon as this stops, or appends wait for index files, which wait for this. */
+static bool hurry(void *argument)
+{
+    bp_store *store = argument;
+    return atomic_load(&store->closing) || bpi_tender_is_behind(store);
+}
+
 bp_status bpi_store_rewrite(bp_store *store, const bpi_rewriting *rewriting, bpi_rewritten *report_out, bp_error *error)
 {
     running run = {.store = store, .how = rewriting, .report = report_out};
     memset(report_out, 0, sizeof *report_out);
+    bpi_pace pace = {.clock = store->log.home.clock,
+                     .others = &store->log.written_sequence,
+                     .share = SHARE,
+                     .hurry = hurry,
+                     .argument = store};
     (void)pthread_mutex_lock(&store->rewriting);
+    bpi_pace_begin(&pace);
     bp_status status = bpi_log_sealed(&store->log, &run.entries, &run.entry_count, error);
     if (status == BP_OK) {
         run.surveys = bpi_allocate_array(store->allocator, run.entry_count + 1, sizeof *run.surveys);
@@ -259,6 +273,7 @@ bp_status bpi_store_rewrite(bp_store *store, const bpi_rewriting *rewriting, bpi
     if (report_out->targets != 0 && !rewriting->plan_only) {
         bpi_indexing_rewritten(store);
     }
+    bpi_pace_end(&pace);
     (void)pthread_mutex_unlock(&store->rewriting);
     return status;
 }

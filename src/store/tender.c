@@ -152,6 +152,15 @@ void bpi_tender_sealed_all(bp_store *store, uint32_t first, uint32_t last)
     }
 }
 
+bool bpi_tender_is_behind(bp_store *store)
+{
+    bpi_tender *tender = &store->tender;
+    (void)pthread_mutex_lock(&tender->lock);
+    bool behind = tender->to - tender->from > 1;
+    (void)pthread_mutex_unlock(&tender->lock);
+    return behind;
+}
+
 void bpi_tender_settle(bp_store *store)
 {
     bpi_tender *tender = &store->tender;

@@ -40,6 +40,8 @@ void bpi_tender_sealed(struct bp_store *store, uint32_t ordinal, bool locked);
 void bpi_tender_sealed_all(struct bp_store *store, uint32_t first, uint32_t last);
 /* Nothing is being appended: what waits for that may be done. */
 void bpi_tender_lull(struct bp_store *store);
+/* More than one segment waits for its file: soon who appends will have to wait too. */
+bool bpi_tender_is_behind(struct bp_store *store);
 /* Waits until everything that was sealed has its file, or failed to get one. */
 void bpi_tender_settle(struct bp_store *store);
 /* Does what is left, and joins the thread. From now on work is done by who asks for it. */

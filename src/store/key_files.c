@@ -12,12 +12,13 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/ids.h"
 
 #define FOLDER "keys"
 
-enum { HEX_SIZE = 32, SETTLE_MOST = 64 };
+enum { HEX_SIZE = 32, SETTLE_MOST = 64, INTENT_SIZE = 20 /* the key's id, CRC-32C of that */ };
 
 static void name_of(bp_text subject, const char *end, char name_out[BPI_KEY_NAME_SIZE])
 {
@@ -49,6 +50,7 @@ bp_status bpi_key_files_dir(bpi_keys *keys, bool make, bp_error *error)
     int code = io->dir_open_at(io->context, keys->home.root, FOLDER, false, &keys->dir);
     if (code == ENOENT && make) {
         code = io->dir_open_at(io->context, keys->home.root, FOLDER, true, &keys->dir);
+        keys->made = code == 0;
     }
     if (code == ENOENT) {
         return bpi_error_set(error, BP_ERR_NOT_FOUND, "the store has no keys of subjects");
@@ -65,6 +67,8 @@ bp_status bpi_key_files_sync(bpi_keys *keys, bp_error *error)
     int code = io->dir_sync(io->context, keys->dir);
     code = code != 0 ? code : io->dir_sync(io->context, keys->home.root);
     keys->synced = code == 0;
+    keys->made = keys->made && code != 0;
+    keys->doubtful = keys->doubtful || code != 0;
     return code == 0 ? BP_OK : told(error, code, "cannot sync the keys of the store; nothing was appended", "");
 }
 
@@ -101,6 +105,30 @@ static bp_status read_file(bpi_keys *keys, const char *name, uint8_t bytes[BPI_K
     return fault == NULL ? BP_OK : damaged(name, fault, error);
 }
 
+/* The key that was to be destroyed; false: nothing is told by that file. */
+static bool read_intent(const bpi_keys *keys, const char *name, bp_id *key_id_out)
+{
+    const bp_io *io = keys->home.io;
+    uint8_t bytes[INTENT_SIZE + 1];
+    bp_file *file = NULL;
+    size_t got = 0;
+    if (io->file_open(io->context, keys->dir, name, BP_OPEN_READ, &file) != 0) {
+        return false;
+    }
+    int code = io->file_read(io->context, file, 0, bytes, sizeof bytes, &got);
+    io->file_close(io->context, file);
+    memcpy(key_id_out->bytes, bytes, sizeof key_id_out->bytes);
+    return code == 0 && got == INTENT_SIZE && bpi_get32(bytes + 16) == bpi_crc32c(0, bytes, 16);
+}
+
+/* Is the subject's key one that the log says is destroyed, whatever its file holds by now? */
+static bool is_destroyed(const bpi_keys *keys, bp_text subject, bp_id *key_id_out)
+{
+    char intent[BPI_KEY_NAME_SIZE];
+    name_of(subject, ".gone", intent);
+    return read_intent(keys, intent, key_id_out) && bpi_keys_gone_locked(keys, key_id_out);
+}
+
 static bp_status unwrap(const bpi_keys *keys, const bpi_key_file *file, const char *name, bpi_secret *key_out,
                         bp_error *error)
 {
@@ -130,6 +158,9 @@ bp_status bpi_key_files_read(bpi_keys *keys, bp_text subject, bpi_secret *key_ou
     }
     if (status == BP_OK && !bp_text_equal(file.subject, subject)) {
         status = damaged(name, "it is another subject's", error);
+    }
+    if (status == BP_ERR_CORRUPT && is_destroyed(keys, subject, &key_out->id)) {
+        status = bpi_error_set(error, BP_ERR_NOT_FOUND, "the key of this subject was destroyed");
     }
     if (status == BP_OK) {
         key_out->id = file.key_id;
@@ -215,6 +246,42 @@ bp_status bpi_key_files_make(bpi_keys *keys, bp_text subject, bpi_secret *key_ou
     return BP_OK;
 }
 
+bp_status bpi_key_files_renew(bpi_keys *keys, bp_text subject, bp_error *error)
+{
+    const bp_io *io = keys->home.io;
+    uint8_t bytes[BPI_KEY_FILE_MOST + 1];
+    char name[BPI_KEY_NAME_SIZE];
+    char fresh[BPI_KEY_NAME_SIZE];
+    bpi_key_file file;
+    name_of(subject, ".key", name);
+    name_of(subject, ".key.new", fresh);
+    bp_status status = read_file(keys, name, bytes, &file, error);
+    if (status == BP_OK) {
+        keys->synced = false;
+        int code = write_synced(keys, fresh, bytes, BPI_KEY_FILE_HEADER + file.subject.size);
+        code = code != 0 ? code : io->dir_rename(io->context, keys->dir, fresh, name);
+        status = code == 0 ? BP_OK : told(error, code, "cannot sync a key; nothing was appended", name);
+    }
+    bpi_wipe(bytes, sizeof bytes);
+    bpi_wipe(&file, sizeof file);
+    return status;
+}
+
+void bpi_key_files_withdraw(bpi_keys *keys, bp_text subject)
+{
+    const bp_io *io = keys->home.io;
+    char name[BPI_KEY_NAME_SIZE];
+    name_of(subject, ".key", name);
+    if (!keys->made) {
+        return; /* its name is made anew when it is asked for again */
+    }
+    (void)io->dir_remove(io->context, keys->dir, name);
+    io->dir_close(io->context, keys->dir);
+    keys->dir = NULL;
+    keys->made = false;
+    (void)io->dir_remove(io->context, keys->home.root, FOLDER);
+}
+
 /* ---- destroying ---- */
 
 bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_out, bp_error *error)
@@ -230,9 +297,14 @@ bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_
     if (status == BP_OK) {
         status = read_file(keys, name, bytes, &file, error);
     }
-    if (status == BP_OK) {
+    if (status == BP_ERR_CORRUPT && is_destroyed(keys, subject, &key_out->id)) {
+        status = BP_OK; /* it was being overwritten */
+    } else if (status == BP_OK) {
+        uint8_t what[INTENT_SIZE];
         key_out->id = file.key_id;
-        int code = write_synced(keys, intent, "", 0);
+        memcpy(what, file.key_id.bytes, 16);
+        bpi_put32(what + 16, bpi_crc32c(0, what, 16));
+        int code = write_synced(keys, intent, what, sizeof what);
         code = code != 0 ? code : io->dir_sync(io->context, keys->dir);
         status = code == 0 ? BP_OK : told(error, code, "cannot begin to destroy a key; it is as before", intent);
     }
@@ -241,7 +313,7 @@ bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_
     return status;
 }
 
-/* Overwrites, with bytes that the filesystem cannot leave out, and removes. */
+/* Overwrites, with bytes that the filesystem cannot leave out, and removes. ENOENT: it is not there. */
 static int destroy_named(const bpi_keys *keys, const char *name)
 {
     const bp_io *io = keys->home.io;
@@ -249,9 +321,6 @@ static int destroy_named(const bpi_keys *keys, const char *name)
     uint64_t size = 0;
     bp_file *file = NULL;
     int code = io->file_open(io->context, keys->dir, name, BP_OPEN_WRITE, &file);
-    if (code == ENOENT) {
-        return 0;
-    }
     if (code == 0) {
         code = io->file_size(io->context, file, &size);
         size = size < sizeof noise ? size : sizeof noise;
@@ -267,7 +336,11 @@ static int destroy_key(const bpi_keys *keys, const char *key, const char *fresh,
 {
     const bp_io *io = keys->home.io;
     int code = destroy_named(keys, fresh);
-    code = code != 0 ? code : destroy_named(keys, key);
+    code = code == 0 || code == ENOENT ? destroy_named(keys, key) : code;
+    if (code == ENOENT) { /* a sync that failed may have forgotten that it went: it goes once more */
+        code = write_synced(keys, key, "", 0);
+        code = code != 0 ? code : io->dir_remove(io->context, keys->dir, key);
+    }
     code = code != 0 ? code : io->dir_sync(io->context, keys->dir);
     if (code == 0) {
         code = io->dir_remove(io->context, keys->dir, intent);
@@ -318,14 +391,18 @@ static void settle_one(bpi_keys *keys, const char *intent)
     (void)snprintf(name, sizeof name, "%.*s.key", HEX_SIZE, intent);
     (void)snprintf(fresh, sizeof fresh, "%.*s.key.new", HEX_SIZE, intent);
     int code = 0;
+    bp_id key_id;
     bp_status status = read_file(keys, name, bytes, &file, NULL);
-    /* One whose bytes are gone was being overwritten, which nothing but its record begins. */
-    bool gone = status == BP_ERR_CORRUPT || status == BP_ERR_NOT_FOUND ||
-                (status == BP_OK && bpi_keys_gone_locked(keys, &file.key_id));
+    /* One whose bytes are gone was being overwritten, or a read lies: the intent says which it is. */
+    bool gone = status == BP_ERR_NOT_FOUND || (status == BP_OK && bpi_keys_gone_locked(keys, &file.key_id)) ||
+                (status == BP_ERR_CORRUPT && read_intent(keys, intent, &key_id) && bpi_keys_gone_locked(keys, &key_id));
     if (gone) {
         code = destroy_key(keys, name, fresh, intent);
     } else if (status == BP_OK) {
         code = io->dir_remove(io->context, keys->dir, intent);
+    }
+    if (status == BP_ERR_CORRUPT && !gone) {
+        code = EIO;
     }
     if (gone || code != 0) {
         bpi_say_number(&keys->home, code == 0 ? BP_LOG_INFO : BP_LOG_WARN, "recovery",

@@ -31,8 +31,10 @@ void bpi_keys_free(void *argument)
     if (keys->dir != NULL) {
         keys->home.io->dir_close(keys->home.io->context, keys->dir);
     }
-    if (keys->slots != NULL) {
-        bpi_wipe(keys->slots, BPI_KEY_SLOTS * sizeof *keys->slots);
+    for (size_t i = 0; keys->slots != NULL && i < BPI_KEY_SLOTS; i++) {
+        if (keys->slots[i].used) {
+            bpi_wipe(&keys->slots[i], sizeof keys->slots[i]);
+        }
     }
     bpi_release(allocator, keys->slots, BPI_KEY_SLOTS * sizeof *keys->slots);
     bpi_release(allocator, keys->gone, keys->gone_capacity * sizeof *keys->gone);
@@ -215,6 +217,19 @@ static bpi_key_slot *slot_of(bpi_keys *keys, const bp_hash *hash)
     return keys->slots == NULL ? NULL : &keys->slots[bpi_get32(hash->bytes) % BPI_KEY_SLOTS];
 }
 
+/* A key is used when no crash takes it back any more. */
+static bp_status keep_file(bpi_keys *keys, bp_text subject, bool made, bp_error *error)
+{
+    bp_status status = keys->doubtful && !made ? bpi_key_files_renew(keys, subject, error) : BP_OK;
+    if (status == BP_OK) {
+        status = bpi_key_files_sync(keys, error);
+    }
+    if (status != BP_OK && made) {
+        bpi_key_files_withdraw(keys, subject);
+    }
+    return status;
+}
+
 static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, bpi_secret *key_out, bp_error *error)
 {
     bp_hash hash = bp_hash_bytes(subject.data, subject.size);
@@ -223,23 +238,27 @@ static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, bpi_sec
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the keys of subjects");
     }
     if (slot->used && memcmp(slot->subject, hash.bytes, sizeof slot->subject) == 0) {
+        bp_status status = make && !slot->kept ? keep_file(keys, subject, false, error) : BP_OK;
+        slot->kept = slot->kept || (make && status == BP_OK);
         *key_out = slot->key;
-        return make ? bpi_key_files_sync(keys, error) : BP_OK;
+        return status;
     }
     bp_status status = bpi_key_files_read(keys, subject, key_out, error);
     if (status == BP_OK && bpi_keys_gone_locked(keys, &key_out->id)) {
         status = bpi_error_set(error, BP_ERR_NOT_FOUND, "the key of this subject was destroyed");
     }
-    if (status == BP_ERR_NOT_FOUND && make) {
+    bool made = status == BP_ERR_NOT_FOUND && make;
+    if (made) {
         status = bpi_key_files_make(keys, subject, key_out, error);
     }
     if (status == BP_OK && make) {
-        status = bpi_key_files_sync(keys, error);
+        status = keep_file(keys, subject, made, error);
     }
     if (status == BP_OK) {
         memcpy(slot->subject, hash.bytes, sizeof slot->subject);
         slot->key = *key_out;
         slot->used = true;
+        slot->kept = make;
     }
     return status;
 }

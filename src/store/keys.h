@@ -30,6 +30,7 @@ typedef struct bpi_key_slot {
     uint8_t subject[16]; /* of its hash */
     bpi_secret key;
     bool used;
+    bool kept; /* no crash takes its file back */
 } bpi_key_slot;
 
 typedef struct bpi_keys {
@@ -41,8 +42,10 @@ typedef struct bpi_keys {
     uint8_t wrap[BP_KEY_SIZE]; /* the key_encryption_key */
     pthread_mutex_t lock;      /* guards what follows; a leaf but for I/O in keys/ */
     pthread_cond_t quiet;
-    bp_dir *dir; /* keys/; NULL: not there yet */
-    bool synced; /* the names in it, and its own, are on the medium */
+    bp_dir *dir;   /* keys/; NULL: not there yet */
+    bool synced;   /* the names in it, and its own, are on the medium */
+    bool doubtful; /* a sync failed, and may have forgotten names: those of keys that are not `kept` are made anew */
+    bool made;     /* this handle made keys/, and no sync has covered that yet */
     bpi_key_slot *slots;
     bp_id *gone; /* ids of destroyed keys: open addressing, nil is free */
     size_t gone_count;

@@ -46,7 +46,8 @@ static size_t count_files(bpi_fault *fault, const char *prefix)
 
 void sim_remove_tree(bpi_fault *fault, const char *directory)
 {
-    static const char *const below[] = {"/log", "/consumers", "/keys", "/index", "/cache", ""};
+    static const char *const below[] = {"/log",           "/consumers",       "/keys",     "/index", "/cache", "",
+                                        ".repairing/log", ".repairing/index", ".repairing"};
     char path[256];
     path_list list;
     do {

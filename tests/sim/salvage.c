@@ -148,6 +148,7 @@ uint64_t sim_repair_world(const sim_run *run, const bpt_world *world, const sim_
 {
     bp_error error = {0};
     bp_repair_report report = {0};
+    sim_remove_tree(world->fault, REPAIRED); /* what a crash left of another */
     uint32_t before = sum_of(world->fault, "store/");
     bp_status status = repair(world, "store", &report, &error);
     SIM_CHECK(sum_of(world->fault, "store/") == before, "a repair has changed the old store");
@@ -284,6 +285,7 @@ static void repair_damaged_store(const sim_ledger *ledger, const bpt_world *worl
     bp_error error = {0};
     bp_repair_report report = {0};
     (void)snprintf(prefix, sizeof prefix, "%s/", source);
+    sim_remove_tree(world->fault, REPAIRED);
     uint32_t before = sum_of(world->fault, prefix);
     bp_status status = repair(world, source, &report, &error);
     SIM_CHECK(sum_of(world->fault, prefix) == before, "a repair has changed the damaged store");

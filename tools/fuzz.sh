@@ -2,6 +2,7 @@
 # fuzz.sh seeds                     write what each corpus began from into build/fuzz/seeds/<target>
 # fuzz.sh run SECONDS [TARGET...]   run libFuzzer on each target for so long, one after the other (default: all)
 # fuzz.sh shrink [TARGET...]        take what was found into tests/fuzz/corpus/<target>, minimised and bounded
+# fuzz.sh ledger                    what all runs came to: processor time, executions, findings
 #
 # New inputs are gathered in build/fuzz/found/<target>, crashes in build/fuzz/crashes/<target>-*; logs beside them.
 # BATPAK_FUZZ_KIB bounds one target's corpus in the repository (default 40 KiB; the smallest inputs are kept).
@@ -34,11 +35,15 @@ options() { # TARGET
 run() { # SECONDS TARGET
     local found=$build/found/$2 seeds=$build/seeds/$2
     mkdir -p "$found" "$build/crashes" "$build/logs" "tests/fuzz/corpus/$2" "$seeds"
+    local used
+    TIMEFORMAT='%U %S'
     # shellcheck disable=SC2046
-    CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$2" $(options "$2") -max_total_time="$1" \
+    used=$({ time CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$2" $(options "$2") -max_total_time="$1" \
         -artifact_prefix="$build/crashes/$2-" "$found" "tests/fuzz/corpus/$2" "$seeds" \
-        >"$build/logs/$2.log" 2>&1 && code=0 || code=$?
+        >"$build/logs/$2.log" 2>&1; } 2>&1) && code=0 || code=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/logs/$2.log")
+    printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$2" "$(echo "$used" | awk '{ print $1 + $2 }')" "${runs:-0}" "$((code != 0))" \
+        "$(git rev-parse --short HEAD 2>/dev/null || echo -)" "$(date +%FT%T)" >>"$build/ledger.tsv"
     printf '%-10s %12s runs in %s s, %s\n' "$2" "${runs:-?}" "$1" \
         "$([ "$code" -eq 0 ] && echo clean || echo "CRASH, see $build/logs/$2.log")"
     return "$code"
@@ -61,6 +66,13 @@ shrink() { # TARGET
     echo "$1: $(find "$corpus" -type f | wc -l) inputs, $((used / 1024)) KiB"
 }
 
+ledger() {
+    printf '%-10s %12s %14s %9s  %s\n' target 'CPU minutes' executions findings commits
+    awk -F'\t' '{ cpu[$1] += $2; runs[$1] += $3; bad[$1] += $4; if (!index(at[$1] " ", " " $5 " ")) at[$1] = at[$1] " " $5 }
+        END { for (t in cpu) printf "%-10s %12.1f %14d %9d %s\n", t, cpu[t] / 60, runs[t], bad[t], at[t] }' \
+        "$build/ledger.tsv" | sort
+}
+
 case $what in
 seeds)
     cmake --preset release >/dev/null
@@ -80,6 +92,9 @@ run)
     done
     exit "$failed"
     ;;
+ledger)
+    ledger
+    ;;
 shrink)
     configure
     for target in $(targets "$@"); do
@@ -87,7 +102,7 @@ shrink)
     done
     ;;
 *)
-    sed -n '2,8s/^# //p' "$0" >&2
+    sed -n '2,9s/^# //p' "$0" >&2
     exit 2
     ;;
 esac

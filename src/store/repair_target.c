@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/hashing.h"
+#include "log/site.h"
 #include "store/commit.h"
 #include "store/repair.h"
 #include "store/rewrite.h"
@@ -51,6 +52,20 @@ static bp_status check_empty(const bpi_repair *repair, const char *path, bp_erro
         return BP_ERR_NOT_EMPTY;
     }
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot look at %s", path);
+}
+
+/* The same, and no symbolic link: the name under which it is made can be foretold, and somebody may have put one there. */
+static bp_status check_place(const bpi_repair *repair, const char *path, bp_error *error)
+{
+    bpi_site site;
+    bp_status status = check_empty(repair, path, error);
+    if (status == BP_OK) {
+        status = bpi_site_open(&site, &repair->home, path, error);
+    }
+    if (status == BP_OK) {
+        bpi_site_close(&site);
+    }
+    return status;
 }
 
 /* Without slashes at the end, and with the suffix. */
@@ -101,9 +116,9 @@ bp_status bpi_repair_begin_target(bpi_repair *repair, const char *target_dir, bp
     if (repair->pending == NULL || repair->made == NULL || !make_name(repair, target_dir)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");
     }
-    bp_status status = check_empty(repair, target_dir, error);
+    bp_status status = check_place(repair, target_dir, error);
     if (status == BP_OK) {
-        status = check_empty(repair, repair->temporary, error);
+        status = check_place(repair, repair->temporary, error);
     }
     if (status == BP_OK) {
         status = open_target(repair, error);

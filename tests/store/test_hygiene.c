@@ -289,6 +289,32 @@ static void links_at_the_target_and_beside_the_log(void **state)
     bpt_world_end(&world);
 }
 
+static void a_repair_is_made_through_no_link(void **state)
+{
+    (void)state;
+    static const char *const links[] = {"new", "new.repairing"};
+    bpt_world world;
+    bp_repair_report report;
+    bpt_world_disk(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10);
+    bpt_close(store);
+    assert_int_equal(mkdir(beside(&world, "victim"), 0700), 0);
+    for (size_t i = 0; i < 2; i++) {
+        bpt_note("%s is a link", links[i]);
+        assert_int_equal(symlink(beside(&world, "victim"), beside(&world, links[i])), 0);
+        CHECK_STATUS(BP_ERR_EXISTS, bp_repair(world.path, beside(&world, "new"), NULL, &report, &error), &error);
+        CHECK_SAYS(&error, "symbolic link");
+        assert_int_equal(count_in(beside(&world, "victim")), 0);
+        assert_int_equal(rmdir(beside(&world, "victim")), 0); /* it is still empty */
+        CHECK(bp_repair(world.path, beside(&world, "new"), NULL, &report, &error) != BP_OK, "a link to nowhere");
+        assert_int_equal(mkdir(beside(&world, "victim"), 0700), 0);
+        assert_int_equal(unlink(beside(&world, links[i])), 0);
+    }
+    CHECK_OK(bp_repair(world.path, beside(&world, "new"), NULL, &report, &error), &error);
+    bpt_world_end(&world);
+}
+
 /* Puts a link to another directory in the place of the one that is being filled. */
 typedef struct swapping {
     const bpt_world *world;
@@ -347,6 +373,7 @@ int main(void)
         cmocka_unit_test(modes_do_not_depend_on_the_umask),
         cmocka_unit_test(a_link_in_the_place_of_anything_is_not_followed),
         cmocka_unit_test(links_at_the_target_and_beside_the_log),
+        cmocka_unit_test(a_repair_is_made_through_no_link),
         cmocka_unit_test(a_target_that_is_swapped_leads_nowhere_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -482,6 +482,7 @@ void sim_check_salvaged(const sim_run *run, const bpt_world *world)
     if (run->rebuilding && sim_has_file(world->fault, REBUILT, "MANIFEST")) {
         sim_fates fates = *run->bounds.fates;
         fates.locked = true;
+        fates.rebuilt = true;
         bp_status status = bp_open(REBUILT, &world->options, &store, &error);
         SIM_CHECK(status == BP_OK, "P3: opening a store that was being rebuilt says %s: %s", bp_status_name(status),
                   error.message);

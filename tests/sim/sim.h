@@ -108,6 +108,7 @@ typedef struct sim_fates {
      * until the next opening nobody knows. */
     uint8_t pending[SIM_EVENTS_MAX];
     bool locked;   /* of a copy: the keys are elsewhere */
+    bool rebuilt;  /* of a rebuilt store: records say that they are tombstoned, the TOMBSTONE comes later */
     bool salvaged; /* of a repaired store: a commit of which something was dropped is several */
 } sim_fates;
 

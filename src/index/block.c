@@ -206,6 +206,7 @@ bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_
         fault = "record has another sequence";
     }
     if (BPI_UNLIKELY(fault != NULL)) {
+        bpi_block_doubt(block, row);
         bp_status status = bpi_error_set(error, BP_ERR_CORRUPT, "event %" PRIu64 ": %s", block->first + row, fault);
         bpi_block_blame(block, row, error);
         return status;

@@ -90,6 +90,17 @@ static inline bool bpi_block_broken(const bpi_block *block)
     return block->image != NULL && bpi_pages_broken(block->image->pages);
 }
 
+/* ---- what a file says wrong: src/index/doubt.c ---- */
+
+/* The record of that row cannot be read. If the log has it whole in another place, the block's file is not believed any more. */
+void bpi_block_doubt(const bpi_block *block, uint32_t row);
+/* The file's word was held against the log and does not hold. False: there is no file to blame, or it was blamed before. */
+bool bpi_block_disbelieve(const bpi_block *block);
+/* The same for the file below `end` in which the entity of that number is new. */
+bool bpi_blocks_disbelieve_namer(const bpi_blocks *blocks, size_t end, uint32_t number);
+/* The same for all of them. */
+bool bpi_blocks_disbelieve_all(const bpi_blocks *blocks, size_t end);
+
 /* The block, or what replaces it. */
 static inline const bpi_block *bpi_block_now(const bpi_block *block)
 {

@@ -106,9 +106,13 @@ void bpi_header_of(const bpi_index *index, const bpi_part *parts, uint32_t part_
 /* The number of an entity or scope, from the images among the blocks below `end`. BP_ERR_NOT_FOUND; others: cannot say. */
 bp_status bpi_blocks_find_name(const bpi_blocks *blocks, size_t end, bp_text name, bool entity, uint32_t *number_out,
                                bp_error *error);
-/* The newest event of an entity in the images among the blocks below `end`, and its clock plus 1. */
+/* The newest event of an entity in the images among the blocks below `end`, and its clock plus 1. BP_ERR_NOT_FOUND (without words in the
+ * error): there is none. */
 bp_status bpi_blocks_find_head(const bpi_blocks *blocks, size_t end, uint32_t number, bpi_head *head_out,
                                bp_error *error);
+/* Number and head of an entity by its name. A file that names it and has no event of it is not believed any more. */
+bp_status bpi_blocks_find_entity(const bpi_blocks *blocks, size_t end, bp_text name, uint32_t *number_out,
+                                 bpi_head *head_out, bp_error *error);
 
 /* Appends a row to an open block: what bpi_index_append does but for what belongs to the index. */
 typedef struct bpi_numbers {

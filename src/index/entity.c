@@ -106,5 +106,23 @@ bp_status bpi_blocks_find_head(const bpi_blocks *blocks, size_t end, uint32_t nu
             return status;
         }
     }
-    return bpi_error_set(error, BP_ERR_CORRUPT, "an entity that the index names has no event in it");
+    return BP_ERR_NOT_FOUND;
+}
+
+bp_status bpi_blocks_find_entity(const bpi_blocks *blocks, size_t end, bp_text name, uint32_t *number_out,
+                                 bpi_head *head_out, bp_error *error)
+{
+    for (;;) {
+        bp_status status = bpi_blocks_find_name(blocks, end, name, true, number_out, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        status = bpi_blocks_find_head(blocks, end, *number_out, head_out, error);
+        if (status != BP_ERR_NOT_FOUND) {
+            return status;
+        }
+        if (!bpi_blocks_disbelieve_namer(blocks, end, *number_out)) {
+            return bpi_error_set(error, BP_ERR_CORRUPT, "an entity that the index names has no event in it");
+        }
+    }
 }

@@ -224,6 +224,166 @@ bpi_block *bpi_folder_find(bpi_folder *folder, bpi_index *index, bpi_opener *ope
     return NULL;
 }
 
+/* ---- files that came since ---- */
+
+/* Blocks [from, to) of an array, which have the rows of whole segments. */
+typedef struct run {
+    const bpi_blocks *seen;
+    size_t from;
+    size_t to;
+} run;
+
+static uint32_t first_ordinal(const bpi_block *block)
+{
+    return block->parts[0].segment->ordinal;
+}
+
+static uint32_t last_ordinal(const bpi_block *block)
+{
+    return block->parts[block->part_count - 1].segment->ordinal;
+}
+
+/* The blocks that a file could take the place of: sealed, from its first to its last segment, and one of them in memory or more than one. */
+static bool find_run(const bpi_blocks *seen, const bpi_found_file *found, run *out)
+{
+    bool in_memory = false;
+    size_t i = 0;
+    while (i < seen->count && first_ordinal(seen->block[i]) < found->first) {
+        i++;
+    }
+    *out = (run){seen, i, i};
+    for (; i < seen->count && first_ordinal(seen->block[i]) <= found->last; i++) {
+        const bpi_block *block = seen->block[i];
+        if (block->image == NULL || last_ordinal(block) > found->last) {
+            return false;
+        }
+        in_memory = in_memory || block->file[0] == '\0';
+    }
+    out->to = i;
+    return i < seen->count && i > out->from && first_ordinal(seen->block[out->from]) == found->first &&
+           last_ordinal(seen->block[i - 1]) == found->last && (in_memory || i > out->from + 1);
+}
+
+/* Has a file the very rows and names of these blocks? */
+static bool fits_between(const run *r, const bpi_index_header *header)
+{
+    const bpi_block *first = r->seen->block[r->from];
+    const bpi_block *behind = r->seen->block[r->to];
+    return header->tail.salt == 0 && header->key == first->key && header->first_sequence == first->first &&
+           header->first_sequence + header->rows == behind->first && header->first_entity == first->first_entity &&
+           header->first_scope == first->first_scope &&
+           header->first_entity + header->entities == behind->first_entity &&
+           header->first_scope + header->scopes == behind->first_scope;
+}
+
+static bool bound(const bpi_folder *folder, const bpi_catalog *catalog, const bpi_found_file *found,
+                  const bpi_index_header *header)
+{
+    bp_hash binding;
+    return bp_id_equal(&header->store_id, &folder->store_id) &&
+           bpi_catalog_binding(catalog, found->first, found->last, &binding) &&
+           bp_hash_equal(&binding, &header->binding);
+}
+
+static bool is_sealed(const bpi_catalog *catalog, const bpi_segment *segment)
+{
+    for (size_t i = 0; i < catalog->count; i++) {
+        const bpi_segment_entry *entry = &catalog->entries[i];
+        if (entry->ordinal == segment->ordinal && entry->generation == segment->generation) {
+            return entry->state == BPI_SEGMENT_SEALED;
+        }
+    }
+    return false;
+}
+
+/* Their block, with the segments that they have: those that are mapped stay so. NULL: no memory, or not those that are listed. */
+static bpi_block *block_of_run(bpi_index *index, const bpi_catalog *catalog, const run *r, bpi_image *image)
+{
+    uint32_t room = image->header.segment_count;
+    uint32_t count = 0;
+    bool same = true;
+    bpi_part *parts = bpi_allocate(&index->allocator, room * sizeof *parts);
+    if (parts == NULL) {
+        bpi_image_free(image);
+        return NULL;
+    }
+    for (size_t i = r->from; i < r->to; i++) {
+        const bpi_block *block = r->seen->block[i];
+        for (uint32_t part = 0; part < block->part_count && same; part++) {
+            bpi_segment *segment = block->parts[part].segment;
+            uint64_t row = block->first + block->parts[part].first_row - image->header.first_sequence;
+            if (count > 0 && parts[count - 1].segment->ordinal == segment->ordinal) {
+                continue; /* one segment in several blocks */
+            }
+            same = count < room && is_sealed(catalog, segment);
+            if (same) {
+                parts[count++] = (bpi_part){segment, (uint32_t)row};
+            }
+        }
+    }
+    bpi_block *block = NULL;
+    if (same && count == room) {
+        block = bpi_block_of_image(&index->allocator, parts, count, image);
+    } else {
+        bpi_image_free(image);
+    }
+    bpi_release(&index->allocator, parts, room * sizeof *parts);
+    return block;
+}
+
+/* Puts a file in the place of a run. */
+static bool adopt_file(bpi_folder *folder, bpi_index *index, const bpi_catalog *catalog, const bpi_found_file *found,
+                       const run *r)
+{
+    const char *fault = NULL;
+    char name[BPI_INDEX_NAME_SIZE];
+    bpi_index_name(found->first, found->last, found->generation, name);
+    bpi_image *image = open_image(folder, index, name, &fault);
+    if (image == NULL || !fits_between(r, &image->header) || !bound(folder, catalog, found, &image->header)) {
+        bpi_image_free(image); /* gone meanwhile, or of before a rewriting */
+        return false;
+    }
+    bpi_block *block = block_of_run(index, catalog, r, image);
+    if (block == NULL) {
+        return false;
+    }
+    memcpy(block->file, name, sizeof name);
+    bool done = bpi_index_replace(index, r->seen, r->from, r->to - r->from, block);
+    bpi_block_drop(block);
+    return done;
+}
+
+/* Is there anything in memory that a file could have? */
+static bool wants_files(bpi_index *index)
+{
+    bpi_blocks *blocks = bpi_index_blocks(index);
+    bool wanted = false;
+    for (size_t i = 0; i < blocks->count && !wanted; i++) {
+        wanted = blocks->block[i]->image != NULL && blocks->block[i]->file[0] == '\0';
+    }
+    bpi_blocks_drop(blocks);
+    return wanted;
+}
+
+void bpi_folder_adopt(bpi_folder *folder, bpi_index *index, const bpi_catalog *catalog)
+{
+    if (!wants_files(index)) {
+        return;
+    }
+    const bpi_home *home = folder->home;
+    bp_id store_id = folder->store_id;
+    bpi_folder_close(folder);
+    bpi_folder_open(folder, home, &store_id);
+    for (size_t i = 0; i < folder->found_count; i++) {
+        bpi_blocks *seen = bpi_index_blocks(index);
+        run r;
+        if (find_run(seen, &folder->found[i], &r)) {
+            (void)adopt_file(folder, index, catalog, &folder->found[i], &r);
+        }
+        bpi_blocks_drop(seen);
+    }
+}
+
 /* Does a tail belong to that open segment? */
 static const char *foreign_tail(const bpi_folder *folder, bpi_index *index, const bpi_index_header *header,
                                 const bpi_segment_entry *entry)

@@ -48,6 +48,10 @@ void bpi_folder_close(bpi_folder *folder);
 bpi_block *bpi_folder_find(bpi_folder *folder, bpi_index *index, bpi_opener *opener, const bpi_catalog *catalog,
                            size_t entry, size_t skip, size_t *covered_out);
 
+/* A reader of what another process writes: files that were made meanwhile take the place of blocks in memory, and of several smaller
+ * ones. The caller is the index's one writer. What cannot be used stays as it is. */
+void bpi_folder_adopt(bpi_folder *folder, bpi_index *index, const bpi_catalog *catalog);
+
 /* The file of the beginning of an open segment: what it says of its end is held against the log by the caller. NULL: none. */
 bpi_image *bpi_folder_find_tail(bpi_folder *folder, bpi_index *index, const bpi_segment_entry *entry);
 /* Its block; takes over the image. NULL: no memory. */

@@ -120,6 +120,14 @@ void bpi_index_set_layout(bpi_index *index, bp_layout layout)
     index->layout = layout;
 }
 
+void bpi_index_set_key(bpi_index *index, uint64_t key)
+{
+    bpi_book *book = bpi_index_hot(index);
+    index->key = key;
+    book->entities.key = key;
+    book->scopes.key = key;
+}
+
 void bpi_index_free(bpi_index *index)
 {
     if (index == NULL) {
@@ -173,28 +181,12 @@ static bpi_entity *add_known(bpi_index *index, bp_text name, uint32_t number, co
     return added;
 }
 
-/* Its file is not believed any more: the log says otherwise. False: there is no file to blame. */
-static bool retire(const bpi_block *block)
-{
-    bool first = block->image != NULL && block->image->pages != NULL && !bpi_block_broken(block);
-    if (first) {
-        bpi_disbelieve(block->image->pages);
-    }
-    return first;
-}
-
 /* The record of a head is of another entity, or another clock: blames the file that told of the head, then the one that told of
  * the name's number. */
 static bool retire_liar(const bpi_blocks *blocks, uint64_t last, uint32_t number)
 {
-    bool retired = retire(blocks->block[bpi_blocks_find(blocks, last)]);
-    for (size_t i = 0; i < blocks->count && !retired; i++) {
-        const bpi_image *image = blocks->block[i]->image;
-        if (image != NULL && number - image->header.first_entity < image->header.entities) {
-            retired = retire(blocks->block[i]);
-        }
-    }
-    return retired;
+    return bpi_block_disbelieve(blocks->block[bpi_blocks_find(blocks, last)]) ||
+           bpi_blocks_disbelieve_namer(blocks, blocks->count, number);
 }
 
 /* The head that sealed blocks tell of, held against its record when `confirm` is set. What they tell wrongly is asked again of what
@@ -205,7 +197,7 @@ static bp_status known_head(bpi_index *index, bp_text name, uint32_t *number, bo
     const bpi_blocks *blocks = bpi_index_mine(index);
     for (;;) {
         bp_event event = {.sequence = BP_NONE};
-        bp_status status = bpi_blocks_find_head(blocks, blocks->count, *number, head_out, error);
+        bp_status status = bpi_blocks_find_entity(blocks, blocks->count, name, number, head_out, error);
         if (status == BP_OK && confirm) {
             status = bpi_index_event(index, head_out->last, &event, error);
         }
@@ -219,18 +211,14 @@ static bp_status known_head(bpi_index *index, bp_text name, uint32_t *number, bo
         if (!retire_liar(blocks, head_out->last, *number)) {
             return bpi_error_set(error, BP_ERR_CORRUPT, "the index names an event of another entity as its newest");
         }
-        status = bpi_blocks_find_name(blocks, blocks->count, name, true, number, error);
-        if (status != BP_OK) {
-            return status; /* BP_ERR_NOT_FOUND: no event has it after all */
-        }
     }
 }
 
-/* Found in a sealed block: from now on it is in memory. */
-static bp_status adopt_entity(bpi_index *index, bp_text name, uint32_t number, bool confirm, bpi_entity **entity_out,
-                              bp_error *error)
+/* As sealed blocks know it, or new: from now on it is in memory. */
+static bp_status adopt_entity(bpi_index *index, bp_text name, bool confirm, bpi_entity **entity_out, bp_error *error)
 {
     bpi_head head = {.last = BP_NONE};
+    uint32_t number = 0;
     bp_status status = known_head(index, name, &number, confirm, &head, error);
     if (status == BP_ERR_NOT_FOUND) {
         *entity_out = bpi_names_add(&bpi_index_hot(index)->entities, name, BPI_NO_NUMBER);
@@ -257,16 +245,7 @@ bp_status bpi_index_take_entity(bpi_index *index, bp_text name, uint32_t expecte
         *entity_out = add_known(index, name, older->number, &older->head, true);
         return *entity_out != NULL ? BP_OK : no_memory(error);
     }
-    uint32_t number = 0;
-    bp_status status = bpi_blocks_find_name(blocks, blocks->count, name, true, &number, error);
-    if (status == BP_OK) {
-        return adopt_entity(index, name, number, confirm, entity_out, error);
-    }
-    if (status != BP_ERR_NOT_FOUND) {
-        return status;
-    }
-    *entity_out = bpi_names_add(&bpi_index_hot(index)->entities, name, BPI_NO_NUMBER);
-    return *entity_out != NULL ? BP_OK : no_memory(error);
+    return adopt_entity(index, name, confirm, entity_out, error);
 }
 
 bp_status bpi_index_doubt_entity(bpi_index *index, bp_text name, uint32_t expected, uint64_t clock, bpi_entity **entity,
@@ -276,8 +255,8 @@ bp_status bpi_index_doubt_entity(bpi_index *index, bp_text name, uint32_t expect
     for (unsigned doubt = 0; doubt < 2 && *entity != NULL && (*entity)->head.events != clock; doubt++) {
         const bpi_blocks *blocks = bpi_index_mine(index);
         bool added = false;
-        for (size_t i = 0; doubt == 1 && i < blocks->count; i++) {
-            (void)retire(blocks->block[i]);
+        if (doubt == 1) {
+            (void)bpi_blocks_disbelieve_all(blocks, blocks->count);
         }
         bpi_index_undo_entity(index, *entity);
         status = bpi_index_take_entity(index, name, expected, true, entity, &added, error);
@@ -381,9 +360,7 @@ bool bpi_index_fits(bpi_index *index, const bpi_index_header *header)
     const bpi_blocks *blocks = bpi_index_mine(index);
     bpi_book *book = bpi_index_hot(index);
     if (blocks->count == 0 && book->entities.count == 0 && book->scopes.count == 0 && header->first_sequence == 0) {
-        index->key = header->key;
-        book->entities.key = header->key;
-        book->scopes.key = header->key;
+        bpi_index_set_key(index, header->key);
     }
     return header->key == index->key && header->first_sequence == bpi_index_next(index) &&
            header->first_entity == atomic_load_explicit(&index->entity_mark, memory_order_relaxed) &&

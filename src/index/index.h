@@ -61,6 +61,8 @@ typedef struct bpi_row {
 bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64_t key);
 /* Of an index that has no rows yet. */
 void bpi_index_set_layout(bpi_index *index, bp_layout layout);
+/* The same; names and blocks take it. */
+void bpi_index_set_key(bpi_index *index, uint64_t key);
 /* Drops the index's own references; blocks that views hold live on. */
 void bpi_index_free(bpi_index *index);
 
@@ -239,6 +241,8 @@ bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *even
 uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset);
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error);
+/* What was said there turned out wrong. True: it was a file that said so, and it is worth asking again. */
+bool bpi_view_doubt_previous(const bpi_view *view, uint64_t sequence);
 
 /* Is it tombstoned by an event of the view? */
 bool bpi_view_buried(const bpi_view *view, uint64_t sequence);

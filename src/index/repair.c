@@ -35,8 +35,23 @@ static bp_status no_memory(bp_error *error)
     return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index anew");
 }
 
-/* The name's item, with its number and, of an entity, its head before this block. */
-static bp_status take_name(builder *b, bp_text name, bool entity, bpi_entity **item_out, bp_error *error)
+/* What comes before this block of an entity whose next event has that clock. A file that says otherwise is not believed any more. */
+static bp_status find_before(const builder *b, bp_text name, uint64_t clock, uint32_t *number_out, bpi_head *head_out,
+                             bp_error *error)
+{
+    for (;;) {
+        bp_status status = bpi_blocks_find_entity(b->blocks, b->end, name, number_out, head_out, error);
+        uint64_t events = status == BP_ERR_NOT_FOUND ? 0 : head_out->events;
+        if ((status != BP_OK && status != BP_ERR_NOT_FOUND) || events == clock ||
+            !bpi_blocks_disbelieve_all(b->blocks, b->end)) {
+            return status;
+        }
+    }
+}
+
+/* The name's item, with its number and, of an entity whose next event has that clock, its head before this block. */
+static bp_status take_name(builder *b, bp_text name, bool entity, uint64_t clock, bpi_entity **item_out,
+                           bp_error *error)
 {
     bpi_names *names = entity ? &b->entities : &b->scopes;
     uint32_t *mark = entity ? &b->entity_mark : &b->scope_mark;
@@ -46,15 +61,13 @@ static bp_status take_name(builder *b, bp_text name, bool entity, bpi_entity **i
     if (*item_out != NULL) {
         return BP_OK;
     }
-    bp_status status = bpi_blocks_find_name(b->blocks, b->end, name, entity, &number, error);
+    bp_status status = entity ? find_before(b, name, clock, &number, &head, error)
+                              : bpi_blocks_find_name(b->blocks, b->end, name, false, &number, error);
     bool is_new = status == BP_ERR_NOT_FOUND;
-    if (status == BP_OK && entity) {
-        status = bpi_blocks_find_head(b->blocks, b->end, number, &head, error);
-    }
     if (status != BP_OK && !is_new) {
         return status;
     }
-    *item_out = bpi_names_add(names, name, number);
+    *item_out = bpi_names_add(names, name, is_new ? *mark : number);
     if (*item_out == NULL) {
         return no_memory(error);
     }
@@ -68,9 +81,9 @@ static bp_status add_record(builder *b, const bp_event *event, bool first_of_com
     bpi_entity *entity = NULL;
     bpi_entity *scope = NULL;
     bpi_pace_point();
-    bp_status status = take_name(b, event->entity, true, &entity, error);
+    bp_status status = take_name(b, event->entity, true, event->clock, &entity, error);
     if (status == BP_OK) {
-        status = take_name(b, event->scope, false, &scope, error);
+        status = take_name(b, event->scope, false, 0, &scope, error);
     }
     if (status != BP_OK) {
         return status;

@@ -421,12 +421,32 @@ static bp_status next_block(bpi_scan *scan, bp_error *error)
     return enter_block(scan, error);
 }
 
+/* Do the rows drawn from a file rise, or fall, each one only once? */
+static bool in_order(const bpi_scan *scan, uint32_t from)
+{
+    bool by_construction = scan->source != BPI_SOURCE_SPAN && scan->source != BPI_SOURCE_CHAIN;
+    if (by_construction || scan->at->image == NULL || scan->at->image->pages == NULL || from == scan->count) {
+        return true;
+    }
+    const uint32_t *batch = scan->batch;
+    uint32_t wrong = scan->backward ? batch[from] >= scan->passed : batch[from] < scan->passed;
+    uint32_t backward = scan->backward;
+    for (uint32_t i = from + 1; i < scan->count; i++) {
+        wrong |= (uint32_t)(batch[i] > batch[i - 1]) == backward;
+        wrong |= batch[i] == batch[i - 1];
+    }
+    return wrong == 0;
+}
+
 /* Draws more of the block at hand. BP_END: it has no more. */
 static bp_status draw_more(bpi_scan *scan, bp_error *error)
 {
     uint32_t before = scan->count;
     for (;;) {
         bool drawn = bpi_draw(scan);
+        if (BPI_UNLIKELY(!in_order(scan, before))) {
+            (void)bpi_block_disbelieve(scan->at);
+        }
         if (BPI_LIKELY(!bpi_block_broken(scan->at))) {
             if (drawn) {
                 scan->passed = scan->batch[scan->count - 1] + (scan->backward ? 0 : 1);

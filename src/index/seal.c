@@ -174,8 +174,7 @@ static bool head_at(const bpi_blocks *blocks, uint64_t last, bpi_head *head_out)
         return true;
     }
     bp_event event;
-    const bpi_block *block = blocks->block[bpi_blocks_find(blocks, last)];
-    if (bpi_block_event(block, (uint32_t)(last - block->first), &event, NULL) != BP_OK) {
+    if (bpi_blocks_event(blocks, last, &event, NULL) != BP_OK) {
         return false;
     }
     head_out->events = event.clock + 1;

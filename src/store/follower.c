@@ -310,6 +310,9 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
         status = catch_up(store, word.published > seen ? word.published : seen, error);
     }
     if (status == BP_OK) {
+        if (word.generation != atomic_load(&follower->generation)) { /* a segment was sealed, for one */
+            bpi_indexing_follow(store);
+        }
         note_durable(store, word.durable);
         atomic_store(&follower->generation, word.generation);
     }

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "format/frame.h"
 #include "index/block.h"
 #include "log/rewrite.h"
@@ -26,6 +28,22 @@ static const bpi_catalog *catalog_of(const bp_store *store)
     return store->reader ? &store->follower.catalog : &store->log.catalog;
 }
 
+/*
+ * What seeds the fingerprints where no file says otherwise: the same for the writer and for readers that opened before there was a file,
+ * so that they can use it when there is one; and known to nobody who cannot read the directory, so that nobody chooses names or ids
+ * that collide.
+ */
+static uint64_t key_of(const bpi_catalog *catalog)
+{
+    static const char context[] = "batpak 2026 v1 index key";
+    uint8_t bytes[sizeof(bp_id) + 8] = {0};
+    bp_hash hash;
+    memcpy(bytes, catalog->manifest.store_id.bytes, sizeof(bp_id));
+    bpi_put64(bytes + sizeof(bp_id), catalog->count == 0 ? 0 : catalog->entries[0].salt);
+    bpi_hash_derive(context, sizeof context - 1, bytes, sizeof bytes, &hash);
+    return bpi_get64(hash.bytes);
+}
+
 void bpi_indexing_begin(bp_store *store)
 {
     const bpi_manifest *manifest = &catalog_of(store)->manifest;
@@ -33,6 +51,7 @@ void bpi_indexing_begin(bp_store *store)
     if (store->options.layout == BP_LAYOUT_DEFAULT) {
         bpi_index_set_layout(store->index, (bp_layout)(manifest->layout + 1));
     }
+    bpi_index_set_key(store->index, key_of(catalog_of(store)));
     if (store->reindex) {
         bpi_folder_sweep(&store->folder, store->index); /* no block uses any */
         bpi_folder_close(&store->folder);
@@ -128,7 +147,7 @@ bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, 
     bp_store *store = argument;
     bpi_opener *opener = store->reader ? store->follower.opener : store->log.opener;
     *count_out = 0;
-    if (!store->loading) {
+    if (!store->loading || store->disbelieving) {
         return BP_OK; /* readers are about: a block is only attached where nobody looks */
     }
     if (store->block_segment != NULL) {
@@ -146,6 +165,7 @@ bp_status bpi_indexing_covered(void *argument, size_t entry, size_t *count_out, 
             bpi_block_drop(block);
             continue;
         }
+        store->believed = true;
         bp_status status = store->reader ? map_parts(block, error) : BP_OK;
         if (status == BP_OK) {
             status = learn(store, block, error);
@@ -168,7 +188,7 @@ bp_status bpi_indexing_tail(void *argument, size_t entry, bp_file *file, bpi_ind
     const bpi_catalog *catalog = catalog_of(store);
     (void)error;
     memset(tail_out, 0, sizeof *tail_out);
-    if (!store->loading) {
+    if (!store->loading || store->disbelieving) {
         return BP_OK;
     }
     if (store->block_segment != NULL) {
@@ -187,6 +207,7 @@ bp_status bpi_indexing_tail(void *argument, size_t entry, bp_file *file, bpi_ind
         bpi_image_free(image);
         return BP_OK;
     }
+    store->believed = true;
     *tail_out = *tail;
     *next_out = next;
     store->tail = image;
@@ -262,6 +283,11 @@ void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment)
     } else if (is_sealed(catalog_of(store), segment->ordinal)) {
         defer(store, segment->ordinal);
     }
+}
+
+void bpi_indexing_follow(bp_store *store)
+{
+    bpi_folder_adopt(&store->folder, store->index, catalog_of(store));
 }
 
 void bpi_indexing_read(bp_store *store)

@@ -30,6 +30,7 @@ typedef struct inspecting {
     uint64_t first;                   /* the sequence at which reading it began */
     bool tailed;                      /* of the open one an index file answers for the beginning, ... */
     uint64_t tail_length;             /* ... so far */
+    bool disbelieving;                /* index files are left aside */
 } inspecting;
 
 static bpi_home *home_of(const inspecting *in)
@@ -330,7 +331,12 @@ static bp_status look(inspecting *in, const char *path, const bp_options *option
     }
     memset(in->out, 0, sizeof *in->out);
     bpi_buffer_init(&in->steps, in->store->allocator);
+    in->store->disbelieving = in->disbelieving;
     status = inspect(in, path, &moved, error);
+    if (status == BP_ERR_CORRUPT && in->store->believed) {
+        in->disbelieving = true; /* as an opening does: src/store/open.c */
+        moved = true;
+    }
     if (!moved || moved_out == NULL) {
         tell_all(in, tell, context);
     }
@@ -360,11 +366,13 @@ bp_status bp_inspect_recovery(const char *path, const bp_options *options, bp_re
     bp_options all;
     bp_error local = {0};
     bp_status status = bpi_store_take_options(options, &all, &local);
+    bool disbelieving = false;
     bool again = status == BP_OK;
     for (int i = 0; again; i++) {
-        inspecting in = {.out = inspection_out};
+        inspecting in = {.out = inspection_out, .disbelieving = disbelieving};
         again = false;
         status = look(&in, path, &all, tell, context, i < LOOKS_MAX ? &again : NULL, &local);
+        disbelieving = in.disbelieving;
     }
     if (is_verdict(status)) {
         inspection_out->verdict = BP_RECOVERY_REFUSE;

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/options.h"
@@ -374,6 +375,36 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
     return bpi_log_open(log, path, &options, error);
 }
 
+/*
+ * Opens the log. Damage that was found with the help of index files may be theirs: the log alone decides, which is read once more without
+ * them, and they are made anew. NULL in *store_out: it could not be.
+ */
+static bp_status open_judged(const char *path, const bp_options *all, bool reader, bool reindex, bp_store **store_out,
+                             bp_error *error)
+{
+    bool disbelieving = false;
+    for (;;) {
+        bp_store *store = NULL;
+        bp_status status = bpi_store_new(path, all, reader, &store, error);
+        *store_out = store;
+        if (store == NULL) {
+            return status;
+        }
+        store->reindex = reindex;
+        store->disbelieving = disbelieving;
+        status = reader ? bpi_follower_open(store, path, error) : open_log(store, path, error);
+        if (status == BP_OK) {
+            return BP_OK;
+        }
+        disbelieving = status == BP_ERR_CORRUPT && store->believed;
+        bpi_store_free(store);
+        *store_out = NULL;
+        if (!disbelieving) {
+            return status;
+        }
+    }
+}
+
 bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
                          bp_error *error)
 {
@@ -387,17 +418,12 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     bp_store *store = NULL;
     bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = bpi_store_new(path, &all, false, &store, error);
+        status = open_judged(path, &all, false, reindex, &store, error);
     }
-    if (store == NULL) {
-        return status;
-    }
-    store->reindex = reindex;
-    status = open_log(store, path, error);
     if (status != BP_OK) {
-        bpi_store_free(store);
         return status;
     }
+    BPI_ASSERT(store != NULL);
     store->id = store->log.catalog.manifest.store_id;
     store->options.segment_size = store->log.segment_size;
     store->options.layout = (bp_layout)(store->log.catalog.manifest.layout + 1);
@@ -432,16 +458,12 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     bp_store *store = NULL;
     bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = bpi_store_new(path, &all, true, &store, error);
+        status = open_judged(path, &all, true, false, &store, error);
     }
-    if (store == NULL) {
-        return status;
-    }
-    status = bpi_follower_open(store, path, error);
     if (status != BP_OK) {
-        bpi_store_free(store);
         return status;
     }
+    BPI_ASSERT(store != NULL);
     bpi_keys_open(store->keys, &store->follower.home, &store->id, false);
     bpi_store_flow(store, "open-reader", bpi_index_published(store->index));
     *store_out = store;

@@ -80,6 +80,8 @@ struct bp_store {
     bpi_image *tail;            /* of the segment that will be loaded next; NULL */
     bool loading;               /* the log is being read for the first time */
     bool reindex;               /* index files are thrown away first */
+    bool disbelieving;          /* they are left aside: an opening with what they say found damage */
+    bool believed;              /* one was used */
     uint32_t unfiled;           /* while loading: blocks of sealed segments that were read and wait for their file */
     uint32_t unfiled_first;     /* ordinal of the first of them */
     uint32_t read_last;         /* ordinal of the last sealed segment that was read, for want of a file, */

@@ -36,6 +36,7 @@ struct bp_walk {
     bool deeper;       /* more lies below `depth` */
     bool more;         /* more was found than the limit has room for */
     uint64_t next;     /* CHAIN: the next sequence down, BP_NONE */
+    bool linked;       /* CHAIN: it is said to be the one before `event` */
     uint64_t ahead;    /* CHAIN: its record is being asked for */
     bp_event previous; /* CHAIN, verify: the event `next`, read already */
     bool has_previous;
@@ -200,11 +201,48 @@ static bp_status stop(bp_walk *walk, bp_walk_stop reason)
 
 /* ---- the chain ---- */
 
-/* Reads the event before `walk->event` and checks that one follows the other. */
-static bp_status verify_link(bp_walk *walk, uint64_t previous, bp_error *error)
+static bool follows(const bp_event *event, const bp_event *previous)
 {
+    return event->clock == previous->clock + 1 && bp_text_equal(event->entity, previous->entity);
+}
+
+/* Where the event before `walk->event` is. An index file that says wrong is not believed any more, and asked again what takes its place. */
+static bp_status find_previous(bp_walk *walk, bp_error *error)
+{
+    const bp_event *event = &walk->event;
+    bp_status status = BP_OK;
+    do {
+        status = bpi_view_previous(walk->view, event->sequence, &walk->next, error);
+    } while (status == BP_OK && (walk->next == BP_NONE) != (event->clock == 0) &&
+             bpi_view_doubt_previous(walk->view, event->sequence));
+    walk->linked = status == BP_OK && walk->next != BP_NONE;
+    return status;
+}
+
+/* Reads it; where it is was found. */
+static bp_status read_previous(bp_walk *walk, bp_event *event_out, bp_error *error)
+{
+    for (;;) {
+        bp_status status = bpi_view_event(walk->view, walk->next, event_out, error);
+        if (status != BP_OK || !walk->linked || follows(&walk->event, event_out) ||
+            !bpi_view_doubt_previous(walk->view, walk->event.sequence)) {
+            return status;
+        }
+        status = find_previous(walk, error);
+        if (status != BP_OK || walk->next == BP_NONE) {
+            return status != BP_OK ? status
+                                   : bpi_error_set(error, BP_ERR_CORRUPT, "event %" PRIu64 ": nothing lies before it",
+                                                   walk->event.sequence);
+        }
+    }
+}
+
+/* Reads the event before `walk->event` and checks that one follows the other. */
+static bp_status verify_link(bp_walk *walk, bp_error *error)
+{
+    uint64_t previous = walk->next;
     if (previous != BP_NONE) {
-        bp_status status = bpi_view_event(walk->view, previous, &walk->previous, error);
+        bp_status status = read_previous(walk, &walk->previous, error);
         if (status != BP_OK) {
             return status;
         }
@@ -243,26 +281,24 @@ static bp_status chain_next(bp_walk *walk, bp_error *error)
     if (walk->shown >= walk->options.limit) {
         return stop(walk, BP_WALK_LIMIT);
     }
-    uint64_t sequence = walk->next;
     look_ahead(walk);
-    bp_status found = bpi_view_previous(walk->view, sequence, &walk->next, error);
-    if (found != BP_OK) {
-        return found;
-    }
+    bp_status status = walk->has_previous ? BP_OK : read_previous(walk, &walk->previous, error);
+    walk->has_previous = false;
     walk->shown++;
-    if (walk->has_previous) {
-        walk->event = walk->previous;
-        walk->has_previous = false;
-    } else {
-        bp_status status = bpi_view_event(walk->view, sequence, &walk->event, error);
-        if (status != BP_OK) {
-            return status;
-        }
+    if (status != BP_OK) { /* who asks again goes on behind it */
+        uint64_t sequence = walk->next;
+        walk->linked = false;
+        return bpi_view_previous(walk->view, sequence, &walk->next, NULL) == BP_OK ? status : BP_ERR_CORRUPT;
+    }
+    walk->event = walk->previous;
+    status = find_previous(walk, error);
+    if (status != BP_OK) {
+        return status;
     }
     if (walk->event.dropped) {
         return stop(walk, BP_WALK_DROPPED);
     }
-    return walk->options.verify ? verify_link(walk, walk->next, error) : BP_OK;
+    return walk->options.verify ? verify_link(walk, error) : BP_OK;
 }
 
 /* ---- causes and effects ---- */

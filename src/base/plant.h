@@ -65,6 +65,12 @@ typedef enum bpi_plant {
     BPI_PLANT_SNAPSHOT_UNSYNCED,     /* what a snapshot copies is not synced */
     BPI_PLANT_COMPLETION_UNSYNCED,   /* nor is the name that says it is complete */
     BPI_PLANT_RESTORE_UNPROVEN,      /* a restore does not look at the snapshot first */
+    BPI_PLANT_KEY_UNSYNCED,          /* a subject's key is used before its file's name is synced */
+    BPI_PLANT_KEY_DESTROYED_EARLY,   /* a key goes before that is on record */
+    BPI_PLANT_KEY_INTENT_UNTOLD,     /* nothing says that a key is about to be destroyed */
+    BPI_PLANT_TOMBSTONE_UNSYNCED,    /* a tombstone is acknowledged before it is durable */
+    BPI_PLANT_REPLACED_BELIEVED,     /* a repair asks replaced segments where their successors end */
+    BPI_PLANT_INSPECTION_BLIND,      /* an inspection does not see that something will be cut */
     BPI_PLANT_COUNT
 } bpi_plant;
 

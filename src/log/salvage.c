@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "log/salvage_frame.h"
 
 typedef struct salvaging {
@@ -113,7 +114,8 @@ static uint64_t find_stop(const salvaging *s, size_t index)
         if (is_sealed(source)) {
             return source->entry.first_sequence;
         }
-        if (is_retired(source) || open_source(s, source, &file, NULL) != BP_OK) {
+        if ((is_retired(source) && !bpi_planted(BPI_PLANT_REPLACED_BELIEVED)) ||
+            open_source(s, source, &file, NULL) != BP_OK) {
             continue;
         }
         if (home->io->file_read(home->io->context, file, BPI_SEGMENT_HEADER, bytes, sizeof bytes, &got) == 0 &&

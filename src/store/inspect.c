@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/plant.h"
 #include "format/frame.h"
 #include "log/opening.h"
 #include "store/indexing.h"
@@ -227,6 +228,7 @@ static bp_status judge(inspecting *in, const bpi_live_word *live, bp_error *erro
     bp_status status = bpi_judge(&in->store->follower.walk, live, &verdict, error);
     out->end = verdict.p;
     out->vouched = verdict.vouched;
+    verdict.loose = bpi_planted(BPI_PLANT_INSPECTION_BLIND) ? 0 : verdict.loose;
     if (status == BP_OK && verdict.loose > 0) {
         status = look_behind(in, &verdict, error);
     }

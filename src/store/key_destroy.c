@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/plant.h"
 #include "base/text.h"
 #include "store/erasure.h"
 
@@ -47,6 +48,9 @@ static bp_status destroy(bp_store *store, bp_text subject, const bp_key_options 
     bp_status status = bpi_keys_destroy_begin(store->keys, subject, &key, error);
     if (status == BP_OK) {
         report->key = key.id;
+        if (bpi_planted(BPI_PLANT_KEY_DESTROYED_EARLY)) {
+            (void)bpi_keys_destroy_file(store->keys, subject, NULL);
+        }
         if (!bpi_keys_is_gone(store->keys, &key.id)) {
             status = put_on_record(store, &key, options, &report->sequence, error);
         }

@@ -15,6 +15,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/plant.h"
 
 #define FOLDER "keys"
 
@@ -61,7 +62,7 @@ bp_status bpi_key_files_dir(bpi_keys *keys, bool make, bp_error *error)
 bp_status bpi_key_files_sync(bpi_keys *keys, bp_error *error)
 {
     const bp_io *io = keys->home.io;
-    if (keys->synced || keys->dir == NULL) {
+    if (keys->synced || keys->dir == NULL || bpi_planted(BPI_PLANT_KEY_UNSYNCED)) {
         return BP_OK;
     }
     int code = io->dir_sync(io->context, keys->dir);
@@ -304,7 +305,7 @@ bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_
         key_out->id = file.key_id;
         memcpy(what, file.key_id.bytes, 16);
         bpi_put32(what + 16, bpi_crc32c(0, what, 16));
-        int code = write_synced(keys, intent, what, sizeof what);
+        int code = bpi_planted(BPI_PLANT_KEY_INTENT_UNTOLD) ? 0 : write_synced(keys, intent, what, sizeof what);
         code = code != 0 ? code : io->dir_sync(io->context, keys->dir);
         status = code == 0 ? BP_OK : told(error, code, "cannot begin to destroy a key; it is as before", intent);
     }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/plant.h"
 #include "store/burial.h"
 #include "store/erasure.h"
 #include "store/naming.h"
@@ -235,7 +236,8 @@ static bp_status put_on_record(burying *b, bp_error *error)
                                .kinds = r.kinds,
                                .now_us = bpi_store_now_us(b->store),
                                .first_out = &b->report->sequence};
-        status = bpi_store_run(b->store, &request, BP_DURABLE, NULL, error);
+        bp_durability durability = bpi_planted(BPI_PLANT_TOMBSTONE_UNSYNCED) ? BP_BUFFERED : BP_DURABLE;
+        status = bpi_store_run(b->store, &request, durability, NULL, error);
     }
     if (status == BP_OK) {
         b->report->buried = count;

@@ -74,6 +74,12 @@ static const planted all[] = {
     {BPI_PLANT_SNAPSHOT_UNSYNCED, "snapshot unsynced", NULL, 0},
     {BPI_PLANT_COMPLETION_UNSYNCED, "completion unsynced", NULL, 0},
     {BPI_PLANT_RESTORE_UNPROVEN, "restore unproven", "store_snapshot", 0},
+    {BPI_PLANT_KEY_UNSYNCED, "key unsynced", NULL, 0},
+    {BPI_PLANT_KEY_DESTROYED_EARLY, "key destroyed early", NULL, 35},
+    {BPI_PLANT_KEY_INTENT_UNTOLD, "key intent untold", NULL, 35},
+    {BPI_PLANT_TOMBSTONE_UNSYNCED, "tombstone unsynced", NULL, 0},
+    {BPI_PLANT_REPLACED_BELIEVED, "replaced believed", NULL, 47},
+    {BPI_PLANT_INSPECTION_BLIND, "inspection blind", NULL, 0},
 };
 
 enum { PLANTS = sizeof all / sizeof *all };

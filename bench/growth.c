@@ -17,7 +17,8 @@ enum {
     IDS_MOST = 2000000,
     STREAMS = 256,
     CLOCK_EVERY = 64,
-    WARM_EVENTS = 500000
+    WARM_EVENTS = 500000,
+    PICKED = 1 << 20
 };
 
 enum { KILLED_MOST = 50000, KILLED_PART = 100 };
@@ -33,6 +34,7 @@ struct growth {
     void *handle;
     struct id *ids; /* of every id_step-th event */
     uint64_t id_step;
+    struct id *picked; /* PICKED of them, to be asked for */
     double batch_rate; /* of the newest block */
     double single_rate;
     uint64_t turn; /* of asking */
@@ -120,20 +122,29 @@ static uint64_t known_ids(const struct growth *growth)
     return growth->blocks * growth->workload.events / growth->id_step;
 }
 
+/* Ids of events anywhere, others each time, in one array: what is timed is the store's looking for them, not this program's. */
+static void pick_ids(const struct growth *growth, bool present)
+{
+    uint64_t state = growth->turn;
+    for (size_t index = 0; index < PICKED; index++) {
+        struct id *id = &growth->picked[index];
+        *id = growth->ids[random_next(&state) % known_ids(growth)];
+        uint64_t random = random_next(&state);
+        if (!present) {
+            memcpy(id->bytes + 8, &random, sizeof random);
+        }
+    }
+}
+
 static double gets(const struct growth *growth, double seconds, bool present)
 {
     struct tally found = {0};
-    uint64_t state = growth->turn; /* others than before */
     uint64_t turns = 0;
+    pick_ids(growth, present);
     double begun = seconds_now();
     double taken = 0;
     while (taken < seconds) {
-        struct id id = growth->ids[random_next(&state) % known_ids(growth)];
-        uint64_t random = random_next(&state);
-        if (!present) {
-            memcpy(id.bytes + 8, &random, sizeof random);
-        }
-        if (!growth->engine->get(growth->handle, &id, &found)) {
+        if (!growth->engine->get(growth->handle, &growth->picked[turns % PICKED], &found)) {
             die("%s cannot get", growth->engine->name);
         }
         turns++;
@@ -279,6 +290,7 @@ void bench_growth(const struct settings *settings, const char *group, struct res
     answers_begin(&growth.answers, &growth.workload);
     growth.id_step = settings->growth / IDS_MOST + 1;
     growth.ids = memory_get((settings->growth / growth.id_step + 1) * sizeof *growth.ids);
+    growth.picked = memory_get(PICKED * sizeof *growth.picked);
     open_handle(&growth, true);
     for (uint64_t blocks = settings->growth / block; growth.blocks < blocks;) {
         write_block(&growth);
@@ -292,4 +304,5 @@ void bench_growth(const struct settings *settings, const char *group, struct res
     answers_end(&growth.answers);
     workload_end(&growth.workload);
     free(growth.ids);
+    free(growth.picked);
 }

@@ -301,8 +301,12 @@ static bpi_block *block_of_run(bpi_index *index, const bpi_catalog *catalog, con
 {
     uint32_t room = image->header.segment_count;
     uint32_t count = 0;
-    bool same = true;
-    bpi_part *parts = bpi_allocate(&index->allocator, room * sizeof *parts);
+    size_t most = 0;
+    for (size_t i = r->from; i < r->to; i++) {
+        most += r->seen->block[i]->part_count;
+    }
+    bool same = room <= most; /* the file's word alone asks for no memory */
+    bpi_part *parts = same ? bpi_allocate(&index->allocator, room * sizeof *parts) : NULL;
     if (parts == NULL) {
         bpi_image_free(image);
         return NULL;

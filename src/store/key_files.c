@@ -162,8 +162,7 @@ bp_status bpi_key_files_read(bpi_keys *keys, bp_text subject, bpi_secret *key_ou
     }
     if (status == BP_ERR_CORRUPT && is_destroyed(keys, subject, &key_out->id)) {
         status = bpi_error_set(error, BP_ERR_NOT_FOUND, "the key of this subject was destroyed");
-    }
-    if (status == BP_OK) {
+    } else if (status == BP_OK) {
         key_out->id = file.key_id;
         if (file.wrapped) {
             status = unwrap(keys, &file, name, key_out, error);

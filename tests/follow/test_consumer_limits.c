@@ -51,7 +51,7 @@ static void a_position_of_another_store_is_none(void **state)
     char name[200] = "";
     for (int i = 0; i < 2; i++) {
         bpt_world_fault(&worlds[i]);
-        bpt_entropy_init(&worlds[i].entropy, (uint64_t)(100 + i));
+        bpt_entropy_init(&worlds[i].entropy, UINT64_C(100) + (uint64_t)i);
         bp_store *store = bpt_open(&worlds[i]);
         (void)bpt_put(store, "a", "one");
         bp_consumer *consumer = open_consumer(store, &options);

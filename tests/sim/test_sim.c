@@ -20,7 +20,7 @@ static void crash_points(void **state)
     sim_report total;
     sim_hunt hunt = {.seed = bpt_seed(1),
                      .points = bpt_amount("BATPAK_POINTS", 300000, 10000000),
-                     .seconds = number("BATPAK_SECONDS", bpt_campaign() ? 14000 : 55),
+                     .seconds = number("BATPAK_SECONDS", bpt_campaign() ? 14000 : 45),
                      .jobs = (unsigned)number("BATPAK_JOBS", bpt_campaign() ? 2 : 1),
                      .shrinks = getenv("BATPAK_DROP") == NULL,
                      .keeps = true};

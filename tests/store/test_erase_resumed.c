@@ -214,6 +214,7 @@ static void behind_a_compaction_that_failed_anywhere(void **state)
     assert_true(done > 3);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the table gives the type */
 static bp_status refuse_to_forget(void *context, const void *prefix, size_t size, uint64_t *count_out, bp_error *error)
 {
     (void)context;

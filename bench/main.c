@@ -261,9 +261,9 @@ static void greet(struct settings *settings, const struct workload *workload)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {.settings = {.mode = "",
-                                               .events = 500000,
+                                               .events = 300000,
                                                .growth = 10000000,
-                                               .layout_events = 300000,
+                                               .layout_events = 200000,
                                                .growth_payload = 64,
                                                .seconds = 0.6,
                                                .runs = 3,

@@ -99,11 +99,16 @@ static bp_status find_vouched(salvaging *s, const bpi_live_word *live, bp_error 
     return BP_OK;
 }
 
-/* The sequence with which the next segment that has frames begins; UINT64_MAX: not known. After a recovery in the process the
- * segment before may hold records that were written anew there. */
+/*
+ * The sequence with which the next segment that has frames begins; UINT64_MAX: not known. After a recovery in the process the
+ * segment before may hold records that were written anew there. Until the list says so the segment before has them: a process
+ * that died in the recovery leaves some in both, and nothing vouches for the later ones. Without a list that speaks of the segment before
+ * the later ones are believed: they are whole unless it died just then, and the older ones stay for years.
+ */
 static uint64_t find_stop(const salvaging *s, size_t index)
 {
     const bpi_home *home = s->sources->home;
+    bool told = s->sources->manifest_good && s->sources->items[index].listed;
     uint64_t stop = UINT64_MAX;
     for (size_t i = index + 1; i < s->sources->count && stop == UINT64_MAX; i++) {
         const bpi_source *source = &s->sources->items[i];
@@ -118,10 +123,10 @@ static uint64_t find_stop(const salvaging *s, size_t index)
             open_source(s, source, &file, NULL) != BP_OK) {
             continue;
         }
-        if (home->io->file_read(home->io->context, file, BPI_SEGMENT_HEADER, bytes, sizeof bytes, &got) == 0 &&
-            got == sizeof bytes &&
-            bpi_frame_header_valid(bytes, source->entry.salt, bpi_lsn(source->entry.ordinal, BPI_SEGMENT_HEADER),
-                                   &frame)) {
+        uint64_t lsn = bpi_lsn(source->entry.ordinal, BPI_SEGMENT_HEADER);
+        if ((lsn < s->vouched || !told) &&
+            home->io->file_read(home->io->context, file, BPI_SEGMENT_HEADER, bytes, sizeof bytes, &got) == 0 &&
+            got == sizeof bytes && bpi_frame_header_valid(bytes, source->entry.salt, lsn, &frame)) {
             stop = frame.first_sequence;
         }
         home->io->file_close(home->io->context, file);
@@ -264,6 +269,9 @@ static bp_status go_on(salvaging *s, const bpi_source *source, const char *fault
         return BP_OK;
     }
     uint64_t lsn = bpi_lsn(s->scanner.ordinal, s->scanner.offset);
+    if (!is_sealed(source) && s->chain.next_sequence >= s->stop) {
+        return BP_END; /* the next segment has all that follows */
+    }
     if (!is_sealed(source) && lsn >= s->vouched && !contradiction) {
         *log_ended_out = true;
         return BP_END;
@@ -303,15 +311,34 @@ static bp_status take_frames(salvaging *s, const bpi_source *source, bool *log_e
     }
 }
 
-/* What lies behind the end of the log, up to the last byte that is not zero. */
-static bp_status count_unsettled(salvaging *s, const bpi_source *source, bp_error *error)
+/* What lies in a segment behind the end of the log, up to the last byte that is not zero. */
+static bp_status count_unsettled(salvaging *s, const bpi_source *source, bp_file *file, uint64_t from, bp_error *error)
 {
     uint64_t unused[2];
     uint64_t end = 0;
     bp_status status =
-        bpi_scan_headers(s->sources->home, s->file, s->scanner.name, source->entry.ordinal, source->entry.salt,
-                         s->scanner.offset, source->file_size, &unused[0], &unused[1], &end, error);
-    s->out->unsettled += status == BP_OK ? end - s->scanner.offset : 0;
+        bpi_scan_headers(s->sources->home, file, s->scanner.name, source->entry.ordinal, source->entry.salt, from,
+                         source->file_size, &unused[0], &unused[1], &end, error);
+    s->out->unsettled += status == BP_OK ? end - from : 0;
+    return status;
+}
+
+/* Of the segments behind the one in which the log has ended. */
+static bp_status count_later(salvaging *s, size_t index, bp_error *error)
+{
+    bp_status status = BP_OK;
+    for (; index < s->sources->count && status == BP_OK; index++) {
+        const bpi_source *source = &s->sources->items[index];
+        bp_file *file = NULL;
+        if (is_retired(source)) {
+            continue;
+        }
+        status = open_source(s, source, &file, error);
+        if (status == BP_OK) {
+            status = count_unsettled(s, source, file, BPI_SEGMENT_HEADER, error);
+            s->sources->home->io->file_close(s->sources->home->io->context, file);
+        }
+    }
     return status;
 }
 
@@ -341,7 +368,7 @@ static bp_status take_segment(salvaging *s, size_t index, bool *log_ended_out, b
     status = take_frames(s, source, log_ended_out, error);
     if (status == BP_END) {
         s->expected = s->expected && is_sealed(source) && s->scanner.offset == limit;
-        status = *log_ended_out ? count_unsettled(s, source, error) : BP_OK;
+        status = *log_ended_out ? count_unsettled(s, source, s->file, s->scanner.offset, error) : BP_OK;
     }
     if (is_sealed(source) && source->entry.rewritten) {
         s->chain.link = source->entry.link; /* what its successor has followed ever since */
@@ -373,6 +400,9 @@ bp_status bpi_salvage_run(const bpi_sources *sources, const bpi_live_word *live,
             calls->progress(calls->progress_context, "reading", s.done, s.total);
         }
         status = take_segment(&s, i, &ended, error);
+        if (status == BP_OK && ended) {
+            status = count_later(&s, i + 1, error);
+        }
     }
     bpi_buffer_fini(&s.taken);
     return status;

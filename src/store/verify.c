@@ -209,44 +209,64 @@ static void settle_chain(verifying *v, const bpi_segment_entry *entry)
     v->chain.last_hlc = entry->last_hlc;
 }
 
-/* An open segment that ended without a PAD: is that the end of the log? */
-static bp_status judge_open(verifying *v, const bpi_segment_entry *entry, bp_file *file, uint64_t size, bp_error *error)
+/* What lies in an open segment behind the end of the log: an opening would cut it, unless its writer lives. */
+static bp_status count_unsettled(verifying *v, const bpi_segment_entry *entry, bp_file *file, uint64_t from,
+                                 uint64_t size, bp_error *error)
 {
-    uint64_t frontier = 0;
-    uint64_t found = 0;
-    uint64_t end = 0;
-    uint64_t p = v->scanner.offset;
-    bp_status status = bpi_scan_headers(&v->home, file, v->scanner.name, entry->ordinal, entry->salt, p, size,
-                                        &frontier, &found, &end, error);
-    if (status != BP_OK) {
-        return status;
-    }
-    if (v->stop == UINT64_MAX) {
-        v->report->unsettled_bytes += end - p;
-    }
+    uint64_t unused[2];
+    uint64_t end = from;
+    bp_status status = BP_OK;
     v->ended = true;
-    return BP_OK;
+    if (v->stop == UINT64_MAX) {
+        status = bpi_scan_headers(&v->home, file, v->scanner.name, entry->ordinal, entry->salt, from, size, &unused[0],
+                                  &unused[1], &end, error);
+    }
+    v->report->unsettled_bytes += status == BP_OK ? end - from : 0;
+    return status;
 }
 
-/* *moved_out: it is not there because the list has moved on. */
+/* *file_out NULL: it is not there, which is a fault; or else *moved_out: because the list has moved on. */
+static bp_status open_listed(verifying *v, const bpi_segment_entry *entry, bp_file **file_out, uint64_t *size_out,
+                             bool *moved_out, bp_error *error)
+{
+    bp_error local = {0};
+    *file_out = NULL;
+    bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, file_out, size_out, &local);
+    *moved_out = status == BP_ERR_CORRUPT && v->moves < LISTS_MAX && bpi_catalog_moved(&v->home, &v->catalog);
+    if (status == BP_ERR_CORRUPT) {
+        if (!*moved_out) {
+            fault(v, local.file, local.offset, local.message);
+        }
+        return BP_OK;
+    }
+    if (status != BP_OK && error != NULL) {
+        *error = local;
+    }
+    return status;
+}
+
+/* A segment behind the one in which the log has ended. If the list has moved on, a writer has come since. */
+static bp_status pass_later(verifying *v, const bpi_segment_entry *entry, bp_error *error)
+{
+    bp_file *file = NULL;
+    uint64_t size = 0;
+    bool moved = false;
+    bp_status status = open_listed(v, entry, &file, &size, &moved, error);
+    if (file != NULL) {
+        status = count_unsettled(v, entry, file, BPI_SEGMENT_HEADER, size, error);
+        v->home.io->file_close(v->home.io->context, file);
+    }
+    return status;
+}
+
 static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, bool *moved_out, bp_error *error)
 {
     bp_file *file = NULL;
     uint64_t size = 0;
-    bp_error local = {0};
-    bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, &local);
-    *moved_out = status == BP_ERR_CORRUPT && v->moves < LISTS_MAX && bpi_catalog_moved(&v->home, &v->catalog);
-    if (*moved_out) {
-        return BP_OK;
-    }
-    if (status == BP_ERR_CORRUPT) {
-        fault(v, local.file, local.offset, local.message);
-        settle_chain(v, entry);
-        return BP_OK;
-    }
-    if (status != BP_OK) {
-        if (error != NULL) {
-            *error = local;
+    bp_status status = open_listed(v, entry, &file, &size, moved_out, error);
+    if (file == NULL) {
+        if (status == BP_OK && !*moved_out) {
+            settle_chain(v, entry);
         }
         return status;
     }
@@ -272,7 +292,7 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, boo
         settle_chain(v, entry);
         status = BP_OK;
     } else if (ended) {
-        status = judge_open(v, entry, file, size, error);
+        status = count_unsettled(v, entry, file, v->scanner.offset, size, error);
     }
     v->report->segments++;
     v->report->bytes += v->scanner.offset;
@@ -375,14 +395,14 @@ static bp_status prove_all(verifying *v, bp_error *error)
     for (size_t i = 0; i < v->catalog.count && status == BP_OK && !v->stopped;) {
         const bpi_segment_entry *entry = &v->catalog.entries[i];
         bool moved = false;
-        if (entry->state == BPI_SEGMENT_RETIRED || v->ended || bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER) >= v->stop) {
+        if (entry->state == BPI_SEGMENT_RETIRED || bpi_lsn(entry->ordinal, BPI_SEGMENT_HEADER) >= v->stop) {
             i++;
             continue;
         }
         if (v->options->progress != NULL) {
             v->options->progress(v->options->progress_context, "verifying", v->done, v->total);
         }
-        status = prove_segment(v, entry, &moved, error);
+        status = v->ended ? pass_later(v, entry, error) : prove_segment(v, entry, &moved, error);
         if (moved) {
             status = follow_list(v, &i, error);
         } else {

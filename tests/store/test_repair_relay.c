@@ -209,23 +209,31 @@ static void remove_lists(void *argument, const char *name, const uint8_t *data, 
     }
 }
 
-/* Nothing tells that the segment goes on in another one, and of what had not been synced there the power cut left some or nothing. */
+/*
+ * Nothing tells that the log goes on in another segment, and of what had not been synced in the first one the power cut left nothing;
+ * the new one has what was written anew, and perhaps no frame more.
+ */
 static void without_manifest_and_list_a_recovery_counts(void **state)
 {
     (void)state;
-    for (uint64_t which = 0; which < 12; which++) {
+    for (unsigned turn = 0; turn < 8; turn++) {
         bpt_world world;
-        bp_store *store = begin(&world, 2, 1 + (unsigned)which % 4, BPI_FAULT_SYNC_DROPS);
+        bool goes_on = turn % 2 == 1;
+        bp_store *store = begin(&world, 2, 1 + turn / 2, BPI_FAULT_SYNC_DROPS);
+        content want = content_of(store);
         bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
         put(store, "g", "new");
-        CHECK_OK(bp_sync(store, NULL), NULL);
-        content want = content_of(store);
-        (void)bpt_power_cut(&world, which < 4 ? BPT_KEEP_NONE : BPT_KEEP_RANDOM, which);
+        if (goes_on) {
+            CHECK_OK(bp_sync(store, NULL), NULL);
+            want = content_of(store);
+        }
+        (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
         (void)bp_close(store, NULL);
         bpt_file_each(&world, remove_lists, &world);
         bp_repair_report report = repair(&world);
-        CHECK(report.lost == 0 && report.events == want.count && !report.list_good, "turn %llu: %llu events, %llu lost",
-              (unsigned long long)which, (unsigned long long)report.events, (unsigned long long)report.lost);
+        CHECK(report.lost == 0 && report.events == want.count && !report.list_good,
+              "turn %u: %llu events of %llu, %llu lost", turn, (unsigned long long)report.events,
+              (unsigned long long)want.count, (unsigned long long)report.lost);
         content got = content_of_repaired(&world);
         assert_int_equal(got.count, want.count);
         assert_memory_equal(got.hashes, want.hashes, sizeof got.hashes);

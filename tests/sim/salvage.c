@@ -61,7 +61,22 @@ static int note_step(void *context, const bp_recovery_step *step)
     return 0;
 }
 
-void sim_inspect(const bpt_world *world, sim_inspection *out)
+/* What verify says before anybody opens. After a kill it takes the page for that of a writer who may still live. */
+static uint64_t verify_unopened(const bpt_world *world, bool cut, bool made)
+{
+    bp_error error = {0};
+    bp_verify_options options;
+    bp_verify_report report;
+    bp_verify_options_init(&options);
+    options.io = world->io;
+    options.allocator = world->options.allocator;
+    bp_status status = bp_verify(world->path, &options, &report, &error);
+    SIM_CHECK(status == BP_OK || !made, "P5: before an opening verify says %s: %s (%s)", bp_status_name(status),
+              error.message, error.file);
+    return made && cut ? report.unsettled_bytes : BP_NONE;
+}
+
+void sim_inspect(const bpt_world *world, bool cut, sim_inspection *out)
 {
     bp_error error = {0};
     uint64_t steps = bpi_fault_steps(world->fault);
@@ -72,8 +87,9 @@ void sim_inspect(const bpt_world *world, sim_inspection *out)
     SIM_CHECK(status == BP_OK, "an inspection says %s: %s", bp_status_name(status), error.message);
     SIM_CHECK(out->says.verdict != BP_RECOVERY_REFUSE, "P3: an inspection says that opening after the crash says %s",
               out->says.refusal.message);
+    out->unsettled = verify_unopened(world, cut, out->says.verdict != BP_RECOVERY_MAKE);
     SIM_CHECK(bpi_fault_steps(world->fault) == steps && sum_of(world->fault, "") == before,
-              "an inspection has changed something");
+              "an inspection, or verify, has changed something");
 }
 
 /* Those went that it named, and no others. */
@@ -108,6 +124,9 @@ void sim_inspection_judge(const sim_inspection *inspection, const bpt_world *wor
               "an inspection said that %llu bytes are cut at %llx, opening has cut %llu at %llx",
               (unsigned long long)says->cut_bytes, (unsigned long long)says->end, (unsigned long long)stats.cut_bytes,
               (unsigned long long)stats.cut_lsn);
+    SIM_CHECK(inspection->unsettled == BP_NONE || inspection->unsettled == (stats.cut_now ? stats.cut_bytes : 0),
+              "verify calls %llu bytes unsettled, %llu were cut", (unsigned long long)inspection->unsettled,
+              (unsigned long long)stats.cut_bytes);
     SIM_CHECK(says->verdict != BP_RECOVERY_MAKE || count == 0, "an inspection said that there was no store");
     if (says->verdict != BP_RECOVERY_MAKE && !erases) { /* both make files with names that were there */
         judge_files(inspection, world);
@@ -144,7 +163,8 @@ static sim_fates fates_of_repaired(const sim_fates *fates)
     return changed;
 }
 
-uint64_t sim_repair_world(const sim_run *run, const bpt_world *world, const sim_bounds *in, uint64_t least)
+void sim_repair_world(const sim_run *run, const bpt_world *world, const sim_bounds *in, uint64_t least,
+                      sim_salvage *out)
 {
     bp_error error = {0};
     bp_repair_report report = {0};
@@ -157,17 +177,31 @@ uint64_t sim_repair_world(const sim_run *run, const bpt_world *world, const sim_
                   "a repair of a store with %llu events says %s: %s", (unsigned long long)least, bp_status_name(status),
                   error.message);
         sim_remove_tree(world->fault, REPAIRED);
-        return BP_NONE;
+        return;
     }
     SIM_CHECK(report.lost == 0 && report.rejected == 0 && report.unchanged == report.events,
               "a repair of a store that is not damaged lost %llu events, and changed %llu",
               (unsigned long long)report.lost, (unsigned long long)(report.events - report.unchanged));
     sim_fates fates = fates_of_repaired(in->fates);
     bp_store *store = open_repaired(world);
-    uint64_t count = sim_ledger_compare(&run->ledger, store, &fates, least, in->most, NULL);
+    out->count = sim_ledger_compare(&run->ledger, store, &fates, least, in->most, NULL);
     (void)bp_close(store, NULL);
     sim_remove_tree(world->fault, REPAIRED);
-    return count;
+    out->unsettled = report.unsettled_bytes;
+}
+
+void sim_salvage_judge(const sim_salvage *salvage, bp_store *store, uint64_t count)
+{
+    bp_stats stats = {.size = sizeof stats};
+    if (salvage->count == BP_NONE) {
+        return;
+    }
+    SIM_CHECK(salvage->count == count, "a repair finds %llu events, an opening %llu",
+              (unsigned long long)salvage->count, (unsigned long long)count);
+    SIM_CHECK(bp_store_stats(store, &stats, NULL) == BP_OK, "no statistics");
+    SIM_CHECK(salvage->unsettled == (stats.cut_now ? stats.cut_bytes : 0),
+              "a repair says that %llu bytes are unsettled, %llu were cut", (unsigned long long)salvage->unsettled,
+              (unsigned long long)stats.cut_bytes);
 }
 
 /* ---- repairs of what is damaged ---- */

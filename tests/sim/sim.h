@@ -331,18 +331,27 @@ const char *sim_copy_path(int copy);
 typedef struct sim_inspection {
     bool asked;
     bp_inspection says;
-    char gone[32][64]; /* files that are to go */
+    uint64_t unsettled; /* what verify calls so; BP_NONE: it takes the writer's page for that of one who lives */
+    char gone[32][64];  /* files that are to go */
     size_t gone_count;
     char before[64][64]; /* segment files */
     size_t before_count;
 } sim_inspection;
 
-void sim_inspect(const bpt_world *world, sim_inspection *out);
+void sim_inspect(const bpt_world *world, bool cut, sim_inspection *out);
 /* The opening has done that; `erases`: and may have finished an erasure. */
 void sim_inspection_judge(const sim_inspection *inspection, const bpt_world *world, bp_store *store, uint64_t count,
                           bool erases);
-/* Repairs the store of that world into another one, and looks at that; how many events it has, BP_NONE: nothing could be had. */
-uint64_t sim_repair_world(const sim_run *run, const bpt_world *world, const sim_bounds *in, uint64_t least);
+/* What a repair has taken from a world, and what the opening does then. */
+typedef struct sim_salvage {
+    uint64_t count; /* BP_NONE: it was not asked, or nothing could be had */
+    uint64_t unsettled;
+} sim_salvage;
+
+/* Repairs the store of that world into another one, and looks at that. */
+void sim_repair_world(const sim_run *run, const bpt_world *world, const sim_bounds *in, uint64_t least,
+                      sim_salvage *out);
+void sim_salvage_judge(const sim_salvage *salvage, bp_store *store, uint64_t count);
 /* Damages a copy of that world, and repairs it: nothing there is another than it was. */
 void sim_repair_damaged(const sim_run *run, bpi_fault *fault, bpt_random *random);
 

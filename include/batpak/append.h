@@ -159,7 +159,9 @@ BP_API BP_MUST_USE bp_status bp_append_batch(bp_store *store, const bp_batch_ite
  * Rebuilds a store from an export: events exactly as they were, hashes, times, clocks and salts included. Only into a store
  * whose sequences end where these begin, with no ordinary append before. `count` events with dense sequences
  * are one commit. Every hash is computed anew and compared: BP_ERR_HASH names the event. prev_hash is not needed. Stubs are
- * taken as they are; what retention dropped is BP_ERR_ARGUMENT. BP_ERR_FORMAT: a TOMBSTONE event that names nothing before it.
+ * taken as they are; what retention dropped is BP_ERR_ARGUMENT. BP_ERR_FORMAT: a TOMBSTONE event that names nothing before it, or
+ * others than its causes. BP_ERR_CAUSE: a cause that is neither here nor earlier in the commit, of an event that is not external.
+ * Refused, nothing was written.
  */
 BP_API BP_MUST_USE bp_status bp_append_exact(bp_store *store, const bp_event *events, size_t count, bp_error *error);
 

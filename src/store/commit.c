@@ -29,8 +29,7 @@ static void name_item(bp_error *error, size_t index, size_t count)
     }
 }
 
-/* Every cause that has to exist does: in the store, or earlier in this batch. */
-static bp_status check_causes(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error)
+bp_status bpi_causes_check(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error)
 {
     for (size_t i = 0; i < count; i++) {
         const bpi_staged *staged = &scratch->items[i];
@@ -417,7 +416,7 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
         return status;
     }
     outcome_out->lsn = bpi_log_next_lsn(&store->log);
-    status = check_causes(store, scratch, count, error);
+    status = bpi_causes_check(store, scratch, count, error);
     if (status == BP_OK) {
         status = bpi_entities_resolve(store, scratch, count, error);
     }

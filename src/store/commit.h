@@ -35,6 +35,9 @@ bp_status bpi_append_exact(bp_store *store, const bp_event *events, size_t count
 bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t count, bpi_outcome *outcome,
                               bp_error *error);
 
+/* Does every cause that has to exist: in the store, or earlier in this batch? BP_ERR_CAUSE, BP_ERR_CORRUPT. */
+bp_status bpi_causes_check(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error);
+
 /* Do the guards of all items hold (store/guard.c)? BP_ERR_CONFLICT, BP_ERR_DIVERGED, BP_ERR_CORRUPT. */
 bp_status bpi_guards_check(bp_store *store, const bpi_scratch *scratch, size_t count, bp_error *error);
 

@@ -91,6 +91,8 @@ static bp_status check_records(bp_store *store, bpi_scratch *scratch, const bp_e
         }
         staged->correlation = event.correlation;
         staged->lane = event.lane;
+        staged->external = event.external;
+        staged->given_causes = staged->input.cause_count;
     }
     return BP_OK;
 }
@@ -182,17 +184,43 @@ static bool same_name(const bp_event *a, const bp_event *b)
            (a->payload_size == b->payload_size && memcmp(left + 2, right + 2, a->payload_size - 2) == 0);
 }
 
+/* Is the event with that id the one at that sequence, as far as it is here or earlier in the commit? */
+static bool is_at(const bp_store *store, const bp_event *events, size_t count, const bp_id *id, uint64_t sequence)
+{
+    uint64_t known = 0;
+    if (sequence >= events[0].sequence) {
+        return sequence - events[0].sequence < count && bp_id_equal(&events[sequence - events[0].sequence].id, id);
+    }
+    return bpi_index_find_id(store->index, id, &known, NULL) == BP_OK && known == sequence;
+}
+
+/* Does the n-th cause name the n-th event that is buried? With causes from elsewhere it may be one that was lost. */
+static const char *burial_fault(const bp_store *store, const bpi_staged *staged, const bp_event *events, size_t index)
+{
+    const bp_event *event = &events[index];
+    bpi_burial burial;
+    if (!bpi_burial_read(event->payload, event->payload_size, event->sequence, &burial)) {
+        return "it does not say which earlier events it buries";
+    }
+    bool same = burial.count == event->cause_count;
+    for (size_t i = 0; i < burial.count && same && !staged->external; i++) {
+        same = is_at(store, events, index, &event->causes[i], burial.sequences[i]);
+    }
+    return same ? NULL : "the events that it buries are not its causes";
+}
+
 /* A log in which a name is given twice, or a tombstone says nothing, could not be opened: looks before anything is written, and
  * makes room. */
-static bp_status check_taught(bp_store *store, const bp_event *events, size_t count, bp_error *error)
+static bp_status check_taught(bp_store *store, const bpi_scratch *scratch, const bp_event *events, size_t count,
+                              bp_error *error)
 {
     size_t names = 0;
     bp_status status = BP_OK;
     for (size_t i = 0; i < count && status == BP_OK; i++) {
         if (events[i].kind == BP_KIND_TOMBSTONE && !events[i].payload_absent) {
-            bpi_burial burial;
-            if (!bpi_burial_read(events[i].payload, events[i].payload_size, events[i].sequence, &burial)) {
-                return refuse(&events[i], i, BP_ERR_FORMAT, "it does not say which earlier events it buries", error);
+            const char *fault = burial_fault(store, &scratch->items[i], events, i);
+            if (fault != NULL) {
+                return refuse(&events[i], i, BP_ERR_FORMAT, fault, error);
             }
         }
         if (!gives_name(&events[i])) {
@@ -228,7 +256,10 @@ static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_ev
     }
     status = check_with_heads(store, scratch, events, count, error);
     if (status == BP_OK) {
-        status = check_taught(store, events, count, error);
+        status = bpi_causes_check(store, scratch, count, error);
+    }
+    if (status == BP_OK) {
+        status = check_taught(store, scratch, events, count, error);
     }
     if (status == BP_OK) {
         status = bpi_commit_write(store, scratch, count, 0, true, outcome, error);

@@ -304,6 +304,69 @@ static void what_no_event_can_be_is_refused(void **state)
     bpt_world_end(&to);
 }
 
+/* The last event as it is but for its causes, under the hash that binds them. */
+static bp_event with_causes(const exported *all, const bp_id *causes, uint16_t count)
+{
+    bp_event event = *all->events[all->count - 1];
+    event.causes = causes;
+    event.cause_count = count;
+    assert_int_equal(event.clock, 0);
+    event.event_hash = bp_event_compute_hash(&event, NULL);
+    return event;
+}
+
+static void refused(bp_store *store, bp_status status, const bp_event *event)
+{
+    bp_error error = {0};
+    uint64_t before = bp_store_frontiers(store).published;
+    CHECK_STATUS(status, bp_append_exact(store, event, 1, &error), &error);
+    assert_int_equal(bp_store_frontiers(store).published, before);
+}
+
+/* What verify would call damage is not taken over: causes that are not there, and a TOMBSTONE whose causes are not what it buries. */
+static void causes_are_what_verify_asks_for(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_error error = {0};
+    bp_tombstone_options what;
+    (void)state;
+    bpt_world_memory(&from);
+    bpt_world_memory(&to);
+    bp_store *source = bpt_open(&from);
+    bpt_put(source, "a", "one");
+    bpt_put(source, "b", "two");
+    bpt_put(source, "c", "three");
+    exported before = export_all(source);
+    bp_id ids[4] = {before.events[0]->id, before.events[2]->id, before.events[1]->id, bp_id_from("none", "x", 1)};
+    bp_tombstone_options_init(&what);
+    what.ids = ids;
+    what.id_count = 2;
+    what.reason = what.by = "x";
+    CHECK_OK(bp_tombstone(source, &what, NULL, &error), &error);
+    exported all = export_all(source);
+    bp_store *store = bpt_open(&to);
+    import(&before, store);
+    bp_id other[] = {ids[1], ids[0], ids[2], ids[0], ids[3], ids[0]};
+    bp_event event = with_causes(&all, other, 2); /* in another order */
+    refused(store, BP_ERR_FORMAT, &event);
+    event = with_causes(&all, other + 2, 2); /* another event */
+    refused(store, BP_ERR_FORMAT, &event);
+    event = with_causes(&all, ids, 1); /* not all of them */
+    refused(store, BP_ERR_FORMAT, &event);
+    event = with_causes(&all, other + 4, 2); /* one that is not there */
+    refused(store, BP_ERR_CAUSE, &event);
+    event = with_causes(&all, ids, 2); /* as it was */
+    CHECK_OK(bp_append_exact(store, &event, 1, &error), &error);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&to), 4);
+    release(&all);
+    release(&before);
+    bpt_close(source);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +376,7 @@ int main(void)
         cmocka_unit_test(not_behind_an_ordinary_append),
         cmocka_unit_test(a_name_that_is_given_twice_is_refused),
         cmocka_unit_test(what_no_event_can_be_is_refused),
+        cmocka_unit_test(causes_are_what_verify_asks_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

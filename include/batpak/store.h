@@ -60,7 +60,7 @@ typedef struct bp_options {
     uint32_t payload_max;        /* bytes, up to BP_PAYLOAD_MAX; default BP_PAYLOAD_DEFAULT_MAX */
     uint32_t fd_budget;          /* descriptors the store may hold; default 64, least 8 */
     uint32_t recovery_attempts;  /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
-    uint32_t recovery_within_ms; /* ... within so many ms, and never more than 8 then; default 0 = over the handle's life */
+    uint32_t recovery_within_ms; /* ... within so many ms, at most 8 then; default 0 = over the handle's life */
     bp_keeper_mode keeper;       /* default BP_KEEPER_THREAD */
     size_t keeper_stack_size;    /* bytes, of each background thread, at least; default 256 KiB */
     const bp_io *io;             /* NULL: this machine */

@@ -207,6 +207,52 @@ static void a_forged_payload_is_told(void **state)
     }
 }
 
+/* What does not fit when it is encrypted, and an item of a batch whose subject's key is damaged. */
+static void what_cannot_be_encrypted_is_told(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    char name[64];
+    size_t size = 0;
+    bp_append_options options[2];
+    (void)state;
+    skip_without_cipher();
+    bpt_world_memory(&world);
+    world.options.payload_max = BP_PAYLOAD_MAX;
+    bp_store *store = bpt_open(&world);
+    void *bytes = calloc(1, BP_PAYLOAD_MAX);
+    assert_non_null(bytes);
+    bp_append_options_init(&options[0]);
+    options[0].subject = "alice";
+    CHECK_STATUS(BP_ERR_TOO_LARGE,
+                 bp_append(store, bp_at("a", "s"), BP_KIND_DATA, bp_raw(bytes, BP_PAYLOAD_MAX - BPI_SEALED_MORE + 1),
+                           &options[0], NULL, &error),
+                 &error);
+    CHECK_SAYS(&error, "of an encrypted one");
+    free(bytes);
+    put(store, "bob", "his");
+    bpt_close(store);
+
+    key_name("bob", name);
+    uint8_t *file = bpt_file_read(&world, name, &size);
+    assert_non_null(file);
+    file[size - 1] ^= 1;
+    bpt_file_write(&world, name, file, size);
+    free(file);
+    store = bpt_open(&world);
+    options[1] = options[0];
+    options[1].subject = "bob";
+    bp_batch_item items[2] = {{bp_at("a", "s"), BP_KIND_DATA, bp_raw("hers", 4), &options[0]},
+                              {bp_at("b", "s"), BP_KIND_DATA, bp_raw("his", 3), &options[1]}};
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_append_batch(store, items, 2, NULL, NULL, &error), &error);
+    assert_true(error.has_index && error.index == 1);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_append_batch(store, items, 2, NULL, NULL, NULL), NULL);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_append_batch(store, items + 1, 1, NULL, NULL, &error), &error);
+    assert_int_equal(bp_store_frontiers(store).published, 1);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 /* ---- who appends beside a destruction ---- */
 
 typedef struct beside {
@@ -280,6 +326,7 @@ int main(void)
         cmocka_unit_test(many_destroyed_keys_are_remembered),
         cmocka_unit_test(anothers_key_opens_nothing),
         cmocka_unit_test(a_forged_payload_is_told),
+        cmocka_unit_test(what_cannot_be_encrypted_is_told),
         cmocka_unit_test(who_comes_beside_a_destruction_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

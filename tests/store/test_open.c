@@ -213,8 +213,70 @@ static void options_out_of_range_are_named(void **state)
     out_of_range(&world, "payload_max");
     options->fd_budget = 7;
     out_of_range(&world, "fd_budget");
+    options->sync_every_events = 0;
+    out_of_range(&world, "sync_every_events");
+    options->sync_every_ms = 0;
+    out_of_range(&world, "sync_every_ms");
+    options->commit_max_events = 0;
+    out_of_range(&world, "commit_max_events");
+    options->commit_max_bytes = 0;
+    out_of_range(&world, "commit_max_bytes");
+    options->keeper_stack_size = 65535;
+    out_of_range(&world, "keeper_stack_size");
+    options->keeper_stack_size = (1u << 30) + 1;
+    out_of_range(&world, "keeper_stack_size");
     options->size = 1;
     out_of_range(&world, "bp_options_init");
+    bpt_world_end(&world);
+}
+
+static void ignore_message(void *context, bp_log_level level, const char *target, const char *name,
+                           const bp_log_field *fields, size_t count)
+{
+    (void)context;
+    (void)level;
+    (void)target;
+    (void)name;
+    (void)fields;
+    (void)count;
+}
+
+/* A table whose size was not set would be a call to nowhere. */
+static void tables_without_a_size_are_named(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    (void)state;
+    bpt_world_memory(&world);
+    bp_options *options = &world.options;
+    bp_io io = *world.io;
+    bp_clock clock = world.clock.table;
+    bp_random random = world.entropy.table;
+    bp_allocator allocator = *bp_allocator_system();
+    bp_log_hook hook = {sizeof hook, NULL, BP_LOG_ERROR, ignore_message};
+    io.size = 0;
+    options->io = &io;
+    CHECK_STATUS(BP_ERR_ARGUMENT, try_open(&world, &error), &error);
+    CHECK_SAYS(&error, "option io");
+    options->io = world.io;
+    clock.size = 1;
+    options->clock = &clock;
+    out_of_range(&world, "option clock");
+    random.size = sizeof random - 1;
+    options->random = &random;
+    out_of_range(&world, "option random");
+    allocator.size = 0;
+    options->allocator = &allocator;
+    out_of_range(&world, "option allocator");
+    hook.size = 0;
+    options->log = &hook;
+    out_of_range(&world, "option log");
+    hook = (bp_log_hook){.size = sizeof hook};
+    options->log = &hook;
+    out_of_range(&world, "option log");
+    hook.write = ignore_message;
+    options->log = &hook;
+    CHECK_OK(try_open(&world, &error), &error);
     bpt_world_end(&world);
 }
 
@@ -382,6 +444,7 @@ int main(void)
         cmocka_unit_test(folders_are_0700_and_files_0600),
         cmocka_unit_test(links_are_not_followed),
         cmocka_unit_test(options_out_of_range_are_named),
+        cmocka_unit_test(tables_without_a_size_are_named),
         cmocka_unit_test(null_arguments_are_refused),
         cmocka_unit_test(stored_options_stay),
         cmocka_unit_test(a_second_writer_is_refused_with_the_pid),

@@ -269,6 +269,12 @@ static bool skip_retired(bpi_log_walk *walk)
     return walk->index < walk->catalog->count;
 }
 
+static bp_status another_one(uint64_t sequence, bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_DIVERGED, "event %llu, at which this reader stood, is another one; open it anew",
+                         (unsigned long long)sequence);
+}
+
 /* A bpi_record_fn for a segment of which some events were told before: the last of those must be the same one. */
 static bp_status tell_new(void *argument, const bp_event *event, bp_error *error)
 {
@@ -277,9 +283,7 @@ static bp_status tell_new(void *argument, const bp_event *event, bp_error *error
         return walk->calls.record == NULL ? BP_OK : walk->calls.record(walk->record_argument, event, error);
     }
     if (event->sequence + 1 == walk->known && walk->known_hlc != 0 && event->hlc != walk->known_hlc) {
-        return bpi_error_set(error, BP_ERR_DIVERGED,
-                             "event %llu, at which this reader stood, is another one; open it anew",
-                             (unsigned long long)event->sequence);
+        return another_one(event->sequence, error);
     }
     return BP_OK;
 }
@@ -510,7 +514,12 @@ static bp_status begin_behind(const bpi_log_walk *walk, bpi_catalog *catalog, ui
         return bpi_error_set(error, BP_ERR_DIVERGED, "segment %u, at which this reader stood, is gone; open it anew",
                              (unsigned)bpi_lsn_ordinal(bpi_log_walk_position(walk)));
     }
-    return before == catalog->count ? BP_OK : pass_segment(fresh, before, error);
+    bp_status status = before == catalog->count ? BP_OK : pass_segment(fresh, before, error);
+    /* The last event that was told ends a segment that is passed over, so that nobody else compares it. */
+    bool ends = status == BP_OK && fresh->known != 0 && fresh->chain.next_sequence == fresh->known;
+    return ends && fresh->known_hlc != 0 && fresh->chain.last_hlc != fresh->known_hlc
+               ? another_one(fresh->known - 1, error)
+               : status;
 }
 
 bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, uint64_t known, bp_error *error)

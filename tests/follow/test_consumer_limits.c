@@ -99,12 +99,85 @@ static void who_tries_for_ever_parks_nothing(void **state)
     bpt_world_end(&world);
 }
 
+enum { KIND = 0xf020 };
+
+static bp_status as_it_is(void *context, const bp_event *event, bp_output *payload, bp_error *error)
+{
+    (void)context;
+    (void)error;
+    return bp_output_append(payload, event->payload, event->payload_size) ? BP_OK : BP_ERR_NO_MEMORY;
+}
+
+static void put_newer(bp_store *store, const char *entity)
+{
+    bp_error error = {0};
+    bp_payload newer = bp_payload_versioned(bp_raw("new", 3), 3);
+    CHECK_OK(bp_append(store, bp_at(entity, "s"), KIND, newer, NULL, NULL, &error), &error);
+}
+
+static void pass(bpt_world *world, unsigned ms)
+{
+    (void)atomic_fetch_add(&world->clock.steady_ns, ms * UINT64_C(1000000));
+}
+
+static int see_parked(void *argument, const bp_consumer_info *info)
+{
+    *(size_t *)argument = info->parked_count;
+    return 0;
+}
+
+/* An event that is newer than the converters know is tried again like one that fails, each time later, and then parked; of so many
+ * that may be parked. */
+static void what_cannot_be_converted_is_tried_again(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    bp_consumer_options options = published();
+    bp_upcast step = {.kind = KIND, .from = 1, .convert = as_it_is};
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    CHECK_OK(bp_upcast_register(store, &step, 1, &error), &error);
+    put_newer(store, "a");
+    (void)bpt_put(store, "a", "behind");
+    put_newer(store, "b");
+    options.on_failure = BP_ON_FAILURE_PARK;
+    options.retries = 2;
+    options.backoff_ms = 100;
+    options.backoff_max_ms = 150;
+    options.parked_max = 1;
+    options.window = 2;
+    bp_consumer *consumer = open_consumer(store, &options);
+    nothing_for(consumer, 0);
+    pass(&world, 90);
+    nothing_for(consumer, 0);
+    pass(&world, 20);
+    nothing_for(consumer, 0); /* the second time; the next is no more than 150 ms away */
+    pass(&world, 140);
+    nothing_for(consumer, 0);
+    pass(&world, 20);
+    ack(consumer, next_of(consumer, 0, "behind"));
+    nothing_for(consumer, 0); /* the one of b, for the first time */
+    pass(&world, 110);
+    nothing_for(consumer, 0);
+    pass(&world, 160);
+    CHECK_STATUS(BP_ERR_VERSION, bp_consumer_next(consumer, 0, 0, &event, &error), &error); /* one is parked already */
+    close_consumer(consumer);
+    size_t parked = 0;
+    CHECK_OK(bp_consumers(store, see_parked, &parked, &error), &error);
+    assert_int_equal(parked, 1);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_may_be_parked_than_are),
         cmocka_unit_test(a_position_of_another_store_is_none),
         cmocka_unit_test(who_tries_for_ever_parks_nothing),
+        cmocka_unit_test(what_cannot_be_converted_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,32 @@ static void failures_are_the_inputs(void **state)
     bpt_world_end(&world);
 }
 
+/* One input's outputs are one batch: there may be as many as that holds, and no more. */
+static void outputs_are_as_many_as_a_batch_holds(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_consumer_options options;
+    doubling d = {.outputs = BP_BATCH_MAX + 1};
+    (void)state;
+    bpt_world_memory(&world);
+    world.options.segment_size = 4u << 20;
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "in", "x");
+    bp_consumer_options_init(&options);
+    options.on_failure = BP_ON_FAILURE_PARK;
+    bp_reaction *reaction = open_reaction(store, &d, &options);
+    step(reaction, BP_OK);
+    assert_int_equal(count_of(store, DOUBLED), 0);
+    d.outputs = BP_BATCH_MAX;
+    CHECK_OK(bp_consumer_retry(bp_reaction_consumer(reaction), 0, &error), &error);
+    step(reaction, BP_OK);
+    assert_int_equal(count_of(store, DOUBLED), BP_BATCH_MAX);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void a_failure_that_stops_ends_the_run(void **state)
 {
     bpt_world world;
@@ -457,6 +483,7 @@ int main(void)
         cmocka_unit_test(outputs_that_were_dropped_are_not_made_again),
         cmocka_unit_test(no_output_is_an_answer),
         cmocka_unit_test(failures_are_the_inputs),
+        cmocka_unit_test(outputs_are_as_many_as_a_batch_holds),
         cmocka_unit_test(a_failure_that_stops_ends_the_run),
         cmocka_unit_test(a_failure_without_a_message_tells_what_was_answered),
         cmocka_unit_test(its_own_input_is_not_the_functions_to_acknowledge),

@@ -111,7 +111,8 @@ typedef struct bp_repair_report {
  * BP_OK: done, *report_out (may be NULL) says what; that something was lost is no error.
  *   BP_ERR_NOT_FOUND   there is nothing to be salvaged from
  *   BP_ERR_NOT_EMPTY   target_dir, or target_dir.repairing, is there and not empty
- *   BP_ERR_EXISTS      one of them is a file or a symbolic link
+ *   BP_ERR_EXISTS      one of them is a file or a symbolic link, or something was put in its place meanwhile; it
+ *                      is not gone into
  *   BP_ERR_CORRUPT     the id of the old store cannot be told from any file; or the new store did not verify (it is left at
  *                      target_dir.repairing)
  *   BP_ERR_VERSION     the old store is of a newer format, which is no damage

@@ -46,7 +46,7 @@ bp_status bpi_home_find_log(bpi_home *home, bp_error *error)
 static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
 {
     const bp_io *io = home->io;
-    int code = io->dir_open(io->context, home->path, create, &home->root);
+    int code = home->lent ? 0 : io->dir_open(io->context, home->path, create, &home->root);
     if (code == ENOENT && create) {
         bpi_error_set(error, BP_ERR_NOT_FOUND, "cannot make a store at %s: the directory above it does not exist",
                       home->path);
@@ -113,7 +113,7 @@ void bpi_home_close(bpi_home *home)
     if (home->log != NULL) {
         home->io->dir_close(home->io->context, home->log);
     }
-    if (home->root != NULL) {
+    if (home->root != NULL && !home->lent) {
         home->io->dir_close(home->io->context, home->root);
     }
     if (home->path != NULL) {

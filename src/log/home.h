@@ -17,11 +17,13 @@ typedef struct bpi_home {
     bp_sync_mode sync_mode;
     char *path; /* as given; for messages */
     bp_dir *root;
+    bool lent; /* root is somebody else's, who closes it */
     bp_dir *log;
     bp_io_place place;
 } bpi_home;
 
-/* Opens the directory (making it with `create`), and log/ if it is there. BP_ERR_NOT_FOUND when it is not there. */
+/* Opens the directory (making it with `create`; one that was lent is taken as it is), and log/ if it is there.
+ * BP_ERR_NOT_FOUND when it is not there. */
 bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error *error);
 /* Opens log/ if it is there and was not yet when the directory was opened: somebody else may have made the store meanwhile. */
 bp_status bpi_home_find_log(bpi_home *home, bp_error *error);

@@ -152,7 +152,9 @@ void bpi_site_close(bpi_site *site)
             io->dir_close(io->context, dirs[i]);
         }
     }
-    bpi_release(site->home.allocator, site->parts, site->parts_size);
+    if (site->parts != NULL) {
+        bpi_release(site->home.allocator, site->parts, site->parts_size);
+    }
     site->home.log = NULL;
     site->home.root = NULL;
     site->parent = NULL;
@@ -188,13 +190,18 @@ static int begin(bpi_site *site, const uint8_t *bytes, size_t size)
     return code == 0 ? io->dir_sync(io->context, site->home.root) : code;
 }
 
+bp_status bpi_site_make(bpi_site *site, bp_error *error)
+{
+    if (site->home.root != NULL) {
+        return BP_OK;
+    }
+    bp_status status = open_target(site, true, error);
+    return status == BP_OK ? refuse_used(site, error) : status; /* it may have come since we looked */
+}
+
 bp_status bpi_site_begin(bpi_site *site, const bpi_note *note, bp_error *error)
 {
-    bp_status status = BP_OK;
-    if (site->home.root == NULL) {
-        status = open_target(site, true, error);
-        status = status == BP_OK ? refuse_used(site, error) : status; /* it may have come since we looked */
-    }
+    bp_status status = bpi_site_make(site, error);
     if (status != BP_OK) {
         return status;
     }

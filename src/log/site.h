@@ -29,6 +29,9 @@ typedef struct bpi_site {
  */
 bp_status bpi_site_open(bpi_site *site, const bpi_home *source, const char *path, bp_error *error);
 
+/* Makes the directory, if it was not there. BP_ERR_NOT_EMPTY, BP_ERR_EXISTS: somebody else put something there meanwhile. */
+bp_status bpi_site_make(bpi_site *site, bp_error *error);
+
 /* Makes the directory, INCOMPLETE with that note, and log/. BP_ERR_NOT_EMPTY: somebody else is making something there. */
 bp_status bpi_site_begin(bpi_site *site, const bpi_note *note, bp_error *error);
 
@@ -37,7 +40,7 @@ bp_status bpi_site_finish(bpi_site *site, const bpi_note *note, bp_error *error)
 
 /* Removes what was made since bpi_site_begin, as far as that can be done. */
 void bpi_site_undo(bpi_site *site);
-void bpi_site_close(bpi_site *site);
+void bpi_site_close(bpi_site *site); /* zeros: one that was never opened, and one that is closed */
 
 /* Writes a new file whole: exclusive, synced; its directory is not. 0 or an errno. */
 int bpi_write_fresh(const bpi_home *home, bp_dir *dir, const char *name, const void *data, size_t size);

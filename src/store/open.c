@@ -340,7 +340,7 @@ static void end_loading(void *argument)
     bpi_indexing_read(argument);
 }
 
-static bp_status open_log(bp_store *store, const char *path, bp_error *error)
+static bp_status open_log(bp_store *store, const char *path, bp_dir *root, bp_error *error)
 {
     const bp_options *o = &store->options;
     bpi_log *log = &store->log;
@@ -349,7 +349,9 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
                            .random = o->random,
                            .allocator = store->allocator,
                            .hook = o->log,
-                           .sync_mode = o->sync_mode};
+                           .sync_mode = o->sync_mode,
+                           .root = root,
+                           .lent = root != NULL};
     log->sealed = on_sealed;
     log->closing = on_closing;
     log->idle = on_idle;
@@ -379,8 +381,8 @@ static bp_status open_log(bp_store *store, const char *path, bp_error *error)
  * Opens the log. Damage that was found with the help of index files may be theirs: the log alone decides, which is read once more without
  * them, and they are made anew. NULL in *store_out: it could not be.
  */
-static bp_status open_judged(const char *path, const bp_options *all, bool reader, bool reindex, bp_store **store_out,
-                             bp_error *error)
+static bp_status open_judged(const char *path, bp_dir *root, const bp_options *all, bool reader, bool reindex,
+                             bp_store **store_out, bp_error *error)
 {
     bool disbelieving = false;
     for (;;) {
@@ -392,7 +394,7 @@ static bp_status open_judged(const char *path, const bp_options *all, bool reade
         }
         store->reindex = reindex;
         store->disbelieving = disbelieving;
-        status = reader ? bpi_follower_open(store, path, error) : open_log(store, path, error);
+        status = reader ? bpi_follower_open(store, path, error) : open_log(store, path, root, error);
         if (status == BP_OK) {
             return BP_OK;
         }
@@ -405,7 +407,7 @@ static bp_status open_judged(const char *path, const bp_options *all, bool reade
     }
 }
 
-bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
+bp_status bpi_store_open(const char *path, bp_dir *root, const bp_options *options, bool reindex, bp_store **store_out,
                          bp_error *error)
 {
     if (store_out != NULL) {
@@ -418,7 +420,7 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
     bp_store *store = NULL;
     bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = open_judged(path, &all, false, reindex, &store, error);
+        status = open_judged(path, root, &all, false, reindex, &store, error);
     }
     if (status != BP_OK) {
         return status;
@@ -443,7 +445,7 @@ bp_status bpi_store_open(const char *path, const bp_options *options, bool reind
 
 bp_status bp_open(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
 {
-    return bpi_store_open(path, options, false, store_out, error);
+    return bpi_store_open(path, NULL, options, false, store_out, error);
 }
 
 bp_status bp_open_reader(const char *path, const bp_options *options, bp_store **store_out, bp_error *error)
@@ -458,7 +460,7 @@ bp_status bp_open_reader(const char *path, const bp_options *options, bp_store *
     bp_store *store = NULL;
     bp_status status = bpi_store_take_options(options, &all, error);
     if (status == BP_OK) {
-        status = open_judged(path, &all, true, false, &store, error);
+        status = open_judged(path, NULL, &all, true, false, &store, error);
     }
     if (status != BP_OK) {
         return status;

@@ -12,7 +12,7 @@ bp_status bp_reindex(const char *path, const bp_options *options, bp_reindex_rep
 {
     bp_store *store = NULL;
     bp_stats stats = {.size = sizeof stats};
-    bp_status status = bpi_store_open(path, options, true, &store, error);
+    bp_status status = bpi_store_open(path, NULL, options, true, &store, error);
     if (report_out != NULL) {
         memset(report_out, 0, sizeof *report_out);
     }

@@ -9,6 +9,7 @@
 #include <batpak/repair.h>
 
 #include "log/salvage.h"
+#include "log/site.h"
 #include "store/salvage_table.h"
 
 enum { BPI_REPAIR_RANGES = 1000, BPI_REPAIR_PENDING = (int)BP_BATCH_MAX };
@@ -33,6 +34,7 @@ typedef struct bpi_repair {
     uint64_t ranges[BPI_REPAIR_RANGES][2];
 
     /* the new store; all NULL in a dry run */
+    bpi_site site;   /* its directory and the one above it, as they were found good */
     char *temporary; /* path of the new store while it is made */
     size_t temporary_size;
     bp_store *target;

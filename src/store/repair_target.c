@@ -1,20 +1,20 @@
 /*
  * repair_target.c: the new store of a repair: events as they were or under new hashes, stand-ins, the summary.
  *
- * Holds: it is made under another name and renamed when it is whole, synced and verified.
+ * Holds: it is made under another name and renamed when it is whole, synced and verified. All of that goes through the directories that
+ * were looked at: what somebody puts in the place of a name meanwhile is not gone into.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <batpak/verify.h>
-
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/hashing.h"
-#include "log/site.h"
+#include "io/optional.h"
 #include "store/commit.h"
+#include "store/making.h"
 #include "store/repair.h"
 #include "store/rewrite.h"
 
@@ -55,17 +55,10 @@ static bp_status check_empty(const bpi_repair *repair, const char *path, bp_erro
 }
 
 /* The same, and no symbolic link: the name under which it is made can be foretold, and somebody may have put one there. */
-static bp_status check_place(const bpi_repair *repair, const char *path, bp_error *error)
+static bp_status look_at(const bpi_repair *repair, const char *path, bpi_site *site, bp_error *error)
 {
-    bpi_site site;
     bp_status status = check_empty(repair, path, error);
-    if (status == BP_OK) {
-        status = bpi_site_open(&site, &repair->home, path, error);
-    }
-    if (status == BP_OK) {
-        bpi_site_close(&site);
-    }
-    return status;
+    return status == BP_OK ? bpi_site_open(site, &repair->home, path, error) : status;
 }
 
 /* Without slashes at the end, and with the suffix. */
@@ -103,7 +96,7 @@ static bp_status open_target(bpi_repair *repair, bp_error *error)
     options.clock = o->clock;
     options.random = o->random;
     options.allocator = o->allocator;
-    return bp_open(repair->temporary, &options, &repair->target, error);
+    return bpi_store_open(repair->temporary, repair->site.home.root, &options, false, &repair->target, error);
 }
 
 bp_status bpi_repair_begin_target(bpi_repair *repair, const char *target_dir, bp_error *error)
@@ -116,9 +109,13 @@ bp_status bpi_repair_begin_target(bpi_repair *repair, const char *target_dir, bp
     if (repair->pending == NULL || repair->made == NULL || !make_name(repair, target_dir)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");
     }
-    bp_status status = check_place(repair, target_dir, error);
+    bp_status status = look_at(repair, target_dir, &repair->site, error);
+    bpi_site_close(&repair->site);
     if (status == BP_OK) {
-        status = check_place(repair, repair->temporary, error);
+        status = look_at(repair, repair->temporary, &repair->site, error);
+    }
+    if (status == BP_OK) {
+        status = bpi_site_make(&repair->site, error);
     }
     if (status == BP_OK) {
         status = open_target(repair, error);
@@ -358,14 +355,12 @@ bp_status bpi_repair_summary(bpi_repair *repair, bp_error *error)
 
 static bp_status verify_target(bpi_repair *repair, bp_error *error)
 {
-    bp_verify_options options;
     bp_verify_report report;
-    bp_verify_options_init(&options);
-    options.io = repair->options->io;
-    options.allocator = repair->options->allocator;
-    options.progress = repair->options->progress;
-    options.progress_context = repair->options->progress_context;
-    bp_status status = bp_verify(repair->temporary, &options, &report, error);
+    bp_status status = bpi_home_find_log(&repair->site.home, error);
+    if (status == BP_OK) {
+        status =
+            bpi_prove(&repair->site.home, repair->options->progress, repair->options->progress_context, &report, error);
+    }
     if (status == BP_OK && report.events != repair->next) {
         status = bpi_error_set(error, BP_ERR_CORRUPT, "it holds %" PRIu64 " events, not %" PRIu64, report.events,
                                repair->next);
@@ -373,34 +368,44 @@ static bp_status verify_target(bpi_repair *repair, bp_error *error)
     return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "the new store does not verify");
 }
 
-static bp_status rename_target(bpi_repair *repair, bp_error *error)
+/* Does the name still lead to what was made? */
+static bp_status look_again(const bpi_repair *repair, bp_error *error)
 {
     const bp_io *io = repair->options->io;
-    char *from = strrchr(repair->temporary, '/');
-    const char *parent = from == NULL ? "." : from == repair->temporary ? "/" : repair->temporary;
-    bp_dir *dir = NULL;
-    char to[256];
-    if (from != NULL) {
-        *from = '\0';
+    const bpi_site *site = &repair->site;
+    bp_dir *there = NULL;
+    bool within = true;
+    bool around = true;
+    int code = io->dir_open_at(io->context, site->parent, site->name, false, &there);
+    if (code == 0) {
+        code = bpi_io_is_within(io, there, site->home.root, &within);
+        code = code == 0 ? bpi_io_is_within(io, site->home.root, there, &around) : code;
+        io->dir_close(io->context, there);
     }
-    const char *name = from == NULL ? repair->temporary : from + 1;
-    size_t size = strlen(name) - (sizeof suffix - 1);
+    if (code == ENOSYS || (code == 0 && within && around)) {
+        return BP_OK;
+    }
+    if (code != 0 && code != ENOENT && code != ENOTDIR && code != ELOOP) {
+        return bpi_error_system(error, code, "cannot look at %s", repair->temporary);
+    }
+    bpi_error_set(error, BP_ERR_EXISTS, "something else was put in the place of %s while it was made",
+                  repair->temporary);
+    bpi_error_hint(error, "find out who did that; then remove what is there and repair again");
+    return BP_ERR_EXISTS;
+}
+
+static bp_status rename_target(const bpi_repair *repair, bp_error *error)
+{
+    const bp_io *io = repair->options->io;
+    const bpi_site *site = &repair->site;
+    char to[256];
+    size_t size = strlen(site->name) - (sizeof suffix - 1);
     int code = size < sizeof to ? 0 : ENAMETOOLONG;
     if (code == 0) {
-        memcpy(to, name, size);
+        memcpy(to, site->name, size);
         to[size] = '\0';
-        code = io->dir_open(io->context, parent, false, &dir);
-        if (code == ENOENT && from == NULL) {
-            code = io->dir_open(io->context, "", false, &dir); /* worlds whose top has no name */
-        }
-    }
-    if (code == 0) {
-        code = io->dir_rename(io->context, dir, name, to);
-        code = code == 0 ? io->dir_sync(io->context, dir) : code;
-        io->dir_close(io->context, dir);
-    }
-    if (from != NULL) {
-        *from = '/';
+        code = io->dir_rename(io->context, site->parent, site->name, to);
+        code = code == 0 ? io->dir_sync(io->context, site->parent) : code;
     }
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "cannot give the new store its name");
@@ -460,6 +465,9 @@ bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_e
     if (status == BP_OK) {
         status = check_empty(repair, target_dir, error);
     }
+    if (status == BP_OK) {
+        status = look_again(repair, error);
+    }
     return status == BP_OK ? rename_target(repair, error) : status;
 }
 
@@ -467,6 +475,7 @@ void bpi_repair_release_target(bpi_repair *repair)
 {
     const bp_allocator *allocator = repair->options->allocator;
     (void)bp_close(repair->target, NULL);
+    bpi_site_close(&repair->site);
     bpi_release(allocator, repair->pending, (size_t)BPI_REPAIR_PENDING * sizeof *repair->pending);
     bpi_release(allocator, repair->made, (size_t)BPI_REPAIR_PENDING * sizeof *repair->made);
     bpi_release(allocator, repair->temporary, repair->temporary_size);

@@ -104,8 +104,9 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
                         bp_error *error);
 void bpi_store_free(bp_store *store);
 
-/* bp_open; `reindex`: without what index files say, which are removed first. */
-bp_status bpi_store_open(const char *path, const bp_options *options, bool reindex, bp_store **store_out,
+/* bp_open; `reindex`: without what index files say, which are removed first. `root`: the directory, which the caller closes behind the
+ * store; NULL: it is opened by its path. */
+bp_status bpi_store_open(const char *path, bp_dir *root, const bp_options *options, bool reindex, bp_store **store_out,
                          bp_error *error);
 
 /* BP_OK, or why nothing can be done with this handle: NULL, forked, closing. */

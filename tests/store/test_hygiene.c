@@ -315,6 +315,98 @@ static void a_repair_is_made_through_no_link(void **state)
     bpt_world_end(&world);
 }
 
+/* bp_io_posix, but that somebody puts a link where a repair is about to make its directory, behind its look at the place. */
+typedef struct ambush {
+    bp_io table;
+    const bpt_world *world;
+    unsigned links;
+} ambush;
+
+static void lie_in_wait(ambush *set, const char *path)
+{
+    size_t size = strlen(path);
+    if (size >= 10 && strcmp(path + size - 10, ".repairing") == 0 && set->links == 0) {
+        set->links += symlink(beside(set->world, "victim"), beside(set->world, "new.repairing")) == 0;
+    }
+}
+
+static int ambushed_open(void *context, const char *path, bool create, bp_dir **dir_out)
+{
+    ambush *set = context;
+    if (create) {
+        lie_in_wait(set, path);
+    }
+    return bp_io_posix()->dir_open(bp_io_posix()->context, path, create, dir_out);
+}
+
+static int ambushed_open_at(void *context, bp_dir *parent, const char *name, bool create, bp_dir **dir_out)
+{
+    ambush *set = context;
+    if (create) {
+        lie_in_wait(set, name);
+    }
+    return bp_io_posix()->dir_open_at(bp_io_posix()->context, parent, name, create, dir_out);
+}
+
+static void a_link_that_comes_behind_the_look_is_not_followed(void **state)
+{
+    bpt_world world;
+    bp_repair_options options;
+    (void)state;
+    bpt_world_disk(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10);
+    bpt_close(store);
+    assert_int_equal(mkdir(beside(&world, "victim"), 0700), 0);
+    ambush set = {.table = *bp_io_posix(), .world = &world};
+    set.table.context = &set;
+    set.table.dir_open = ambushed_open;
+    set.table.dir_open_at = ambushed_open_at;
+    bp_repair_options_init(&options);
+    options.io = &set.table;
+    CHECK_STATUS(BP_ERR_EXISTS, bp_repair(world.path, beside(&world, "new"), &options, NULL, &error), &error);
+    CHECK_SAYS(&error, "symbolic link");
+    assert_int_equal(set.links, 1);
+    assert_int_equal(count_in(beside(&world, "victim")), 0);
+    bpt_world_end(&world);
+}
+
+/* Somebody moves the half-made store away, and puts a link in its place. */
+static void move_repaired(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    ambush *set = context;
+    (void)what;
+    (void)done;
+    (void)total;
+    if (set->links == 0 && rename(beside(set->world, "new.repairing"), beside(set->world, "moved")) == 0) {
+        set->links += symlink(beside(set->world, "victim"), beside(set->world, "new.repairing")) == 0;
+    }
+}
+
+static void a_repair_stays_in_the_directory_it_has_made(void **state)
+{
+    bpt_world world;
+    bp_repair_options options;
+    bp_verify_report report;
+    (void)state;
+    bpt_world_disk(&world);
+    bp_store *store = bpt_open(&world);
+    fill(store, 10);
+    bpt_close(store);
+    assert_int_equal(mkdir(beside(&world, "victim"), 0700), 0);
+    ambush set = {.world = &world};
+    bp_repair_options_init(&options);
+    options.progress = move_repaired;
+    options.progress_context = &set;
+    CHECK_STATUS(BP_ERR_EXISTS, bp_repair(world.path, beside(&world, "new"), &options, NULL, &error), &error);
+    assert_int_equal(set.links, 1);
+    assert_int_equal(count_in(beside(&world, "victim")), 0);
+    assert_int_equal(access(beside(&world, "new"), F_OK), -1);
+    CHECK_OK(bp_verify(beside(&world, "moved"), NULL, &report, &error), &error);
+    assert_int_equal(report.events, 10);
+    bpt_world_end(&world);
+}
+
 /* Puts a link to another directory in the place of the one that is being filled. */
 typedef struct swapping {
     const bpt_world *world;
@@ -374,6 +466,8 @@ int main(void)
         cmocka_unit_test(a_link_in_the_place_of_anything_is_not_followed),
         cmocka_unit_test(links_at_the_target_and_beside_the_log),
         cmocka_unit_test(a_repair_is_made_through_no_link),
+        cmocka_unit_test(a_link_that_comes_behind_the_look_is_not_followed),
+        cmocka_unit_test(a_repair_stays_in_the_directory_it_has_made),
         cmocka_unit_test(a_target_that_is_swapped_leads_nowhere_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

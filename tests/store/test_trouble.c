@@ -442,6 +442,109 @@ static bp_status read_all(scene *s)
     return status;
 }
 
+/* Followers stay where they are when something fails, and are asked once more. */
+static bool again(bp_status status, bool *retried)
+{
+    bool now = (status == BP_ERR_IO || status == BP_ERR_NO_MEMORY) && !*retried;
+    *retried = *retried || now;
+    return now;
+}
+
+static bp_status go_along(scene *s, bp_store *store, const bp_region *region, bool by_kinds, bool *retried)
+{
+    static const bp_kind_code kinds[] = {0xf001, 0xf003};
+    bp_cursor_options options;
+    bp_cursor *cursor = NULL;
+    const bp_event *event = NULL;
+    bp_position position;
+    bp_lag lag = {0};
+    bp_cursor_options_init(&options);
+    options.kinds = by_kinds ? kinds : NULL;
+    options.kind_count = by_kinds ? 2 : 0;
+    bp_status status = bp_cursor_open(store, region, &options, &cursor, &s->error);
+    if (again(status, retried)) {
+        status = bp_cursor_open(store, region, &options, &cursor, &s->error);
+    }
+    while (status == BP_OK) {
+        status = bp_cursor_next(cursor, &event, &s->error);
+        if (status == BP_OK) {
+            add_event(s, event);
+        } else if (again(status, retried)) {
+            status = BP_OK;
+        }
+    }
+    if (status == BP_END) {
+        status = bp_cursor_lag(cursor, &lag, &s->error);
+        add_number(s, lag.events);
+    }
+    if (status == BP_OK) {
+        status = bp_cursor_position(cursor, &position, &s->error);
+    }
+    if (status == BP_OK) {
+        status = bp_cursor_seek(cursor, &position, &s->error);
+    }
+    bp_cursor_close(cursor);
+    return status;
+}
+
+static bool is_long(void *context, const bp_event *event)
+{
+    (void)context;
+    return event->payload_size > 10;
+}
+
+static bp_status listen(scene *s, bp_store *store, const bp_region *region, bool latest, bool *retried)
+{
+    bp_subscription_options options;
+    bp_subscription *subscription = NULL;
+    bp_delivery delivery;
+    bp_lag lag = {0};
+    bp_subscription_options_init(&options);
+    options.replay = true;
+    options.latest = latest;
+    options.filter = latest ? NULL : is_long;
+    bp_status status = bp_subscribe(store, region, &options, &subscription, &s->error);
+    while (status == BP_OK) {
+        status = bp_subscription_next(subscription, 0, &delivery, &s->error);
+        if (status == BP_OK) {
+            add_event(s, &delivery.event);
+            add_number(s, delivery.skipped);
+        } else if (again(status, retried)) {
+            status = BP_OK;
+        }
+    }
+    if (status == BP_ERR_TIMEOUT) {
+        status = bp_subscription_lag(subscription, &lag, &s->error);
+        add_number(s, lag.events);
+    }
+    bp_subscription_close(subscription);
+    return status;
+}
+
+static bp_status follow(scene *s)
+{
+    bp_store *store = NULL;
+    bool retried = false;
+    bp_region three = bp_region_all();
+    bp_region one = bp_region_stream("one");
+    bp_region_set_prefix(&three, bp_text_of("three"));
+    bp_status status = bp_open_reader(s->world.path, &s->world.options, &store, &s->error);
+    if (status == BP_OK) {
+        status = go_along(s, store, &three, false, &retried);
+    }
+    if (status == BP_OK) {
+        status = go_along(s, store, NULL, true, &retried);
+    }
+    if (status == BP_OK) {
+        status = listen(s, store, &one, false, &retried);
+    }
+    if (status == BP_OK) {
+        status = listen(s, store, &three, true, &retried);
+    }
+    (void)bp_close(store, NULL);
+    return status;
+}
+
 /* ---- trouble ---- */
 
 typedef struct reading {
@@ -449,8 +552,8 @@ typedef struct reading {
     bp_status (*act)(scene *s);
 } reading;
 
-static const reading readings[] = {
-    {"dump", dump_all}, {"inspect", inspect}, {"verify", verify}, {"repair", repair}, {"read", read_all}};
+static const reading readings[] = {{"dump", dump_all}, {"inspect", inspect}, {"verify", verify},
+                                   {"repair", repair}, {"read", read_all},   {"follow", follow}};
 
 typedef struct kind_of_store {
     const char *name;

@@ -137,19 +137,24 @@ const bpi_part *bpi_block_part(const bpi_block *block, uint32_t row)
     return &block->parts[low];
 }
 
-const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out)
+/* The bytes of a row's record, in the segment that has it; NULL when the row points beyond the file. */
+static inline const uint8_t *record_at(const bpi_block *block, uint32_t row, const bpi_segment *segment,
+                                       const uint8_t *bytes, size_t *available_out)
 {
-    bpi_segment *segment = bpi_block_part(block, row)->segment;
     uint64_t offset = bpi_row_u32(block->rows, row, BPI_ROW_OFFSET);
-    if (bpi_segment_open(segment, NULL) != BP_OK) {
-        return NULL;
-    }
     uint64_t size = atomic_load_explicit(&segment->size, memory_order_acquire);
     if (offset >= size) {
         return NULL;
     }
     *available_out = (size_t)(size - offset);
-    return segment->address + offset;
+    return bytes + offset;
+}
+
+const uint8_t *bpi_block_bytes(const bpi_block *block, uint32_t row, size_t *available_out)
+{
+    bpi_segment *segment = bpi_block_part(block, row)->segment;
+    const uint8_t *bytes = NULL;
+    return bpi_segment_at(segment, &bytes, NULL) == BP_OK ? record_at(block, row, segment, bytes, available_out) : NULL;
 }
 
 void bpi_block_blame(const bpi_block *block, uint32_t row, bp_error *error)
@@ -190,11 +195,12 @@ bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_
     bpi_segment *segment = bpi_block_part(block, row)->segment;
     size_t available = 0;
     size_t length = 0;
-    bp_status opened = bpi_segment_open(segment, error);
-    if (BPI_UNLIKELY(opened != BP_OK)) {
-        return opened;
+    const uint8_t *bytes = NULL;
+    bp_status mapped = bpi_segment_at(segment, &bytes, error);
+    if (BPI_UNLIKELY(mapped != BP_OK)) {
+        return mapped;
     }
-    const uint8_t *bytes = bpi_block_bytes(block, row, &available);
+    bytes = record_at(block, row, segment, bytes, &available);
     const char *fault = bytes == NULL ? "record lies beyond the end of its file"
                                       : bpi_record_view(bytes, available, segment->seed, event_out, &length);
     if (BPI_UNLIKELY(fault != NULL && bytes != NULL &&

@@ -55,6 +55,11 @@ struct bpi_blocks {
     bpi_index *index; /* held */
     bpi_books *books; /* held: names of which images need not know */
     _Atomic uint32_t references;
+    uint64_t
+        epoch; /* mappings that were let go of in it or later stay while this is held (log/segment.h); UINT64_MAX: of none */
+    bpi_blocks *before; /* [ages] of all arrays, the one made before it */
+    bpi_blocks *behind;
+    bpi_blocks *left; /* the writer's: the one that he left before this one */
     size_t count;
     size_t capacity;
     bpi_block *block[];

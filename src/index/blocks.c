@@ -13,6 +13,70 @@ static size_t size_of(size_t count)
     return sizeof(bpi_blocks) + count * sizeof(bpi_block *);
 }
 
+/* ---- epochs ---- */
+
+static void enter(bpi_index *index, bpi_blocks *blocks)
+{
+    (void)pthread_mutex_lock(&index->ages);
+    blocks->epoch = atomic_load_explicit(&index->epoch, memory_order_relaxed);
+    blocks->before = index->newest;
+    if (index->newest != NULL) {
+        index->newest->behind = blocks;
+    } else {
+        index->oldest = blocks;
+    }
+    index->newest = blocks;
+    (void)pthread_mutex_unlock(&index->ages);
+}
+
+static void unlink_array(bpi_index *index, bpi_blocks *blocks)
+{
+    if (blocks->before != NULL) {
+        blocks->before->behind = blocks->behind;
+    } else {
+        index->oldest = blocks->behind;
+    }
+    if (blocks->behind != NULL) {
+        blocks->behind->before = blocks->before;
+    } else {
+        index->newest = blocks->before;
+    }
+}
+
+static void leave(bpi_index *index, bpi_blocks *blocks)
+{
+    (void)pthread_mutex_lock(&index->ages);
+    if (blocks->epoch != UINT64_MAX) {
+        unlink_array(index, blocks);
+        blocks->epoch = UINT64_MAX;
+    }
+    (void)pthread_mutex_unlock(&index->ages);
+}
+
+uint64_t bpi_index_oldest(bpi_index *index)
+{
+    (void)pthread_mutex_lock(&index->ages);
+    uint64_t epoch = index->oldest != NULL ? index->oldest->epoch : atomic_load(&index->epoch);
+    (void)pthread_mutex_unlock(&index->ages);
+    return epoch;
+}
+
+void bpi_index_spare(bpi_index *index, bpi_opener *opener)
+{
+    bpi_opener_let_go(opener, atomic_load(&index->epoch));
+    (void)pthread_mutex_lock(&index->ages);
+    (void)atomic_fetch_add(&index->epoch, 1);
+    (void)pthread_mutex_unlock(&index->ages);
+    pthread_mutex_lock(&index->lock);
+    const bpi_blocks *now = atomic_load_explicit(&index->current, memory_order_relaxed);
+    bpi_blocks *blocks = bpi_blocks_new(index, now, now->count, 0);
+    bpi_blocks *replaced = blocks == NULL ? NULL : bpi_index_swap(index, blocks);
+    pthread_mutex_unlock(&index->lock);
+    bpi_blocks_drop(replaced); /* without memory the old one stays, until there is another */
+}
+
+/* ---- arrays ---- */
+
 bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t count, size_t more)
 {
     bpi_blocks *blocks = bpi_allocate_zero(&index->allocator, size_of(count + more));
@@ -25,6 +89,7 @@ bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t coun
     atomic_init(&blocks->references, 1);
     blocks->count = count;
     blocks->capacity = count + more;
+    enter(index, blocks);
     for (size_t i = 0; i < count; i++) {
         blocks->block[i] = bpi_block_hold(from->block[i]);
     }
@@ -59,6 +124,7 @@ void bpi_blocks_drop(bpi_blocks *blocks)
         return;
     }
     bpi_index *index = blocks->index;
+    leave(index, blocks);
     for (size_t i = 0; i < blocks->count; i++) {
         bpi_block_drop(blocks->block[i]);
     }
@@ -80,20 +146,43 @@ bpi_blocks *bpi_index_blocks(bpi_index *index)
     return blocks;
 }
 
+bpi_blocks *bpi_index_own_blocks(bpi_index *index)
+{
+    bpi_blocks *now = bpi_index_blocks(index);
+    bpi_blocks *own = bpi_blocks_new(index, now, now->count, 0);
+    bpi_blocks_drop(now);
+    return own;
+}
+
+void bpi_blocks_read_no_more(bpi_blocks *blocks)
+{
+    leave(blocks->index, blocks);
+}
+
 const bpi_blocks *bpi_index_mine(bpi_index *index)
 {
     /* `mine` is held, so its address cannot have been used again. */
     if (atomic_load_explicit(&index->current, memory_order_relaxed) != index->mine) {
-        bpi_blocks *old = index->mine;
+        index->mine->left = index->left;
+        index->left = index->mine;
         index->mine = bpi_index_blocks(index);
-        bpi_blocks_drop(old);
     }
     return index->mine;
+}
+
+void bpi_index_drop_left(bpi_index *index)
+{
+    while (index->left != NULL) {
+        bpi_blocks *blocks = index->left;
+        index->left = blocks->left;
+        bpi_blocks_drop(blocks);
+    }
 }
 
 void bpi_index_follow(bpi_index *index)
 {
     (void)bpi_index_mine(index);
+    bpi_index_drop_left(index);
 }
 
 /* ---- views ---- */
@@ -136,6 +225,22 @@ bpi_view *bpi_view_pin(bpi_index *index)
         bpi_view_take(index, view);
     }
     return view;
+}
+
+bpi_view *bpi_view_again(const bpi_view *view)
+{
+    bpi_index *index = view->blocks->index;
+    bpi_blocks *blocks = bpi_blocks_new(index, view->blocks, view->blocks->count, 0);
+    bpi_view *again = blocks == NULL ? NULL : bpi_allocate(&index->allocator, sizeof *again);
+    if (again == NULL) {
+        bpi_blocks_drop(blocks);
+        return NULL;
+    }
+    atomic_init(&again->references, 1);
+    again->blocks = blocks;
+    again->end = view->end;
+    again->generation = view->generation;
+    return again;
 }
 
 bpi_view *bpi_view_hold(bpi_view *view)

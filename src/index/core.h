@@ -15,6 +15,7 @@
 #include "index/block.h"
 #include "index/buried.h"
 #include "index/names.h"
+#include "log/segment_file.h"
 
 struct bpi_index {
     const bp_allocator *base; /* what the struct itself came from */
@@ -36,12 +37,17 @@ struct bpi_index {
     _Atomic uint64_t next;
     pthread_mutex_t lock;
     _Atomic(bpi_blocks *) current;
-    bpi_blocks *mine;          /* an array the writer holds, to look at without the lock */
-    bpi_block *active;         /* held */
+    bpi_blocks *mine;  /* an array the writer holds, to look at without the lock */
+    bpi_blocks *left;  /* those that he held before, within one commit: what they led him to he may still look at */
+    bpi_block *active; /* held */
     bpi_entity *last_scope;    /* the one asked for last */
     pthread_mutex_t repairing; /* one replacement is made at a time; recursive, since it may ask another block */
     _Atomic uint64_t repairs;
-    bpi_buried buried; /* lives with the struct, so that a view may ask it when the store is closed */
+    pthread_mutex_t ages; /* of the arrays below; a leaf */
+    bpi_blocks *oldest;   /* all that there are, in the order in which they were made */
+    bpi_blocks *newest;
+    _Atomic uint64_t epoch; /* of arrays that are made now (log/segment.h); raised with `ages` */
+    bpi_buried buried;      /* lives with the struct, so that a view may ask it when the store is closed */
 };
 
 /* Frees the struct when nothing needs it any more. */
@@ -52,6 +58,11 @@ bpi_blocks *bpi_blocks_new(bpi_index *index, const bpi_blocks *from, size_t coun
 /* The same blocks with others in the place of `count` from `at` on. NULL: no memory. */
 bpi_blocks *bpi_blocks_spliced(bpi_index *index, const bpi_blocks *from, size_t at, size_t count,
                                bpi_block *const *others, size_t other_count);
+/* Was the array made in an epoch that is over? */
+static inline bool bpi_blocks_is_old(const bpi_blocks *blocks)
+{
+    return blocks->epoch != atomic_load_explicit(&blocks->index->epoch, memory_order_relaxed);
+}
 /* Puts a block in the place of those from i on in an array that was seen, if they still are there. */
 bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_t count, bpi_block *block);
 /* The same with several blocks, which are held for it, in the place of those. */
@@ -74,8 +85,13 @@ static inline bpi_book *bpi_index_hot(const bpi_index *index)
 bpi_blocks *bpi_index_swap(bpi_index *index, bpi_blocks *blocks);
 /* The current array, held. */
 bpi_blocks *bpi_index_blocks(bpi_index *index);
-/* The current array for the writer; not held for it beyond its next question. */
+/* A copy of it, for who may be about it for long; NULL: no memory. When he reads no more records by it, mappings need not stay for it. */
+bpi_blocks *bpi_index_own_blocks(bpi_index *index);
+void bpi_blocks_read_no_more(bpi_blocks *blocks);
+/* The current array for the writer; held for him until he publishes or follows. */
 const bpi_blocks *bpi_index_mine(bpi_index *index);
+/* Lets go of arrays that the writer held before. */
+void bpi_index_drop_left(bpi_index *index);
 
 /* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);

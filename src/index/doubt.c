@@ -11,7 +11,8 @@
 #include "index/core.h"
 
 /* Is that record whole in the frame that must have it? */
-static bool whole_in_frame(const bpi_segment *segment, uint64_t at, const bp_frame *frame, uint64_t sequence)
+static bool whole_in_frame(const bpi_segment *segment, const uint8_t *start, uint64_t at, const bp_frame *frame,
+                           uint64_t sequence)
 {
     uint64_t end = at + frame->length;
     uint64_t offset = at + BPI_FRAME_HEADER;
@@ -19,7 +20,7 @@ static bool whole_in_frame(const bpi_segment *segment, uint64_t at, const bp_fra
         bp_event event;
         size_t length = 0;
         bool first = false;
-        const uint8_t *bytes = segment->address + offset;
+        const uint8_t *bytes = start + offset;
         const char *fault = frame->type == BP_FRAME_FOLD
                                 ? bpi_fold_view(bytes, (size_t)(end - offset), segment->seed, &event, &first, &length)
                                 : bpi_record_view(bytes, (size_t)(end - offset), segment->seed, &event, &length);
@@ -33,19 +34,20 @@ static bool whole_in_frame(const bpi_segment *segment, uint64_t at, const bp_fra
 
 static bool log_has(bpi_segment *segment, uint64_t sequence)
 {
-    if (bpi_segment_open(segment, NULL) != BP_OK) {
+    const uint8_t *start = NULL;
+    if (bpi_segment_at(segment, &start, NULL) != BP_OK) {
         return false;
     }
     uint64_t end = atomic_load_explicit(&segment->size, memory_order_acquire);
     bp_frame frame;
     for (uint64_t at = BPI_SEGMENT_HEADER; at < end && end - at >= BPI_FRAME_HEADER; at += frame.length) {
-        if (!bpi_frame_header_valid(segment->address + at, segment->salt, bpi_lsn(segment->ordinal, at), &frame) ||
+        if (!bpi_frame_header_valid(start + at, segment->salt, bpi_lsn(segment->ordinal, at), &frame) ||
             frame.length < BPI_FRAME_HEADER || frame.length > end - at) {
             return false;
         }
         bool records = frame.type == BP_FRAME_DATA || frame.type == BP_FRAME_FOLD;
         if (records && sequence - frame.first_sequence < frame.record_count) {
-            return whole_in_frame(segment, at, &frame, sequence);
+            return whole_in_frame(segment, start, at, &frame, sequence);
         }
     }
     return false;

@@ -58,7 +58,7 @@ bp_status bpi_index_keep(bpi_index *index, uint64_t first_sequence, uint64_t cou
             bool behind =
                 part + 1 < block->part_count && block->first + block->parts[part + 1].first_row <= first_sequence;
             if (!behind && begins < first_sequence + count) {
-                status = bpi_segment_open(block->parts[part].segment, error);
+                status = bpi_segment_keep(block->parts[part].segment, error);
             }
         }
     }

@@ -57,6 +57,7 @@ void bpi_index_release(bpi_index *index)
     bpi_index_release_retired(index);
     bpi_book_drop(bpi_index_hot(index));
     (void)pthread_mutex_destroy(&index->lock);
+    (void)pthread_mutex_destroy(&index->ages);
     (void)pthread_mutex_destroy(&index->repairing);
     bpi_buried_fini(&index->buried, &index->allocator);
     bpi_release(index->base, index, sizeof *index);
@@ -97,6 +98,8 @@ bpi_index *bpi_index_new(const bp_allocator *allocator, bp_layout layout, uint64
         goto no_books;
     }
     (void)pthread_mutex_init(&index->lock, NULL);
+    (void)pthread_mutex_init(&index->ages, NULL);
+    atomic_init(&index->epoch, 1);
     init_recursive(&index->repairing);
     bpi_blocks *blocks = bpi_blocks_new(index, NULL, 0, 0);
     if (blocks == NULL) {
@@ -134,6 +137,7 @@ void bpi_index_free(bpi_index *index)
         return;
     }
     bpi_block_drop(index->active);
+    bpi_index_drop_left(index);
     bpi_blocks_drop(index->mine);
     bpi_blocks_drop(atomic_load_explicit(&index->current, memory_order_acquire));
     bpi_index_release(index);
@@ -348,7 +352,7 @@ bool bpi_index_begin_block(bpi_index *index, bpi_segment *segment, uint64_t firs
     bpi_blocks_drop(replaced);
     bpi_block_drop(index->active);
     index->active = bpi_block_hold(block);
-    (void)bpi_index_mine(index);
+    bpi_index_follow(index);
     if (!index->one_book && bpi_index_turn(index, max_rows)) { /* else names go on in the book that there is */
         (void)bpi_index_shed(index, false);
     }
@@ -401,7 +405,7 @@ bool bpi_index_attach(bpi_index *index, bpi_block *block)
     bpi_blocks_drop(replaced);
     bpi_block_drop(index->active);
     index->active = NULL;
-    (void)bpi_index_mine(index);
+    bpi_index_follow(index);
     /* What is in memory of names may be older than what the block knows. */
     index->last_scope = NULL;
     BPI_ASSERT(index->mine->books->count == 1);
@@ -416,7 +420,7 @@ bool bpi_index_reserve(bpi_index *index, size_t rows)
     if (block == NULL) {
         return false;
     }
-    (void)bpi_index_mine(index); /* lets go of what was sealed since */
+    bpi_index_follow(index); /* lets go of what was sealed since */
     size_t count = (size_t)(bpi_index_next(index) - block->first) + rows;
     return bpi_rows_reserve(block->rows, count) && bpi_table_reserve(&block->ids, count);
 }
@@ -507,6 +511,9 @@ void bpi_index_publish(bpi_index *index, uint64_t next_sequence)
 {
     BPI_DEBUG_ASSERT(next_sequence <= bpi_index_next(index));
     atomic_store_explicit(&index->published, next_sequence, memory_order_release);
+    if (BPI_UNLIKELY(index->left != NULL)) {
+        bpi_index_drop_left(index);
+    }
 }
 
 uint64_t bpi_index_published(const bpi_index *index)
@@ -586,7 +593,7 @@ static void count_block(const bpi_block *block, uint32_t rows, unsigned shift, b
     }
     for (uint32_t i = 0; i < block->part_count; i++) {
         const bpi_segment *segment = block->parts[i].segment;
-        if (atomic_load_explicit(&segment->opened, memory_order_acquire)) {
+        if (atomic_load_explicit(&segment->mapped, memory_order_relaxed)) {
             counts->mapped += atomic_load_explicit(&segment->size, memory_order_relaxed);
         }
     }

@@ -199,6 +199,13 @@ bool bpi_index_let_go(bpi_index *index);
  */
 void bpi_index_follow(bpi_index *index);
 
+/* ---- mappings (log/segment.h) ---- */
+
+/* Lets go of mappings, which begins a new epoch. Any thread. */
+void bpi_index_spare(bpi_index *index, bpi_opener *opener);
+/* The epoch of the oldest array of blocks that anybody holds. */
+uint64_t bpi_index_oldest(bpi_index *index);
+
 /* ---- counts ---- */
 
 typedef struct bpi_index_counts {
@@ -224,6 +231,8 @@ typedef struct bpi_view {
 bpi_view *bpi_view_pin(bpi_index *index); /* NULL: no memory */
 bpi_view *bpi_view_hold(bpi_view *view);
 void bpi_view_drop(bpi_view *view);
+/* The same blocks in an array of this moment's epoch: it keeps nothing mapped that was let go of before. NULL: no memory. */
+bpi_view *bpi_view_again(const bpi_view *view);
 /* The same in the caller's own memory, for one who does not share it: never held or dropped, but given back by leave. */
 void bpi_view_take(bpi_index *index, bpi_view *view_out);
 /* Such a view of what another has, or what it had, which need not be given back any more then. */

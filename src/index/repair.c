@@ -121,7 +121,8 @@ static bp_status damaged(const bpi_segment *segment, uint64_t offset, const char
     return BP_ERR_CORRUPT;
 }
 
-static bp_status add_frame(builder *b, const bpi_segment *segment, uint64_t at, const bp_frame *frame, bp_error *error)
+static bp_status add_frame(builder *b, const bpi_segment *segment, const uint8_t *start, uint64_t at,
+                           const bp_frame *frame, bp_error *error)
 {
     uint64_t end = at + frame->length;
     uint64_t offset = at + BPI_FRAME_HEADER;
@@ -129,7 +130,7 @@ static bp_status add_frame(builder *b, const bpi_segment *segment, uint64_t at, 
         bp_event event;
         size_t length = 0;
         bool first = i == 0 && (frame->flags & BPI_FRAME_CONTINUES) == 0;
-        const uint8_t *bytes = segment->address + offset;
+        const uint8_t *bytes = start + offset;
         const char *fault = offset >= end ? "records do not fill their frame"
                             : frame->type == BP_FRAME_FOLD
                                 ? bpi_fold_view(bytes, (size_t)(end - offset), segment->seed, &event, &first, &length)
@@ -159,21 +160,21 @@ static bp_status add_frame(builder *b, const bpi_segment *segment, uint64_t at, 
 
 static bp_status add_segment(builder *b, bpi_segment *segment, bp_error *error)
 {
-    bp_status status = bpi_segment_open(segment, error);
+    const uint8_t *start = NULL;
+    bp_status status = bpi_segment_at(segment, &start, error);
     uint64_t end = status == BP_OK ? atomic_load(&segment->size) : 0;
     uint64_t at = BPI_SEGMENT_HEADER;
     while (status == BP_OK && at < end && b->row < b->rows) {
         bp_frame frame;
         if (end - at < BPI_FRAME_HEADER ||
-            !bpi_frame_header_valid(segment->address + at, segment->salt, (uint64_t)segment->ordinal << 32 | at,
-                                    &frame) ||
+            !bpi_frame_header_valid(start + at, segment->salt, (uint64_t)segment->ordinal << 32 | at, &frame) ||
             frame.length > end - at) {
             /* the file may be longer than its frames, when it was made whole before it was sealed */
-            bool rest = end - at < BPI_FRAME_HEADER || bpi_all_zero(segment->address + at, BPI_FRAME_HEADER);
+            bool rest = end - at < BPI_FRAME_HEADER || bpi_all_zero(start + at, BPI_FRAME_HEADER);
             return rest ? BP_OK : damaged(segment, at, "frame header is not valid", error);
         }
         if (frame.type == BP_FRAME_DATA || frame.type == BP_FRAME_FOLD) {
-            status = add_frame(b, segment, at, &frame, error);
+            status = add_frame(b, segment, start, at, &frame, error);
         }
         at += frame.length;
     }

@@ -473,9 +473,22 @@ static void prefetch(const bpi_scan *scan, uint32_t i)
     bpi_block_prefetch(block, scan->batch[i], block == scan->at ? scan->rows : scan->batch[i] + 1);
 }
 
+/* What it passed is not needed any more, and need not stay mapped. Who was given a view of it holds that himself. */
+static void move_on(bpi_scan *scan)
+{
+    bpi_view *view = bpi_view_again(scan->view);
+    if (view != NULL) {
+        bpi_view_drop(scan->view);
+        scan->view = view;
+    }
+}
+
 /* Fills the batch. BP_END: there are no more. */
 static bp_status refill(bpi_scan *scan, bool records, bp_error *error)
 {
+    if (BPI_UNLIKELY(bpi_blocks_is_old(scan->view->blocks))) {
+        move_on(scan);
+    }
     bp_status status = BP_OK;
     scan->count = 0;
     scan->taken = 0;

@@ -312,7 +312,7 @@ static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, u
     bpi_blocks_drop(replaced);
     bpi_block_drop(index->active);
     index->active = NULL;
-    (void)bpi_index_mine(index);
+    bpi_index_follow(index);
 }
 
 bool bpi_index_truncate(bpi_index *index, uint64_t sequence)

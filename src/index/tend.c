@@ -230,13 +230,14 @@ static void release(making *m)
     }
 }
 
-/* One file for all blocks of a segment. */
-static bool write_segment(making *m, const bpi_blocks *blocks, uint32_t ordinal)
+/* One file for all blocks of a segment. What is written was read when it was gathered. */
+static bool write_segment(making *m, bpi_blocks *own, uint32_t ordinal)
 {
     size_t first = 0;
     size_t end = 0;
-    bool done = find_segment(blocks, ordinal, &first, &end) && gather(m, blocks, first, end) &&
-                take_place(m->folder, m->index, blocks, first, end - first, make_block(m));
+    bool gathered = find_segment(own, ordinal, &first, &end) && gather(m, own, first, end);
+    bpi_blocks_read_no_more(own);
+    bool done = gathered && take_place(m->folder, m->index, own, first, end - first, make_block(m));
     release(m);
     return done;
 }
@@ -244,14 +245,14 @@ static bool write_segment(making *m, const bpi_blocks *blocks, uint32_t ordinal)
 void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument)
 {
     making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
-    bpi_blocks *blocks = bpi_index_blocks(index);
+    bpi_blocks *own = bpi_index_own_blocks(index);
     size_t first = 0;
     size_t end = 0;
-    bool due = find_segment(blocks, ordinal, &first, &end) && blocks->block[end - 1]->image == NULL;
-    if (due && !write_segment(&m, blocks, ordinal)) {
+    bool due = own == NULL || (find_segment(own, ordinal, &first, &end) && own->block[end - 1]->image == NULL);
+    if (due && (own == NULL || !write_segment(&m, own, ordinal))) {
         (void)bpi_index_seal_block(index, ordinal);
     }
-    bpi_blocks_drop(blocks);
+    bpi_blocks_drop(own);
 }
 
 void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail)
@@ -360,10 +361,13 @@ static bool is_listed(const making *m, const bpi_block *block)
 /* One step of what is left to do; false when there is none, or it failed. */
 static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument)
 {
-    bpi_blocks *blocks = bpi_index_blocks(index);
+    bpi_blocks *blocks = bpi_index_own_blocks(index);
     making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
     bool done = false;
     bool tried = false;
+    if (blocks == NULL) {
+        return false;
+    }
     for (size_t i = 0; i < blocks->count && !tried; i++) {
         const bpi_block *block = blocks->block[i];
         if (block->image != NULL && (block->file[0] == '\0' || bpi_block_broken(block)) && is_listed(&m, block)) {
@@ -375,6 +379,7 @@ static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn bindin
     for (size_t i = 0; i + MERGED <= blocks->count && !tried; i++) {
         if (mergeable(index, blocks, i)) {
             tried = true;
+            bpi_blocks_read_no_more(blocks); /* files alone are */
             done = merge(&m, blocks, i);
         }
     }

@@ -29,7 +29,7 @@ bool bpi_index_set_books(bpi_index *index, bpi_books *books)
     }
     pthread_mutex_unlock(&index->lock);
     bpi_blocks_drop(replaced);
-    (void)bpi_index_mine(index);
+    bpi_index_follow(index);
     return replaced != NULL;
 }
 

@@ -259,7 +259,8 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     }
     lock_commit(log, locked);
     if (status == BP_OK) {
-        bpi_segment_rest(open.segment); /* with the lock, under which the unsealed ones are read */
+        bpi_segment_settle(open.segment, log->opener,
+                           open.end); /* with the lock, under which the unsealed ones are read */
         retire_finished(log);
         atomic_fetch_add(&log->seals, 1);
         *done_out = true;

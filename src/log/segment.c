@@ -4,7 +4,6 @@
 #include "log/segment.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +11,10 @@
 #include "base/memory.h"
 #include "base/plant.h"
 #include "log/log.h"
-#include "log/segment_file.h"
+#include "log/opener.h"
 #include "log/walk.h"
 
 enum { LARGE_LEAST = 16 << 20 }; /* a segment so large is filled in whole chunks of zeros */
-
-struct bpi_opener {
-    _Atomic uint32_t references;
-    pthread_mutex_t lock; /* one segment is opened at a time */
-    bpi_home home;        /* io, allocator and log alone */
-    bp_id store_id;
-    uint32_t seed;
-};
 
 bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener **opener_out, bp_error *error)
 {
@@ -33,9 +24,12 @@ bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open segments");
     }
     (void)pthread_mutex_init(&opener->lock, NULL);
+    (void)pthread_mutex_init(&opener->watch, NULL);
+    opener->most = UINT32_MAX;
     int code = home->io->dir_open_at(home->io->context, home->root, "log", false, &opener->home.log);
     if (code != 0) {
         (void)pthread_mutex_destroy(&opener->lock);
+        (void)pthread_mutex_destroy(&opener->watch);
         bpi_release(home->allocator, opener, sizeof *opener);
         bp_status status = code == ENOENT ? bpi_error_set(error, BP_ERR_CORRUPT, "the log of the store is missing")
                                           : bpi_error_system(error, code, "cannot open the log of the store");
@@ -64,6 +58,7 @@ void bpi_opener_drop(bpi_opener *opener)
     }
     opener->home.io->dir_close(opener->home.io->context, opener->home.log);
     (void)pthread_mutex_destroy(&opener->lock);
+    (void)pthread_mutex_destroy(&opener->watch);
     bpi_release(opener->home.allocator, opener, sizeof *opener);
 }
 
@@ -79,16 +74,24 @@ void bpi_segment_drop(bpi_segment *segment)
         return;
     }
     const bp_io *io = segment->io;
+    bpi_opener *opener = segment->opener;
+    if (opener != NULL) {
+        (void)pthread_mutex_lock(&opener->lock);
+        bpi_ring_remove(opener, segment);
+        (void)pthread_mutex_unlock(&opener->lock);
+    }
     if (segment->address != NULL) {
         io->map_close(io->context, segment->file, segment->writable, segment->map_size);
     }
     if (segment->file != NULL) {
         io->file_close(io->context, segment->file);
     }
-    bpi_opener *opener = segment->opener;
     bpi_release(segment->allocator, segment, sizeof *segment);
     bpi_opener_drop(opener);
 }
+
+/* Beside the number of users: it is to be given back, it is being given back, it was. */
+enum { REST_WANTED = 1 << 30, RESTING = 1 << 29, RESTED = 1 << 28 };
 
 bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry)
 {
@@ -103,37 +106,52 @@ bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry
     segment->generation = entry->generation;
     segment->salt = entry->salt;
     segment->seed = opener->seed;
-    segment->length = entry->length;
+    atomic_init(&segment->length, entry->length);
     segment->opener = bpi_opener_hold(opener);
     atomic_init(&segment->references, 1);
-    atomic_init(&segment->opened, false);
+    atomic_init(&segment->bytes, NULL);
+    atomic_init(&segment->kept, false);
+    atomic_init(&segment->users, REST_WANTED | RESTING | RESTED); /* it has a descriptor while it is being mapped */
     return segment;
 }
-
-/* Beside the number of users: it is to be given back, and it was. */
-enum { REST_WANTED = 1 << 30, RESTED = 1 << 29 };
 
 /* If it is wanted and nobody uses it: of all who come to this one does it. */
 static void rest_now(bpi_segment *segment)
 {
     uint32_t wanted = REST_WANTED;
-    if (atomic_compare_exchange_strong(&segment->users, &wanted, REST_WANTED | RESTED)) {
-        segment->io->file_rest(segment->io->context, segment->file);
+    if (atomic_compare_exchange_strong(&segment->users, &wanted, REST_WANTED | RESTING)) {
+        if (segment->io->file_rest != NULL) {
+            segment->io->file_rest(segment->io->context, segment->file);
+        }
+        (void)atomic_fetch_or(&segment->users, RESTED);
     }
 }
 
 void bpi_segment_rest(bpi_segment *segment)
 {
-    if (segment->io->file_rest != NULL && segment->file != NULL) {
-        (void)atomic_fetch_or(&segment->users, REST_WANTED);
-        rest_now(segment);
-    }
+    (void)atomic_fetch_or(&segment->users, REST_WANTED);
+    rest_now(segment);
+}
+
+bool bpi_segment_is_rested(const bpi_segment *segment)
+{
+    return (atomic_load(&segment->users) & RESTED) != 0;
+}
+
+void bpi_segment_settle(bpi_segment *segment, bpi_opener *opener, uint64_t length)
+{
+    bpi_segment_rest(segment);
+    (void)pthread_mutex_lock(&opener->lock);
+    atomic_store(&segment->length, length);
+    segment->opener = bpi_opener_hold(opener);
+    bpi_ring_add(opener, segment);
+    (void)pthread_mutex_unlock(&opener->lock);
 }
 
 bool bpi_segment_use(bpi_segment *segment)
 {
     uint32_t users = atomic_load(&segment->users);
-    while ((users & RESTED) == 0) {
+    while ((users & RESTING) == 0) {
         if (atomic_compare_exchange_weak(&segment->users, &users, users + 1)) {
             return true;
         }
@@ -145,6 +163,16 @@ void bpi_segment_unuse(bpi_segment *segment)
 {
     (void)atomic_fetch_sub(&segment->users, 1);
     rest_now(segment);
+}
+
+static bp_status cannot_map(int code, bp_error *error)
+{
+    bp_status status = bpi_error_system(error, code, "cannot map a segment");
+    if (status == BP_ERR_NO_MEMORY) {
+        bpi_error_hint(error,
+                       "close iterators and release events that are not needed: they keep what they read mapped");
+    }
+    return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
 }
 
 static bp_status too_short(const bpi_segment *segment, uint64_t size, bp_error *error)
@@ -172,35 +200,49 @@ static bp_status map_listed(bpi_segment *segment, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    if (size < segment->length) {
+    uint64_t length = atomic_load_explicit(&segment->length, memory_order_relaxed);
+    if (size < length) {
         io->file_close(io->context, file);
         return too_short(segment, size, error);
     }
-    int code = io->map_open(io->context, file, (size_t)segment->length, false, &segment->writable);
+    int code = io->map_open(io->context, file, (size_t)length, false, &segment->writable);
     if (code != 0) {
+        segment->writable = NULL;
         io->file_close(io->context, file);
-        status = bpi_error_system(error, code, "cannot map a segment");
-        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+        return cannot_map(code, error);
+    }
+    if (io->file_rest != NULL) {
+        io->file_rest(io->context, file);
     }
     segment->file = file;
     segment->address = segment->writable;
-    segment->map_size = (size_t)segment->length;
-    bpi_segment_rest(segment);
-    atomic_store_explicit(&segment->size, segment->length, memory_order_relaxed);
-    atomic_store_explicit(&segment->opened, true, memory_order_release);
+    segment->map_size = (size_t)length;
+    atomic_store_explicit(&segment->size, length, memory_order_relaxed);
+    atomic_store_explicit(&segment->mapped, true, memory_order_relaxed);
     return BP_OK;
 }
 
-bp_status bpi_segment_map(bpi_segment *segment, bp_error *error)
+bp_status bpi_segment_map(bpi_segment *segment, const uint8_t **bytes_out, bp_error *error)
 {
-    if (segment->opener == NULL) {
-        return BP_OK; /* made mapped */
+    bpi_opener *opener = segment->opener;
+    (void)pthread_mutex_lock(&opener->lock);
+    bool found = segment->address != NULL;
+    bp_status status = found ? BP_OK : map_listed(segment, error);
+    if (status == BP_OK) {
+        (found ? bpi_ring_use : bpi_ring_add)(opener, segment);
     }
-    (void)pthread_mutex_lock(&segment->opener->lock);
-    bp_status status =
-        atomic_load_explicit(&segment->opened, memory_order_acquire) ? BP_OK : map_listed(segment, error);
-    (void)pthread_mutex_unlock(&segment->opener->lock);
+    *bytes_out = segment->address;
+    (void)pthread_mutex_unlock(&opener->lock);
+    bpi_opener_relieve(opener);
     return status;
+}
+
+bp_status bpi_segment_keep(bpi_segment *segment, bp_error *error)
+{
+    const uint8_t *bytes = NULL;
+    atomic_store(&segment->kept, true);
+    /* Where it is not found mapped behind that, it is let go of already. */
+    return atomic_load(&segment->bytes) != NULL ? BP_OK : bpi_segment_map(segment, &bytes, error);
 }
 
 bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, uint32_t seed,
@@ -220,7 +262,6 @@ bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segmen
     segment->salt = entry->salt;
     segment->seed = seed;
     segment->writable_map = writable;
-    atomic_init(&segment->opened, true);
     atomic_init(&segment->references, 1);
     uint64_t size = 0;
     int code = io->file_size(io->context, file, &size);
@@ -230,10 +271,11 @@ bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segmen
     }
     if (code != 0) {
         bpi_segment_drop(segment);
-        bp_status status = bpi_error_system(error, code, "cannot map a segment");
-        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+        return cannot_map(code, error);
     }
     segment->address = segment->writable;
+    atomic_init(&segment->bytes, segment->address);
+    atomic_init(&segment->mapped, true);
     atomic_init(&segment->size, size);
     *segment_out = segment;
     return BP_OK;
@@ -249,6 +291,7 @@ bp_status bpi_segment_remap(bpi_segment *segment, size_t map_size, bp_error *err
     segment->io->map_close(segment->io->context, segment->file, segment->writable, segment->map_size);
     segment->writable = address;
     segment->address = address;
+    atomic_store(&segment->bytes, segment->address);
     segment->map_size = map_size;
     return BP_OK;
 }

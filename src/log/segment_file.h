@@ -18,10 +18,29 @@ bp_status bpi_segment_wrap(const bpi_home *home, bp_file *file, const bpi_segmen
 bp_status bpi_opener_new(const bpi_home *home, const bp_id *store_id, bpi_opener **opener_out, bp_error *error);
 bpi_opener *bpi_opener_hold(bpi_opener *opener);
 void bpi_opener_drop(bpi_opener *opener); /* NULL is allowed */
+/*
+ * Mappings are given back when more than `most` segments are mapped, or about to be: then the function is called, by one thread at a time,
+ * who holds any locks but those of the opener, and calls bpi_opener_spare. NULL: it is not called any more, and not running when this
+ * returns.
+ */
+typedef void (*bpi_crowded_fn)(void *argument);
+void bpi_opener_watch(bpi_opener *opener, uint32_t most, bpi_crowded_fn crowded, void *argument);
+/* Calls it if it is time. */
+void bpi_opener_relieve(bpi_opener *opener);
+/* Lets go of what nobody asked for since this was last called, as many as are too many, in that epoch: arrays that are made from now on
+ * must be of a later one. */
+void bpi_opener_let_go(bpi_opener *opener, uint64_t epoch);
+/* Gives back what was let go of in epochs before `oldest`, which no array of blocks is of any more. */
+void bpi_opener_give_back(bpi_opener *opener, uint64_t oldest);
+/* How many segments are mapped that can be let go of, or were. */
+uint32_t bpi_opener_mapped(const bpi_opener *opener);
+
 /* A sealed segment that is opened when it is needed. NULL: no memory. One reference for the caller. */
 bpi_segment *bpi_segment_lazy(bpi_opener *opener, const bpi_segment_entry *entry);
-/* Gives the descriptor of a sealed segment back, whose mapping stays: at once, or when the last who uses it is done. */
+/* Gives the descriptor of a segment back, whose mapping stays: at once, or when the last who uses it is done. */
 void bpi_segment_rest(bpi_segment *segment);
+/* The same of a segment that was sealed, with that length; its mapping too can be let go of then. */
+void bpi_segment_settle(bpi_segment *segment, bpi_opener *opener, uint64_t length);
 /* Whoever syncs or writes a segment without the commit lock, which may be sealed meanwhile, says so: a descriptor that is
  * given back may be another file's a moment later. False: it was given back, the segment being sealed and so synced. */
 bool bpi_segment_use(bpi_segment *segment);

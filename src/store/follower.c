@@ -36,7 +36,7 @@ static bp_status open_segment(bpi_follower *follower, const bpi_segment_entry *e
     bp_file *file = NULL;
     if (entry->state == BPI_SEGMENT_SEALED) {
         bpi_segment *segment = bpi_segment_lazy(follower->opener, entry);
-        bp_status mapped = segment != NULL ? bpi_segment_open(segment, error)
+        bp_status mapped = segment != NULL ? bpi_segment_keep(segment, error)
                                            : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
         if (mapped != BP_OK) {
             bpi_segment_drop(segment);

@@ -137,7 +137,7 @@ static bp_status map_parts(const bpi_block *block, bp_error *error)
 {
     bp_status status = BP_OK;
     for (uint32_t i = 0; i < block->part_count && status == BP_OK; i++) {
-        status = bpi_segment_open(block->parts[i].segment, error);
+        status = bpi_segment_keep(block->parts[i].segment, error);
     }
     return status;
 }
@@ -321,6 +321,8 @@ void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
     bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
     if (!store->loading) {
         bpi_folder_tend(&store->folder, store->index, binding, store);
+        bpi_opener_relieve(
+            store->log.opener); /* what was sealed is mapped, and was counted where it must not cost anything */
     }
 }
 
@@ -340,6 +342,26 @@ void bpi_indexing_rewritten(bp_store *store)
     bpi_folder_tend(&store->folder, store->index, binding, store);
     bpi_tender_resume(store);
     bpi_indexing_replaced(store, &seen);
+}
+
+/* Many segments are mapped. Whoever holds the commit lock maps too, and then the writer's own array stays until the next time. */
+static void crowded(void *argument)
+{
+    bp_store *store = argument;
+    bpi_view seen;
+    bpi_view_take(store->index, &seen);
+    bpi_index_spare(store->index, store->log.opener);
+    if (pthread_mutex_trylock(&store->log.lock) == 0) {
+        bpi_index_follow(store->index);
+        (void)pthread_mutex_unlock(&store->log.lock);
+    }
+    bpi_view_leave(&seen);
+    bpi_opener_give_back(store->log.opener, bpi_index_oldest(store->index));
+}
+
+void bpi_indexing_watch(bp_store *store, uint32_t most)
+{
+    bpi_opener_watch(store->log.opener, most, most == 0 ? NULL : crowded, store);
 }
 
 void bpi_indexing_end(bp_store *store)

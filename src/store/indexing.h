@@ -35,5 +35,7 @@ void bpi_indexing_replaced(bp_store *store, bpi_view *seen);
 /* Segments were rewritten: files for their blocks. Any thread. */
 void bpi_indexing_rewritten(bp_store *store);
 void bpi_indexing_end(bp_store *store);
+/* Bounds how many sealed segments a writing store keeps mapped. 0: not any more, it is being closed. */
+void bpi_indexing_watch(bp_store *store, uint32_t most);
 
 #endif

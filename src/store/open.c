@@ -17,6 +17,7 @@
 #include "store/indexing.h"
 
 enum { FD_LEAST = 8, STACK_LEAST = 64 << 10, STACK_MOST = 1 << 30, ROW_LEAST = 136, CLOSE_LOOK_NS = 50000 };
+enum { MAPPED_MOST = 1024 }; /* segments; systems allow some 65,000 mappings in a process */
 
 void bp_options_default(bp_options *options, size_t size)
 {
@@ -433,6 +434,7 @@ bp_status bpi_store_open(const char *path, bp_dir *root, const bp_options *optio
     bpi_keys_settle(store->keys);
     bpi_index_publish(store->index, store->log.next_sequence);
     bpi_indexing_settle(store);
+    bpi_indexing_watch(store, MAPPED_MOST);
     status = bpi_erasures_finish(store, error);
     if (status != BP_OK) {
         (void)bp_close(store, NULL);
@@ -514,6 +516,7 @@ bp_status bp_close(bp_store *store, bp_error *error)
         bpi_follower_close(store);
     } else {
         if (!forked) {
+            bpi_indexing_watch(store, 0);
             bpi_tender_stop(store);
         }
         status = bpi_log_close(&store->log, !forked, error);

@@ -30,7 +30,7 @@ static bp_status exchange(bp_store *store, const bpi_segment_entry *entry, uint3
     }
     bpi_exchange swap = {segment, entry->first_sequence, entry->count};
     memset(counts, 0, sizeof *counts * 2 * KINDS);
-    bp_status status = bpi_segment_open(segment, error);
+    bp_status status = bpi_segment_keep(segment, error);
     if (status == BP_OK) {
         bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts);
         status = bpi_index_exchange(store->index, &swap, NULL, NULL, error);

@@ -177,6 +177,7 @@ static inline bool world_rotate(world *w)
     segment->allocator = &w->allocator;
     segment->writable = malloc(w->segment_size);
     segment->address = segment->writable;
+    atomic_store(&segment->bytes, segment->address);
     segment->map_size = w->segment_size;
     segment->ordinal = w->ordinal;
     segment->generation = 1;

@@ -1,11 +1,11 @@
 #!/bin/bash
 # fuzz.sh seeds                     write what each corpus began from into build/fuzz/seeds/<target>
 # fuzz.sh run SECONDS [TARGET...]   run libFuzzer on each target for so long, one after the other (default: all)
-# fuzz.sh shrink [TARGET...]        take what was found into tests/fuzz/corpus/<target>, minimised and bounded
+# fuzz.sh shrink [TARGET...]        add some of what was found to tests/fuzz/corpus/<target>: what reaches more
 # fuzz.sh ledger                    what all runs came to: processor time, executions, findings
 #
 # New inputs are gathered in build/fuzz/found/<target>, crashes in build/fuzz/crashes/<target>-*; logs beside them.
-# BATPAK_FUZZ_KIB bounds one target's corpus in the repository (default 40 KiB; the smallest inputs are kept).
+# BATPAK_FUZZ_KIB (16) and BATPAK_FUZZ_INPUTS (40) bound what one shrink adds to a target's corpus.
 set -eu
 cd "$(dirname "$0")/.."
 build=build/fuzz
@@ -49,21 +49,30 @@ run() { # SECONDS TARGET
     return "$code"
 }
 
+# What is new there, small and large ones evenly: the smallest alone would say little.
+candidates() { # FOLDER CORPUS
+    find "$1" -type f -size -13 -printf '%s %f\n' | sort -n | while read -r _ name; do
+        [ -e "$2/$name" ] || echo "$1/$name"
+    done | awk -v most="${BATPAK_FUZZ_INPUTS:-40}" '{ all[NR] = $0 }
+        END { count = NR < most ? NR : most; for (i = 0; i < count; i++) print all[int(i * NR / count) + 1] }'
+}
+
 shrink() { # TARGET
-    local corpus=tests/fuzz/corpus/$1 small=$build/small/$1 kib=${BATPAK_FUZZ_KIB:-40} used=0 size
+    local corpus=tests/fuzz/corpus/$1 small=$build/small/$1 kib=${BATPAK_FUZZ_KIB:-16} used=0 added=0 size
     rm -rf "$small"
-    mkdir -p "$small" "$corpus" "$build/found/$1" "$build/seeds/$1"
+    mkdir -p "$small" "$corpus" "$build/found/$1" "$build/seeds/$1" "$build/logs"
+    find "$corpus" -type f -exec cp {} "$small/" \;
     # shellcheck disable=SC2046
-    CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$1" $(options "$1") -merge=1 "$small" "$build/seeds/$1" "$corpus" \
-        "$build/found/$1" >"$build/logs/$1.merge.log" 2>&1
-    find "$corpus" -type f ! -name 'crash-*' -delete # regressions stay
-    for file in $(find "$small" -type f -printf '%s %p\n' | sort -n | cut -d' ' -f2); do
+    CMOCKA_TEST_ABORT=1 "$build/fuzz/fuzz_$1" $(options "$1") -merge=1 "$small" "$build/seeds/$1" "$build/found/$1" \
+        >"$build/logs/$1.merge.log" 2>&1
+    for file in $(candidates "$small" "$corpus"); do
         size=$(stat -c %s "$file")
-        if [ $((used + size)) -gt $((kib * 1024)) ]; then break; fi
+        if [ $((used + size)) -gt $((kib * 1024)) ]; then continue; fi
         used=$((used + size))
+        added=$((added + 1))
         cp "$file" "$corpus/$(b2sum -l 64 "$file" | cut -d' ' -f1)"
     done
-    echo "$1: $(find "$corpus" -type f | wc -l) inputs, $((used / 1024)) KiB"
+    echo "$1: $added new inputs, $((used / 1024)) KiB; $(find "$corpus" -type f | wc -l) in all"
 }
 
 ledger() {

@@ -11,7 +11,8 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-static const char *const step_names[] = {"finish", "remove", "read", "replay", "seal", "cut", "drop"};
+static const char *const step_names[] = {"finish", "remove", "read",  "replay", "seal",
+                                         "cut",    "drop",   "erase", "forget"};
 
 static const char *const verdict_names[] = {"nothing", "settle", "cut", "make", "refuse"};
 
@@ -43,6 +44,12 @@ static void describe(struct text *text, const bp_recovery_step *step)
         break;
     case BP_STEP_DROP:
         text_add_string(text, "taken off the list: the log does not reach it");
+        break;
+    case BP_STEP_ERASE:
+        text_add_string(text, "an erasure that was interrupted: finished, and the note of it removed");
+        break;
+    case BP_STEP_FORGET:
+        text_add_string(text, "an erasure that was not begun: the note of it removed");
         break;
     default:
         text_add_string(text, "?");
@@ -100,6 +107,7 @@ static void print_verdict(const bp_inspection *found)
     put_u64(text, "cut_frames", found->cut_frames);
     put_u64(text, "cut_files", found->cut_files);
     put_u64(text, "segment_files", found->segment_files);
+    put_u64(text, "erasures", found->erasures);
     put_u64(text, "writer", found->writer);
     text_add_string(text, "}\n");
 }
@@ -123,6 +131,9 @@ static void say_verdict(const bp_inspection *found)
     default:
         say("it is refused: %s", bp_status_text(found->refusal.status));
         break;
+    }
+    if (found->erasures != 0) {
+        say("%u erasures were interrupted; opening finishes them first", (unsigned)found->erasures);
     }
     if (found->writer != 0) {
         say("process %u had it open when it was last heard of; as long as that runs, opening is refused",

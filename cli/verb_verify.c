@@ -70,6 +70,7 @@ static void print_report(const bp_verify_report *report, bool whole, double seco
     put_u64(text, "stubs", report->stubs);
     put_u64(text, "dropped", report->dropped);
     put_u64(text, "unsettled_bytes", report->unsettled_bytes);
+    put_u64(text, "unfinished_erasures", report->unfinished_erasures);
     put_u64(text, "index_files", report->index_files);
     put_u64(text, "index_files_wrong", report->index_files_wrong);
     put_hash(text, "root", &report->root);
@@ -110,6 +111,11 @@ static void say_report(const bp_verify_report *report, bool whole, double second
     if (report->unsettled_bytes > 0) {
         say("%llu bytes behind the end are vouched for by nothing; the next opening for writing cuts them",
             (unsigned long long)report->unsettled_bytes);
+    }
+    if (report->unfinished_erasures > 0) {
+        say("%llu erasures are not finished: what is to go may still be there; the next opening for writing finishes "
+            "them",
+            (unsigned long long)report->unfinished_erasures);
     }
     if (report->index_files_wrong > 0) {
         say("%llu of %llu index files are left aside; the next opening for writing, or batpak reindex, makes them anew",

@@ -26,7 +26,9 @@ typedef enum bp_recovery_step_kind {
     BP_STEP_REPLAY = 3, /* frames of an open segment: read again */
     BP_STEP_SEAL = 4,   /* a finished segment: sealed under its Merkle root, an index file written for it */
     BP_STEP_CUT = 5,    /* bytes behind the end of the log: copied into a .torn file, synced, zeroed */
-    BP_STEP_DROP = 6    /* an open segment that the log does not reach: taken off the list */
+    BP_STEP_DROP = 6,   /* an open segment that the log does not reach: taken off the list */
+    BP_STEP_ERASE = 7,  /* the note of an erasure that is on record: it is finished, and the note removed */
+    BP_STEP_FORGET = 8  /* the note of an erasure that never came on record: removed */
 } bp_recovery_step_kind;
 
 /* One thing that opening would do with one file, in that order. Strings live during the call. */
@@ -54,6 +56,7 @@ typedef struct bp_inspection {
     uint32_t indexed;       /* of them answered for by index files, and so not read */
     uint32_t epoch;         /* after opening */
     uint32_t segment_files; /* to be removed: no list names them, or they were rewritten */
+    uint32_t erasures;      /* that were interrupted, and would be finished; what they rewrite is not foreseen */
     uint32_t writer; /* process that said it had the store open when it was last heard of; 0: it was closed. While that
                                process runs, bp_open is BP_ERR_LOCKED */
 } bp_inspection;

@@ -56,6 +56,9 @@ typedef struct bp_verify_report {
      * only held against a log without a fault. */
     uint64_t index_files_wrong;
     bp_hash root; /* Merkle root over all event hashes in sequence order */
+    /* Erasures that are on record and not finished (or going on): no fault, but what is to go may still be there. The next opening for
+     * writing finishes them. */
+    uint64_t unfinished_erasures;
 } bp_verify_report;
 
 /*

@@ -449,31 +449,51 @@ static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *err
     return by_ids && (status == BP_ERR_NOT_FOUND || status == BP_ERR_KIND) ? BP_ERR_FORMAT : status;
 }
 
+bp_status bpi_erasure_judge(bpi_view *view, const bpi_intent *intent, bool *on_record_out, bp_error *error)
+{
+    uint64_t sequence = 0;
+    bp_event event;
+    bp_status status = bpi_view_find_id(view, &intent->record, &sequence, error);
+    *on_record_out = status == BP_OK;
+    if (status != BP_OK) {
+        return status == BP_ERR_NOT_FOUND ? BP_OK : status;
+    }
+    if (intent->kind == BPI_INTENT_TORN) {
+        return BP_ERR_CORRUPT;
+    }
+    status = bpi_view_event(view, sequence, &event, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    if (event.kind != BP_KIND_ERASURE || intent->below == 0 || intent->below > sequence) {
+        return bpi_error_set(error, BP_ERR_FORMAT, "event %llu is not its erasure record",
+                             (unsigned long long)sequence);
+    }
+    erasing unused;
+    char text[REGION_TEXT];
+    bp_region region;
+    bp_region_text *owner = NULL;
+    status = read_intent(&unused, intent, text, &region, &owner, error);
+    bp_region_text_free(owner);
+    for (size_t i = 0; status == BP_OK && i < intent->id_count; i++) {
+        status = bpi_view_find_id(view, &intent->ids[i], &sequence, error);
+    }
+    return status == BP_ERR_NOT_FOUND ? BP_ERR_FORMAT : status;
+}
+
 /* A bpi_intent_fn. What is not on record was not begun. */
 static bp_status settle(void *argument, const bpi_intent *intent, bp_error *error)
 {
     bp_store *store = argument;
-    uint64_t sequence = 0;
-    bp_event event;
+    bool on_record = false;
     bpi_view *view = bpi_view_pin(store->index);
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
     }
-    bp_status status = bpi_view_find_id(view, &intent->record, &sequence, error);
-    if (status == BP_ERR_NOT_FOUND) {
-        bpi_view_drop(view);
-        return bpi_intent_remove(&store->log.home, &intent->record, error);
-    }
-    if (status == BP_OK && intent->kind == BPI_INTENT_TORN) {
-        status = BP_ERR_CORRUPT;
-    } else if (status == BP_OK) {
-        status = bpi_view_event(view, sequence, &event, error);
-    }
-    bool right = status != BP_OK || (event.kind == BP_KIND_ERASURE && intent->below != 0 && intent->below <= sequence);
+    bp_status status = bpi_erasure_judge(view, intent, &on_record, error);
     bpi_view_drop(view);
-    if (!right) {
-        return bpi_error_set(error, BP_ERR_FORMAT, "event %llu is not its erasure record",
-                             (unsigned long long)sequence);
+    if (status == BP_OK && !on_record) {
+        return bpi_intent_remove(&store->log.home, &intent->record, error);
     }
     return status == BP_OK ? finish(store, intent, error) : status;
 }

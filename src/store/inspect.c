@@ -13,6 +13,7 @@
 #include "base/plant.h"
 #include "format/frame.h"
 #include "log/opening.h"
+#include "store/erasure.h"
 #include "store/indexing.h"
 
 enum { LOOKS_MAX = 100 }; /* while somebody writes one list after the other */
@@ -21,6 +22,8 @@ typedef struct told_step {
     bp_recovery_step what;
     char file[BP_SEGMENT_NAME_SIZE + 4];
 } told_step;
+
+_Static_assert((int)BPI_INTENT_NAME <= (int)BP_SEGMENT_NAME_SIZE + 4, "room for the name of a note");
 
 typedef struct inspecting {
     bp_store *store; /* a reader's */
@@ -64,6 +67,13 @@ static void tell_all(const inspecting *in, bp_recovery_step_fn tell, void *conte
         told.what.file = told.file;
         enough = tell(context, &told.what) != 0;
     }
+}
+
+static void step_of_note(inspecting *in, bp_recovery_step_kind kind, const bp_id *record)
+{
+    told_step told = {.what = {.kind = kind}};
+    bpi_intent_name(record, told.file);
+    in->full = !bpi_buffer_append(&in->steps, &told, sizeof told) || in->full;
 }
 
 static void step_of(inspecting *in, bp_recovery_step_kind kind, const bpi_segment_entry *entry, bp_recovery_step what)
@@ -242,6 +252,39 @@ static bp_status judge(inspecting *in, const bpi_live_word *live, bp_error *erro
     return BP_OK;
 }
 
+/* ---- erasures that were interrupted ---- */
+
+typedef struct looking {
+    inspecting *in;
+    bpi_view *view;
+} looking;
+
+/* A bpi_intent_fn. */
+static bp_status see_erasure(void *argument, const bpi_intent *intent, bp_error *error)
+{
+    looking *at = argument;
+    bool on_record = false;
+    bp_status status = bpi_erasure_judge(at->view, intent, &on_record, error);
+    if (status == BP_OK) {
+        at->in->out->erasures += on_record;
+        step_of_note(at->in, on_record ? BP_STEP_ERASE : BP_STEP_FORGET, &intent->record);
+    }
+    return status;
+}
+
+static bp_status see_erasures(inspecting *in, bp_error *error)
+{
+    bpi_index_publish(in->store->index, in->store->follower.walk.chain.next_sequence);
+    looking at = {in, bpi_view_pin(in->store->index)};
+    if (at.view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    bp_status status = bpi_intents(home_of(in), see_erasure, &at, error);
+    bpi_view_drop(at.view);
+    return status == BP_OK ? BP_OK
+                           : bpi_error_wrap(error, status, "an erasure that was interrupted cannot be finished");
+}
+
 static bp_status walk_and_judge(inspecting *in, bp_error *error)
 {
     bpi_follower *follower = &in->store->follower;
@@ -266,7 +309,8 @@ static bp_status walk_and_judge(inspecting *in, bp_error *error)
     status = bpi_log_walk_run(&follower->walk, UINT64_MAX, error);
     in->out->events = follower->walk.chain.next_sequence;
     end_segment(in, in->out->events);
-    return status == BP_END ? judge(in, believed ? &word : NULL, error) : status;
+    status = status == BP_END ? judge(in, believed ? &word : NULL, error) : status;
+    return status == BP_OK ? see_erasures(in, error) : status;
 }
 
 static bp_status look_at_store(inspecting *in, bp_error *error)

@@ -23,19 +23,18 @@ enum {
     AT_SIZE = 44,
     HEADER = BPI_INTENT_HEADER,
     VERSION = BPI_INTENT_VERSION,
-    BODY_MOST = BPI_INTENT_BODY_MOST,
-    NAME_SIZE = 48
+    BODY_MOST = BPI_INTENT_BODY_MOST
 };
 
 static const char magic[8] = BPI_INTENT_MAGIC;
 static const char prefix[] = BPI_INTENT_PREFIX;
 
-static void name_of(const bp_id *record, char name_out[NAME_SIZE])
+void bpi_intent_name(const bp_id *record, char name_out[BPI_INTENT_NAME])
 {
     size_t at = sizeof prefix - 1;
     memcpy(name_out, prefix, at);
     for (size_t i = 0; i < sizeof record->bytes; i++, at += 2) {
-        (void)snprintf(name_out + at, NAME_SIZE - at, "%02x", record->bytes[i]);
+        (void)snprintf(name_out + at, BPI_INTENT_NAME - at, "%02x", record->bytes[i]);
     }
 }
 
@@ -83,12 +82,12 @@ static const char *get(const uint8_t *bytes, size_t size, bpi_intent *intent, ui
 
 bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_error *error)
 {
-    char name[NAME_SIZE];
+    char name[BPI_INTENT_NAME];
     uint8_t *bytes = bpi_allocate(home->allocator, HEADER + BODY_MOST);
     if (bytes == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to note an erasure; nothing was done");
     }
-    name_of(&intent->record, name);
+    bpi_intent_name(&intent->record, name);
     int code = bpi_write_fresh(home, home->root, name, bytes, put(intent, bytes));
     bpi_release(home->allocator, bytes, HEADER + BODY_MOST);
     code = code == 0 ? home->io->dir_sync(home->io->context, home->root) : code;
@@ -103,8 +102,8 @@ bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_erro
 
 bp_status bpi_intent_remove(const bpi_home *home, const bp_id *record, bp_error *error)
 {
-    char name[NAME_SIZE];
-    name_of(record, name);
+    char name[BPI_INTENT_NAME];
+    bpi_intent_name(record, name);
     int code = home->io->dir_remove(home->io->context, home->root, name);
     code = code == 0 || code == ENOENT ? home->io->dir_sync(home->io->context, home->root) : code;
     if (code == 0) {
@@ -147,12 +146,12 @@ static bp_status show(const bpi_home *home, const bp_id *record, bpi_intent_fn v
     uint8_t *bytes = NULL;
     size_t size = 0;
     uint32_t version = 0;
-    char name[NAME_SIZE];
+    char name[BPI_INTENT_NAME];
     bpi_intent intent = {.kind = BPI_INTENT_TORN};
-    name_of(record, name);
+    bpi_intent_name(record, name);
     bp_status status = bpi_read_file(home, home->root, name, MOST, &bytes, &size, error);
     if (status != BP_OK) {
-        return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
+        return status == BP_ERR_NOT_FOUND ? BP_OK : status; /* a writer has finished it since */
     }
     const char *fault = get(bytes, size, &intent, &version);
     if (fault != NULL && version > VERSION) {

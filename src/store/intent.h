@@ -31,6 +31,9 @@ typedef struct bpi_intent {
     bp_text text; /* the region's text form, or the subject */
 } bpi_intent;
 
+enum { BPI_INTENT_NAME = 48 }; /* room for a file's name */
+void bpi_intent_name(const bp_id *record, char name_out[BPI_INTENT_NAME]);
+
 /* "ERASING-" and the 32 digits of its record? */
 bool bpi_intent_name_parse(const char *name, bp_id *record_out);
 /* Writes it, synced. BP_ERR_NO_SPACE, BP_ERR_IO, BP_ERR_NO_MEMORY: there is none. */
@@ -38,7 +41,7 @@ bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_erro
 /* Removes it, synced. */
 bp_status bpi_intent_remove(const bpi_home *home, const bp_id *record, bp_error *error);
 
-/* Given each that there is; what it points to lives during the call. BPI_INTENT_TORN: the file is not whole, and only its record is known, by the
+/* Given each that there is (one that has gone meanwhile is not); what it points to lives during the call. BPI_INTENT_TORN: the file is not whole, and only its record is known, by the
  * file's name. Anything but BP_OK ends the listing, BP_ERR_CORRUPT of such a one with the words that it needs; BP_ERR_FORMAT, what it says makes no
  * sense, becomes BP_ERR_CORRUPT. */
 typedef bp_status (*bpi_intent_fn)(void *argument, const bpi_intent *intent, bp_error *error);

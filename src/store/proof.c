@@ -577,3 +577,8 @@ uint64_t bpi_proof_entities(const bpi_proof *proof)
 {
     return proof->head_count;
 }
+
+bool bpi_proof_has(const bpi_proof *proof, const bp_id *id)
+{
+    return !bpi_id_none(id_slot(proof->ids, proof->id_slots, id, bpi_id_mixed(&proof->mixer, id)));
+}

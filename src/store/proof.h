@@ -53,5 +53,7 @@ void bpi_proof_segment_begin(bpi_proof *proof);
 void bpi_proof_segment_root(bpi_proof *proof, bp_hash *root_out);
 void bpi_proof_root(bpi_proof *proof, bp_hash *root_out);
 uint64_t bpi_proof_entities(const bpi_proof *proof);
+/* Of the events that were judged. */
+bool bpi_proof_has(const bpi_proof *proof, const bp_id *id);
 
 #endif

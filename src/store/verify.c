@@ -18,6 +18,7 @@
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "log/recover.h"
+#include "store/intent.h"
 #include "store/proof.h"
 #include "store/verify.h"
 #include "store/verify_index.h"
@@ -382,6 +383,23 @@ static bp_status find_vouched(verifying *v, bp_error *error)
     return BP_OK;
 }
 
+/* A bpi_intent_fn. What is not on record was not begun; a note that is not whole is damage to an opening if it is. */
+static bp_status see_erasure(void *argument, const bpi_intent *intent, bp_error *error)
+{
+    verifying *v = argument;
+    char name[BPI_INTENT_NAME];
+    (void)error;
+    if (!bpi_proof_has(v->proof, &intent->record)) {
+        return BP_OK;
+    }
+    v->report->unfinished_erasures++;
+    if (intent->kind == BPI_INTENT_TORN) {
+        bpi_intent_name(&intent->record, name);
+        fault(v, name, 0, "the note of an erasure that is not finished is damaged");
+    }
+    return BP_OK;
+}
+
 static bp_status prove_all(verifying *v, bp_error *error)
 {
     bp_error local = {0};
@@ -414,6 +432,9 @@ static bp_status prove_all(verifying *v, bp_error *error)
     }
     v->report->entities = bpi_proof_entities(v->proof);
     bpi_proof_root(v->proof, &v->report->root);
+    if (status == BP_OK && !v->stopped) {
+        status = bpi_intents(&v->home, see_erasure, v, error);
+    }
     if (status == BP_OK && !v->stopped) {
         status = bpi_index_proof_end(v->index, v->report->faults == 0, error);
     }

@@ -128,7 +128,8 @@ void sim_inspection_judge(const sim_inspection *inspection, const bpt_world *wor
               "verify calls %llu bytes unsettled, %llu were cut", (unsigned long long)inspection->unsettled,
               (unsigned long long)stats.cut_bytes);
     SIM_CHECK(says->verdict != BP_RECOVERY_MAKE || count == 0, "an inspection said that there was no store");
-    if (says->verdict != BP_RECOVERY_MAKE && !erases) { /* both make files with names that were there */
+    if (says->verdict != BP_RECOVERY_MAKE &&
+        !(erases && says->erasures != 0)) { /* both make files with names that were there */
         judge_files(inspection, world);
     }
 }

@@ -102,6 +102,83 @@ static void forge(bpt_world *world, const char *note, uint64_t below, uint32_t k
     free(bytes);
 }
 
+static int keep_kind(void *context, const bp_recovery_step *step)
+{
+    if (strncmp(step->file, BPI_INTENT_PREFIX, strlen(BPI_INTENT_PREFIX)) == 0) {
+        *(int *)context = (int)step->kind;
+    }
+    return 0;
+}
+
+/* What an inspection says of the note: its kind of step, -1: nothing. */
+static int inspected(const bpt_world *world, bp_inspection *out)
+{
+    int kind = -1;
+    bp_error error = {0};
+    CHECK_OK(bp_inspect_recovery(world->path, &world->options, keep_kind, &kind, out, &error), &error);
+    return kind;
+}
+
+static bp_status verified(const bpt_world *world, bp_verify_report *report)
+{
+    bp_verify_options options;
+    bp_verify_options_init(&options);
+    options.io = world->io;
+    return bp_verify(world->path, &options, report, NULL);
+}
+
+/* verify and inspections tell of it, and say of a note what an opening then does: to finish, to forget, to refuse. */
+static void an_unfinished_erasure_is_told_of(void **state)
+{
+    bpt_world world;
+    char note[64];
+    size_t size = 0;
+    bp_error error = {0};
+    bp_verify_report report;
+    bp_inspection inspection;
+    (void)state;
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    bp_id id = bpt_put(store, "person:1", SECRET).id;
+    stop_in_the_midst(store, &id, 1);
+    CHECK_STATUS(BP_OK, verified(&world, &report), &error); /* beside its writer too */
+    assert_int_equal(report.unfinished_erasures, 1);
+    bpt_close(store);
+    assert_true(noted(&world, note));
+    CHECK_STATUS(BP_OK, verified(&world, &report), &error);
+    assert_int_equal(report.unfinished_erasures, 1);
+    assert_int_equal(inspected(&world, &inspection), BP_STEP_ERASE);
+    assert_int_equal(inspection.erasures, 1);
+
+    uint8_t *bytes = bpt_file_read(&world, note, &size);
+    bytes[size - 1] ^= 1;
+    bpt_file_write(&world, note, bytes, size);
+    CHECK_STATUS(BP_ERR_CORRUPT, verified(&world, &report), &error);
+    assert_true(report.faults == 1 && report.unfinished_erasures == 1);
+    (void)inspected(&world, &inspection);
+    assert_int_equal(inspection.verdict, BP_RECOVERY_REFUSE);
+    assert_true(strstr(inspection.refusal.file, note) != NULL);
+    CHECK_STATUS(BP_ERR_CORRUPT, bp_open(world.path, &world.options, &store, &error), &error);
+    assert_string_equal(inspection.refusal.message, error.message);
+
+    bytes[size - 1] ^= 1;
+    bpt_file_write(&world, note, bytes, size);
+    bpt_file_write(&world, BPI_INTENT_PREFIX "00000000000000000000000000000001", bytes, size); /* of no record */
+    bpt_file_remove(&world, note);
+    CHECK_STATUS(BP_OK, verified(&world, &report), &error);
+    assert_int_equal(report.unfinished_erasures, 0);
+    assert_int_equal(inspected(&world, &inspection), BP_STEP_FORGET);
+    assert_int_equal(inspection.erasures, 0);
+    bpt_file_write(&world, note, bytes, size);
+    free(bytes);
+    bpt_close(bpt_open(&world)); /* one is finished, the other forgotten */
+    assert_false(noted(&world, note));
+    CHECK_STATUS(BP_OK, verified(&world, &report), &error);
+    assert_true(report.unfinished_erasures == 0 && report.stubs == 1);
+    assert_int_equal(inspected(&world, &inspection), -1);
+    bpt_world_end(&world);
+}
+
 static void a_note_that_says_what_nobody_noted_is_damage(void **state)
 {
     (void)state;
@@ -139,6 +216,10 @@ static void a_note_that_says_what_nobody_noted_is_damage(void **state)
         CHECK_STATUS(BP_ERR_CORRUPT, bp_open(world.path, &world.options, &store, &error), &error);
         CHECK_SAYS(&error, "an erasure that was interrupted cannot be finished");
         assert_true(strstr(error.file, note) != NULL);
+        bp_inspection inspection;
+        (void)inspected(&world, &inspection);
+        assert_int_equal(inspection.verdict, BP_RECOVERY_REFUSE);
+        assert_string_equal(inspection.refusal.file, error.file);
     }
     CHECK_OK(bp_open_reader(world.path, &world.options, &store, &error), &error); /* readers do not look at it */
     bpt_close(store);
@@ -259,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_to_be_erased_may_have_been_dropped_since),
+        cmocka_unit_test(an_unfinished_erasure_is_told_of),
         cmocka_unit_test(a_note_that_says_what_nobody_noted_is_damage),
         cmocka_unit_test(behind_a_compaction_that_failed_anywhere),
         cmocka_unit_test(a_cache_that_does_not_forget_is_told_of),

@@ -277,16 +277,31 @@ static void *act_beside(void *argument)
     return NULL;
 }
 
-/* The first removal, in the middle of the destruction: from here on another thread wants the same key. */
+/* From here on another thread wants the same key. */
+static void begin_beside(void)
+{
+    struct timespec pause = {.tv_nsec = 20000000};
+    both.armed = false;
+    assert_int_equal(pthread_create(&both.thread, NULL, act_beside, NULL), 0);
+    (void)nanosleep(&pause, NULL); /* it comes to its wait; if it does not, the answers are the same */
+}
+
+/* The first removal lies in the middle of the destruction. */
 static int remove_beside(void *context, bp_dir *dir, const char *name)
 {
     if (both.armed) {
-        both.armed = false;
-        assert_int_equal(pthread_create(&both.thread, NULL, act_beside, NULL), 0);
-        struct timespec pause = {.tv_nsec = 20000000};
-        (void)nanosleep(&pause, NULL); /* it comes to its wait; if it does not, the answers are the same */
+        begin_beside();
     }
     return both.io->dir_remove(context, dir, name);
+}
+
+/* The sync of an append that was encrypted already. */
+static int sync_beside(void *context, bp_file *file, bp_sync_mode mode)
+{
+    if (both.armed) {
+        begin_beside();
+    }
+    return both.io->file_sync(context, file, mode);
 }
 
 static void who_comes_beside_a_destruction_waits(void **state)
@@ -320,6 +335,33 @@ static void who_comes_beside_a_destruction_waits(void **state)
     }
 }
 
+/* No key goes between the encryption of an append and its commit. */
+static void a_destruction_waits_for_the_append(void **state)
+{
+    bpt_world world;
+    (void)state;
+    skip_without_cipher();
+    bpt_world_memory(&world);
+    memset(&both, 0, sizeof both);
+    both.io = world.io;
+    both.table = *world.io;
+    both.table.file_sync = sync_beside;
+    world.options.io = &both.table;
+    both.store = bpt_open(&world);
+    put(both.store, "alice", "hers");
+    both.armed = true;
+    bp_receipt receipt = put(both.store, "alice", "hers too");
+    assert_false(both.armed);
+    assert_int_equal(pthread_join(both.thread, NULL), 0);
+    CHECK_OK(both.status, &both.error);
+    assert_int_equal(receipt.sequence, 1);
+    expect(both.store, 0, BP_ENCRYPTION_SHREDDED);
+    expect(both.store, 1, BP_ENCRYPTION_SHREDDED);
+    bpt_close(both.store);
+    assert_int_equal(bpt_verify(&world), 3);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_forged_payload_is_told),
         cmocka_unit_test(what_cannot_be_encrypted_is_told),
         cmocka_unit_test(who_comes_beside_a_destruction_waits),
+        cmocka_unit_test(a_destruction_waits_for_the_append),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,7 +261,9 @@ typedef struct beside {
     bp_store *store;
     pthread_t thread;
     bool armed;
-    bool appends; /* else the thread destroys the same key */
+    unsigned syncs_before; /* the one that it is armed for */
+    bool at_removal;       /* armed for that, not for a sync */
+    bool appends;          /* else the thread destroys the same key */
     bp_status status;
     bp_receipt receipt;
     bp_error error;
@@ -289,16 +291,16 @@ static void begin_beside(void)
 /* The first removal lies in the middle of the destruction. */
 static int remove_beside(void *context, bp_dir *dir, const char *name)
 {
-    if (both.armed) {
+    if (both.armed && both.at_removal) {
         begin_beside();
     }
     return both.io->dir_remove(context, dir, name);
 }
 
-/* The sync of an append that was encrypted already. */
+/* The sync of an append that was encrypted already, or of the record that a key is destroyed. */
 static int sync_beside(void *context, bp_file *file, bp_sync_mode mode)
 {
-    if (both.armed) {
+    if (both.armed && !both.at_removal && both.syncs_before-- == 0) {
         begin_beside();
     }
     return both.io->file_sync(context, file, mode);
@@ -308,7 +310,7 @@ static void who_comes_beside_a_destruction_waits(void **state)
 {
     (void)state;
     skip_without_cipher();
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 4; round++) {
         bpt_world world;
         bp_error error = {0};
         bpt_world_memory(&world);
@@ -316,7 +318,10 @@ static void who_comes_beside_a_destruction_waits(void **state)
         both.io = world.io;
         both.table = *world.io;
         both.table.dir_remove = remove_beside;
-        both.appends = round == 0;
+        both.table.file_sync = sync_beside;
+        both.appends = round % 2 == 0;
+        both.at_removal = round < 2;
+        both.syncs_before = 1; /* of what is intended */
         world.options.io = &both.table;
         both.store = bpt_open(&world);
         put(both.store, "alice", "hers");

@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "index/image.h"
 
-enum { CHUNKS_MIN = 16 };
+/* The first chunks come one by one, so that a small store stays small; then so many together as a large page holds. */
+enum { CHUNKS_MIN = 16, ALONE = 32, TOGETHER = (2 << 20) / (BPI_NAMES_CHUNK * sizeof(bpi_name)) };
 
 static size_t size_of(size_t capacity)
 {
@@ -54,14 +55,20 @@ static bpi_name *item(const bpi_names *names, uint32_t number)
     return &chunks->chunk[number >> BPI_NAMES_SHIFT][number & (BPI_NAMES_CHUNK - 1)];
 }
 
+/* Chunks of the piece that begins with this one. */
+static uint32_t chunks_of_piece(uint32_t first)
+{
+    return first < ALONE ? 1 : TOGETHER;
+}
+
 void bpi_names_clear(bpi_names *names)
 {
     for (uint32_t number = 0; number < names->count; number++) {
         free_text(names, item(names, number));
     }
     bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_relaxed);
-    for (uint32_t i = 0; i < names->chunk_count; i++) {
-        bpi_release(names->allocator, chunks->chunk[i], BPI_NAMES_CHUNK * sizeof(bpi_name));
+    for (uint32_t i = 0; i < names->chunk_count; i += chunks_of_piece(i)) {
+        bpi_release(names->allocator, chunks->chunk[i], chunks_of_piece(i) * BPI_NAMES_CHUNK * sizeof(bpi_name));
     }
     while (chunks != NULL) {
         bpi_name_chunks *older = chunks->older;
@@ -167,8 +174,9 @@ static bool reserve(bpi_names *names)
         return true;
     }
     bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_relaxed);
-    if (chunks == NULL || names->chunk_count == chunks->capacity) {
-        size_t capacity = chunks == NULL ? CHUNKS_MIN : chunks->capacity * 2;
+    uint32_t piece = chunks_of_piece(names->chunk_count);
+    if (chunks == NULL || names->chunk_count + piece > chunks->capacity) {
+        size_t capacity = chunks == NULL ? CHUNKS_MIN : chunks->capacity * 2 + piece;
         bpi_name_chunks *more = bpi_allocate_zero(names->allocator, size_of(capacity));
         if (more == NULL) {
             return false;
@@ -181,17 +189,19 @@ static bool reserve(bpi_names *names)
         atomic_store_explicit(&names->chunks, more, memory_order_release);
         chunks = more;
     }
-    bpi_name *chunk = bpi_allocate(names->allocator, BPI_NAMES_CHUNK * sizeof(bpi_name));
+    bpi_name *chunk = bpi_allocate(names->allocator, piece * BPI_NAMES_CHUNK * sizeof(bpi_name));
     if (chunk == NULL) {
         return false;
     }
-    chunks->chunk[names->chunk_count++] = chunk;
+    for (; piece > 0; piece--, chunk += BPI_NAMES_CHUNK) {
+        chunks->chunk[names->chunk_count++] = chunk;
+    }
     return true;
 }
 
 bpi_entity *bpi_names_add(bpi_names *names, bp_text name, uint32_t number)
 {
-    if (names->count >= BPI_TABLE_NUMBERS - BPI_NAMES_CHUNK || !reserve(names) ||
+    if (names->count >= BPI_TABLE_NUMBERS - TOGETHER * BPI_NAMES_CHUNK || !reserve(names) ||
         !bpi_table_reserve(&names->table, names->table.used + 1)) {
         return NULL;
     }

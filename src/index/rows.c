@@ -13,6 +13,9 @@
 
 const uint64_t bpi_nothing[64] = {0};
 
+/* The chunks of a small block come one by one; those of a large one together, a little less than a large page. */
+enum { ALONE = 8, TOGETHER = 10 };
+
 static size_t size_of(uint32_t capacity)
 {
     return sizeof(bpi_rows) + (size_t)capacity * sizeof(uint8_t *);
@@ -49,13 +52,21 @@ bpi_rows *bpi_rows_hold(bpi_rows *rows)
     return rows;
 }
 
+/* Chunks of the piece that begins with this one. */
+static uint32_t chunks_of_piece(const bpi_rows *rows, uint32_t first)
+{
+    uint32_t left = rows->capacity - first;
+    return first < ALONE ? 1 : left < TOGETHER ? left : TOGETHER;
+}
+
 void bpi_rows_drop(bpi_rows *rows)
 {
     if (rows == NULL || atomic_fetch_sub_explicit(&rows->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    for (uint32_t i = 0; i < rows->allocated; i++) {
-        bpi_release(rows->allocator, rows->chunks[i], BPI_CHUNK_ROOM);
+    for (uint32_t i = 0, piece; i < rows->allocated; i += piece) {
+        piece = chunks_of_piece(rows, i);
+        bpi_release(rows->allocator, rows->chunks[i], (size_t)piece * BPI_CHUNK_ROOM);
     }
     if (!rows->borrowed) {
         bpi_release(rows->allocator, rows->zones, rows->capacity * sizeof rows->zones[0]);
@@ -69,12 +80,15 @@ bool bpi_rows_reserve(bpi_rows *rows, size_t count)
         return false;
     }
     while ((size_t)rows->allocated * BPI_CHUNK_ROWS < count) {
-        uint8_t *chunk = bpi_allocate(rows->allocator, BPI_CHUNK_ROOM);
+        uint32_t piece = chunks_of_piece(rows, rows->allocated);
+        uint8_t *chunk = bpi_allocate(rows->allocator, (size_t)piece * BPI_CHUNK_ROOM);
         if (chunk == NULL) {
             return false;
         }
-        memset(chunk + BPI_CHUNK_SIZE, 0, BPI_CHUNK_ROOM - BPI_CHUNK_SIZE);
-        rows->chunks[rows->allocated++] = chunk;
+        for (; piece > 0; piece--, chunk += BPI_CHUNK_ROOM) {
+            memset(chunk + BPI_CHUNK_SIZE, 0, BPI_CHUNK_ROOM - BPI_CHUNK_SIZE);
+            rows->chunks[rows->allocated++] = chunk;
+        }
     }
     return true;
 }

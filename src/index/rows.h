@@ -40,7 +40,7 @@ typedef struct bpi_rows {
     bpi_pages *pages;         /* of a mapped image: to be asked before any of its bytes; else NULL */
     _Atomic uint64_t *firsts; /* of an image: the bitmap of all rows; NULL: it lies behind each chunk */
     bpi_zone *zones;          /* one for each chunk there may be */
-    uint8_t *chunks[];        /* BPI_CHUNK_ROOM bytes each */
+    uint8_t *chunks[];        /* BPI_CHUNK_ROOM bytes each; from the ninth on ten come as one piece of memory */
 } bpi_rows;
 
 /* What is read where a page is not right. */

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 
-enum { LARGE_PAGE = 2 << 20, LARGE_LEAST = 2 * LARGE_PAGE };
+enum { LARGE_PAGE = 2 << 20, LARGE_LEAST = LARGE_PAGE / 8 * 5 };
 
 static int64_t clock_now_us(void *context)
 {
@@ -76,8 +76,9 @@ const bp_random *bp_random_system(void)
 }
 
 /*
- * What is so large is a table that is looked at anywhere: in small pages each look would miss what the processor knows of
- * addresses, which costs as much as the look itself, more in a virtual machine.
+ * What is so large is a table that is looked at anywhere, or many rows that come one behind another. In small pages each look would miss
+ * what the processor knows of addresses, which costs as much as the look itself, more in a virtual machine; and each page
+ * would be given by the system one by one.
  */
 static void *in_large_pages(void *memory, size_t size)
 {
@@ -85,7 +86,9 @@ static void *in_large_pages(void *memory, size_t size)
     if (memory != NULL && size >= LARGE_LEAST) {
         uintptr_t from = (uintptr_t)bpi_round_up((uintptr_t)memory, LARGE_PAGE);
         uintptr_t end = ((uintptr_t)memory + size) / LARGE_PAGE * LARGE_PAGE;
-        (void)madvise((uint8_t *)memory + (from - (uintptr_t)memory), end - from, MADV_HUGEPAGE);
+        if (end > from) {
+            (void)madvise((uint8_t *)memory + (from - (uintptr_t)memory), end - from, MADV_HUGEPAGE);
+        }
     }
 #else
     (void)size;
@@ -96,7 +99,11 @@ static void *in_large_pages(void *memory, size_t size)
 static void *memory_allocate(void *context, size_t size)
 {
     (void)context;
-    return in_large_pages(malloc(size), size);
+    if (size < LARGE_LEAST || size > SIZE_MAX - LARGE_PAGE) {
+        return malloc(size);
+    }
+    size_t pages = (size_t)bpi_round_up(size, LARGE_PAGE);
+    return in_large_pages(aligned_alloc(LARGE_PAGE, pages), pages);
 }
 
 static void *memory_resize(void *context, void *memory, size_t old_size, size_t size)

@@ -191,6 +191,9 @@ static bp_status run_items(bp_store *store, const bp_batch_item *items, size_t c
 static bp_status append_items(bp_store *store, const bp_batch_item *items, size_t count, bp_durability durability,
                               bp_receipt *receipts, bp_error *error)
 {
+    for (size_t i = 0; i < count && i < BPI_PAYLOADS_AHEAD; i++) {
+        bpi_expect_payload(items[i].payload.data, items[i].payload.size);
+    }
     bp_status status = bpi_decisions_take(items, count, error);
     for (size_t i = 0; bpi_planted(BPI_PLANT_BATCH_SPLIT) && status == BP_OK && i + 1 < count; i++, items++, count--) {
         status = run_items(store, items, 1, durability, receipts == NULL ? NULL : receipts++, error);

@@ -365,6 +365,9 @@ bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, 
             restore_heads(scratch, saved, count);
         }
         for (size_t i = 0; status == BP_OK && i < count; i++) {
+            if (i + 12 < count) {
+                bpi_index_expect_id(store->index, &scratch->items[i + 12].input.id);
+            }
             index_item(store, &scratch->items[i], start + scratch->items[i].offset, i == 0);
         }
     }
@@ -401,9 +404,7 @@ bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_
     if (status != BP_OK || outcome_out->duplicate) {
         return status;
     }
-    for (size_t i = 0; i < count; i++) {
-        bpi_index_expect_id(store->index, &scratch->items[i].input.id);
-    }
+    bpi_index_expect_id(store->index, &scratch->items[0].input.id);
     uint64_t before = store->log.next_sequence;
     if (bpi_planted(BPI_PLANT_EXPECTATION_UNJUDGED)) {
         scratch->items[0].expect.kind = BP_EXPECT_ANY;

@@ -204,16 +204,6 @@ static bp_status put_identity(bp_store *store, bpi_scratch *scratch, bpi_staged 
     return BP_OK;
 }
 
-/* One event's payload: while names are checked and an id is drawn its first lines come, where they are not near yet. */
-static void expect_payload(const bp_payload *payload)
-{
-    enum { LINE = 64, LINES_MOST = 8 };
-    const uint8_t *bytes = payload->data;
-    for (size_t line = 0; bytes != NULL && line < LINES_MOST && line * LINE < payload->size; line++) {
-        BPI_PREFETCH(bytes + line * LINE);
-    }
-}
-
 static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_request *request, size_t index,
                             const bp_id *first_given, bp_error *error)
 {
@@ -318,9 +308,6 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
         return no_memory(error);
     }
     const bp_id *first_given = find_given(request);
-    if (request->count == 1) {
-        expect_payload(&request->items[0].payload);
-    }
     for (size_t i = 0; i < request->count; i++) {
         bp_status status = stage_item(store, scratch, request, i, first_given, error);
         if (status != BP_OK) {
@@ -372,6 +359,10 @@ static void build_records(bp_store *store, bpi_scratch *scratch, size_t count)
     const bpi_names *names = bpi_index_expect_begin(store->index);
     uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
     for (size_t i = 0; i < count + (count == 1 ? 0 : BEHIND); i++) {
+        if (i + BPI_PAYLOADS_AHEAD < count) {
+            const bpi_record_input *later = &scratch->items[i + BPI_PAYLOADS_AHEAD].input;
+            bpi_expect_payload(later->payload, later->payload_size);
+        }
         if (i < count) {
             bpi_staged *staged = &scratch->items[i];
             uint8_t *record = scratch->frame.data + staged->offset;

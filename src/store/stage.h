@@ -5,6 +5,7 @@
 #ifndef BPI_STORE_STAGE_H
 #define BPI_STORE_STAGE_H
 
+#include "base/compiler.h"
 #include "store/store.h"
 
 /* A request as the store sees it: caller's items, or the library's own. */
@@ -46,5 +47,18 @@ void bpi_stage_hash_alone(bpi_scratch *scratch, size_t count);
 
 /* Writes the records behind the frame header, and points the inputs into them. BP_ERR_TOO_LARGE: beyond BP_FRAME_MAX. */
 bp_status bpi_stage_build(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error);
+
+/* So many payloads before it is copied a payload is asked for. */
+enum { BPI_PAYLOADS_AHEAD = 48 };
+
+/* The first lines of a payload come meanwhile, where they are not near yet. */
+static inline void bpi_expect_payload(const void *payload, size_t size)
+{
+    enum { LINE = 64, LINES_MOST = 8 };
+    const uint8_t *bytes = payload;
+    for (size_t line = 0; bytes != NULL && line < LINES_MOST && line * LINE < size; line++) {
+        BPI_PREFETCH(bytes + line * LINE);
+    }
+}
 
 #endif

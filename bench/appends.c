@@ -5,6 +5,9 @@
  * run has a store of its own, in an empty folder of the same filesystem, and begins when the medium has taken in what
  * was written before. A first run of a tenth of the time is not counted. Engines take turns, run by run.
  *
+ * While events are appended the memory of the next ones' payloads and names is asked for, the same for every engine: a program appends what
+ * it has just made, while here payloads are windows of a megabyte of random bytes that comes round.
+ *
  * Durable appends are clocked one by one. Buffered ones only in a case of its own, so that the clock does not weigh on
  * the rates; it lasts long enough that stores seal, checkpoint, flush or compact beside it.
  */
@@ -104,6 +107,9 @@ static void *work(void *argument)
     while (worker->done + batch <= worker->most) {
         for (unsigned index = 0; index < batch; index++) {
             workload_fact(worker->workload, worker->first + worker->done + index, &facts[index]);
+        }
+        for (unsigned index = 0; index < batch; index++) {
+            workload_expect(worker->workload, worker->first + worker->done + batch + index);
         }
         if (!worker->engine->append(worker->handle, facts, batch, NULL)) {
             worker->good = false;

@@ -57,6 +57,8 @@ void workload_begin(struct workload *workload, uint64_t events, uint32_t payload
 void workload_end(struct workload *workload);
 /* The event of that number; what it points to lives as long as the workload. */
 void workload_fact(const struct workload *workload, uint64_t number, struct fact *fact_out);
+/* Asks the memory for what the event of that number points to: who appends has just made what he appends. */
+void workload_expect(const struct workload *workload, uint64_t number);
 /* Where that event goes: index into entities. */
 uint64_t workload_entity(const struct workload *workload, uint64_t number);
 /* An entity's group, 0..GROUPS-1, and the prefix that its name shares with its group's others. */

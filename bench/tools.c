@@ -26,7 +26,7 @@ void die(const char *format, ...)
     exit(1);
 }
 
-enum { HELD = 512 << 20 };
+enum { HELD = 1 << 30 };
 
 void *memory_get(size_t size)
 {

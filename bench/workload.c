@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAYLOAD_WINDOWS = 1 << 14, PAYLOAD_STEP = 64, FRAME_HEADER = 64, RECORD_HEADER = 128, ALIGNMENT = 8 };
+enum { PAYLOAD_WINDOWS = 1 << 14, PAYLOAD_STEP = 64, LINE = 64, FRAME_HEADER = 64, RECORD_HEADER = 128, ALIGNMENT = 8 };
 
 static const uint64_t golden = 0x9e3779b97f4a7c15u;
 
@@ -83,6 +83,17 @@ void workload_fact(const struct workload *workload, uint64_t number, struct fact
     fact_out->kind = (unsigned)(mixed >> 58);
     fact_out->payload = workload->payloads + ((mixed >> 32) % PAYLOAD_WINDOWS) * PAYLOAD_STEP;
     fact_out->payload_size = workload->payload_size;
+}
+
+void workload_expect(const struct workload *workload, uint64_t number)
+{
+    struct fact fact;
+    workload_fact(workload, number, &fact);
+    __builtin_prefetch(fact.entity);
+    __builtin_prefetch(fact.scope);
+    for (size_t offset = 0; offset < fact.payload_size; offset += LINE) {
+        __builtin_prefetch(fact.payload + offset);
+    }
 }
 
 void tally_add(struct tally *tally, const void *payload, size_t size)

@@ -213,7 +213,7 @@ void folder_settle(const char *path);
 /* A virtual machine's host takes back free memory and is slow to give it again. Memory that is held until just before a run, and taken
  * again just after it, is there when the run wants it. */
 void memory_hold(void);
-void memory_let_go(void);
+void memory_let_go(size_t bytes);       /* so much of it; SIZE_MAX: all */
 uint64_t folder_disk(const char *path); /* bytes that the medium holds for it */
 uint64_t folder_free(const char *path); /* bytes that are left there */
 

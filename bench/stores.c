@@ -147,7 +147,7 @@ static size_t make_subjects(const struct settings *settings, const struct worklo
         if (!settings->cold) {
             memory_hold();
         }
-        memory_let_go();
+        memory_let_go(SIZE_MAX);
         double rate = subject_fill(subject, 0);
         results_keep_one(results, "append buffered", "the store that is read, in batches of 1000", subject->label,
                          "events/s", rate);

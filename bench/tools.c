@@ -26,7 +26,7 @@ void die(const char *format, ...)
     exit(1);
 }
 
-enum { HELD = 1 << 30 };
+enum { HELD = 1 << 30, LARGE_PAGE = 2 << 20 };
 
 void *memory_get(size_t size)
 {
@@ -122,6 +122,7 @@ void folder_settle(const char *path)
 }
 
 static uint8_t *held;
+static size_t let_go = HELD; /* the first bytes of it */
 
 void memory_hold(void)
 {
@@ -132,18 +133,22 @@ void memory_hold(void)
         }
         (void)madvise(memory, HELD, MADV_HUGEPAGE); /* the faster way where there is one */
         held = memory;
-        for (size_t at = 0; at < HELD; at += 4096) {
-            held[at] = 1;
-        }
     }
+    for (size_t at = 0; at < let_go; at += 4096) {
+        held[at] = 1;
+    }
+    let_go = 0;
 }
 
-void memory_let_go(void)
+void memory_let_go(size_t bytes)
 {
-    if (held != NULL && munmap(held, HELD) != 0) {
-        die("cannot unmap memory: %s", strerror(errno));
+    bytes = bytes < HELD ? (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE : HELD;
+    if (held != NULL && bytes > let_go) {
+        if (madvise(held + let_go, bytes - let_go, MADV_DONTNEED) != 0) {
+            die("cannot give memory back: %s", strerror(errno));
+        }
+        let_go = bytes;
     }
-    held = NULL;
 }
 
 static uint64_t disk_bytes;

@@ -53,9 +53,43 @@ bool bpi_emit_plan(const bpi_input *inputs, size_t count, bpi_index_header *head
     return count <= INPUTS_MAX && rows < UINT32_MAX / 2 && entity_text < UINT32_MAX && scope_text < UINT32_MAX;
 }
 
+/* Words on their way to the sink, some at a time. */
+typedef struct words {
+    bpi_sink *sink;
+    uint32_t filled;
+    uint32_t word[512];
+} words;
+
+static void words_begin(words *some, emitter *e, unsigned section)
+{
+    some->sink = e->sink;
+    some->filled = 0;
+    bpi_sink_begin(e->sink, e->header, section);
+}
+
+static void words_send(words *some)
+{
+    bpi_sink_put(some->sink, some->word, some->filled * sizeof some->word[0]);
+    some->filled = 0;
+}
+
+static inline void words_put(words *some, uint32_t word)
+{
+    if (some->filled == sizeof some->word / sizeof some->word[0]) {
+        words_send(some);
+    }
+    some->word[some->filled++] = word;
+}
+
+static void words_end(words *some, emitter *e, unsigned section)
+{
+    words_send(some);
+    bpi_sink_end(e->sink, e->header, section);
+}
+
 /* ---- lists ---- */
 
-typedef void (*row_fn)(void *argument, uint32_t row, size_t input);
+typedef void (*span_fn)(void *argument, const bpi_span *span, size_t input);
 
 static const bpi_list *list_of(const bpi_input *input, unsigned section)
 {
@@ -64,9 +98,9 @@ static const bpi_list *list_of(const bpi_input *input, unsigned section)
                                                : &input->kinds;
 }
 
-/* All rows in order of (key, row). Before the rows of each key `key` is called; either may be NULL. */
+/* All rows in order of (key, row), those of one key in one input together. Before the rows of each key `key` is called; either may be NULL. */
 static void each_row(const emitter *e, unsigned section, void (*key)(void *argument, uint32_t key, uint32_t rows),
-                     row_fn row, void *argument)
+                     span_fn take, void *argument)
 {
     uint32_t at[INPUTS_MAX] = {0};
     for (;;) {
@@ -93,8 +127,8 @@ static void each_row(const emitter *e, unsigned section, void (*key)(void *argum
             at[i]++;
             rows += to[i] - from[i];
             bpi_span span = {list->rows + from[i], 1, to[i] - from[i], list->pages};
-            for (uint32_t n = 0; row != NULL && n < span.count; n++) {
-                row(argument, bpi_span_row(&span, n), i);
+            if (take != NULL) {
+                take(argument, &span, i);
             }
         }
         if (key != NULL) {
@@ -105,34 +139,37 @@ static void each_row(const emitter *e, unsigned section, void (*key)(void *argum
 
 typedef struct put_state {
     emitter *e;
+    words *words;
     uint32_t start;
 } put_state;
 
-static void put_row(void *argument, uint32_t row, size_t input)
+static void put_rows(void *argument, const bpi_span *span, size_t input)
 {
     put_state *state = argument;
-    bpi_sink_put32(state->e->sink, row + state->e->base[input]);
+    for (uint32_t n = 0; n < span->count; n++) {
+        words_put(state->words, bpi_span_row(span, n) + state->e->base[input]);
+    }
 }
 
 static void put_key(void *argument, uint32_t key, uint32_t rows)
 {
     put_state *state = argument;
-    bpi_key entry = {.key = key, .start = state->start};
-    bpi_sink_put(state->e->sink, &entry, sizeof entry);
+    words_put(state->words, key);
+    words_put(state->words, state->start);
     state->start += rows;
 }
 
 static void emit_list(emitter *e, unsigned section)
 {
-    put_state state = {e, 0};
-    bpi_sink_begin(e->sink, e->header, section);
-    each_row(e, section, NULL, put_row, &state);
-    bpi_sink_end(e->sink, e->header, section);
-    bpi_sink_begin(e->sink, e->header, section + 1);
+    words some;
+    put_state state = {e, &some, 0};
+    words_begin(&some, e, section);
+    each_row(e, section, NULL, put_rows, &state);
+    words_end(&some, e, section);
+    words_begin(&some, e, section + 1);
     each_row(e, section, put_key, NULL, &state);
-    bpi_key behind = {.key = UINT32_MAX, .start = state.start};
-    bpi_sink_put(e->sink, &behind, sizeof behind);
-    bpi_sink_end(e->sink, e->header, section + 1);
+    put_key(&state, UINT32_MAX, 0);
+    words_end(&some, e, section + 1);
 }
 
 /* ---- rows ---- */
@@ -155,9 +192,8 @@ static void put_chunk(chunk_state *state)
     state->filled = 0;
 }
 
-static void put_fields(void *argument, uint32_t row, size_t input)
+static void put_row(chunk_state *state, uint32_t row, size_t input)
 {
-    chunk_state *state = argument;
     const bpi_input *from = &state->e->inputs[input];
     bpi_fields fields;
     if (row >= from->count) {
@@ -171,6 +207,40 @@ static void put_fields(void *argument, uint32_t row, size_t input)
     }
     if (state->filled == BPI_CHUNK_ROWS) {
         put_chunk(state);
+    }
+}
+
+static void put_grouped(void *argument, const bpi_span *span, size_t input)
+{
+    for (uint32_t n = 0; n < span->count; n++) {
+        put_row(argument, bpi_span_row(span, n), input);
+    }
+}
+
+/* All rows of an input, field by field: as many at once as lie together in the chunk. */
+static void put_input(chunk_state *state, size_t input)
+{
+    static const struct {
+        uint8_t offset;
+        uint8_t size;
+    } fields[] = {{BPI_ROW_HLC, 8},    {BPI_ROW_TIME, 8},   {BPI_ROW_CLOCK, 4}, {BPI_ROW_PREVIOUS, 4},
+                  {BPI_ROW_OFFSET, 4}, {BPI_ROW_ENTITY, 4}, {BPI_ROW_SCOPE, 4}, {BPI_ROW_CORRELATION, 4},
+                  {BPI_ROW_CAUSE, 4},  {BPI_ROW_KIND, 2},   {BPI_ROW_BITS, 1},  {BPI_ROW_FAR, 1}};
+    const bpi_input *from = &state->e->inputs[input];
+    unsigned shift = state->e->header->shift;
+    uint32_t tile = UINT32_C(1) << shift;
+    for (uint32_t row = 0; row < from->count;) {
+        uint32_t run = tile - (state->filled & (tile - 1));
+        run = run < from->count - row ? run : from->count - row;
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            bpi_rows_column(from->rows, row, run, fields[i].offset, fields[i].size,
+                            state->chunk + bpi_layout_at(shift, state->filled, fields[i].offset, fields[i].size));
+        }
+        row += run;
+        state->filled += run;
+        if (state->filled == BPI_CHUNK_ROWS) {
+            put_chunk(state);
+        }
     }
 }
 
@@ -188,12 +258,10 @@ static bool emit_rows(emitter *e)
     }
     bpi_sink_begin(e->sink, e->header, BPI_SECTION_ROWS);
     if (grouped) {
-        each_row(e, BPI_SECTION_ENTITY_ROWS, NULL, put_fields, &state);
+        each_row(e, BPI_SECTION_ENTITY_ROWS, NULL, put_grouped, &state);
     }
     for (size_t i = 0; i < e->count && !grouped; i++) {
-        for (uint32_t row = 0; row < e->inputs[i].count; row++) {
-            put_fields(&state, row, i);
-        }
+        put_input(&state, i);
     }
     put_chunk(&state);
     bpi_sink_end(e->sink, e->header, BPI_SECTION_ROWS);
@@ -205,15 +273,22 @@ static bool emit_rows(emitter *e)
     return true;
 }
 
+enum { SOME = 512 };
+
 /* The times between which each run of rows lies, and which rows are the first of their commit. */
 static void emit_zones(emitter *e)
 {
     int64_t zone[2] = {INT64_MAX, INT64_MIN};
+    int64_t times[SOME];
     uint32_t filled = 0;
     bpi_sink_begin(e->sink, e->header, BPI_SECTION_ZONES);
     for (size_t i = 0; i < e->count; i++) {
         for (uint32_t row = 0; row < e->inputs[i].count; row++) {
-            int64_t time = bpi_row_time(e->inputs[i].rows, row);
+            uint32_t left = e->inputs[i].count - row;
+            if (row % SOME == 0) {
+                bpi_rows_column(e->inputs[i].rows, row, left < SOME ? left : SOME, BPI_ROW_TIME, 8, times);
+            }
+            int64_t time = times[row % SOME];
             zone[0] = time < zone[0] ? time : zone[0];
             zone[1] = time > zone[1] ? time : zone[1];
             if (++filled % BPI_CHUNK_ROWS == 0 || filled == e->header->rows) {
@@ -229,11 +304,16 @@ static void emit_zones(emitter *e)
 static void emit_firsts(emitter *e)
 {
     uint64_t word = 0;
+    uint8_t bits[SOME];
     uint32_t filled = 0;
     bpi_sink_begin(e->sink, e->header, BPI_SECTION_FIRSTS);
     for (size_t i = 0; i < e->count; i++) {
         for (uint32_t row = 0; row < e->inputs[i].count; row++) {
-            uint64_t first = (bpi_row_u8(e->inputs[i].rows, row, BPI_ROW_BITS) & BPI_ROW_FIRST) != 0;
+            uint32_t left = e->inputs[i].count - row;
+            if (row % SOME == 0) {
+                bpi_rows_column(e->inputs[i].rows, row, left < SOME ? left : SOME, BPI_ROW_BITS, 1, bits);
+            }
+            uint64_t first = (bits[row % SOME] & BPI_ROW_FIRST) != 0;
             word |= first << (filled & 63);
             if (++filled % 64 == 0 || filled == e->header->rows) {
                 bpi_sink_put(e->sink, &word, sizeof word);
@@ -296,7 +376,10 @@ static void merge_begin(pair_merge *merge, const emitter *e, unsigned section)
 static bool merge_next(pair_merge *merge, bpi_pair *pair_out)
 {
     size_t best = merge->count;
-    for (size_t i = 0; i < merge->count; i++) {
+    if (merge->count == 1) {
+        best = merge->at[0] < merge->pairs[0]->count ? 0 : 1;
+    }
+    for (size_t i = 0; merge->count > 1 && i < merge->count; i++) {
         if (merge->at[i] < merge->pairs[i]->count &&
             (best == merge->count || merge->now[i].key < merge->now[best].key)) {
             best = i; /* with equal keys the earlier input has the smaller rows */
@@ -315,12 +398,14 @@ static void emit_pairs(emitter *e, unsigned from, unsigned section)
 {
     pair_merge merge;
     bpi_pair pair;
+    words some;
     merge_begin(&merge, e, from);
-    bpi_sink_begin(e->sink, e->header, section);
+    words_begin(&some, e, section);
     while (merge_next(&merge, &pair)) {
-        bpi_sink_put(e->sink, &pair, sizeof pair);
+        words_put(&some, pair.row);
+        words_put(&some, pair.key);
     }
-    bpi_sink_end(e->sink, e->header, section);
+    words_end(&some, e, section);
 }
 
 static void emit_buckets(emitter *e, unsigned from, unsigned section, uint32_t count)
@@ -330,18 +415,19 @@ static void emit_buckets(emitter *e, unsigned from, unsigned section, uint32_t c
     uint32_t buckets = bpi_bucket_count(count);
     uint32_t next = 0;
     uint32_t seen = 0;
+    words some;
     merge_begin(&merge, e, from);
-    bpi_sink_begin(e->sink, e->header, section);
+    words_begin(&some, e, section);
     while (merge_next(&merge, &pair)) {
         for (; next <= bpi_bucket_of(buckets, pair.key); next++) {
-            bpi_sink_put32(e->sink, seen);
+            words_put(&some, seen);
         }
         seen++;
     }
     for (; next <= buckets; next++) {
-        bpi_sink_put32(e->sink, seen);
+        words_put(&some, seen);
     }
-    bpi_sink_end(e->sink, e->header, section);
+    words_end(&some, e, section);
 }
 
 static void emit_filter(emitter *e)
@@ -381,16 +467,17 @@ static const bpi_name_table *names_of(const emitter *e, size_t i, unsigned secti
 static void emit_text(emitter *e, unsigned section)
 {
     uint32_t start = 0;
-    bpi_sink_begin(e->sink, e->header, section + BPI_NAMES_STARTS);
+    words some;
+    words_begin(&some, e, section + BPI_NAMES_STARTS);
     for (size_t i = 0; i < e->count; i++) {
         const bpi_name_table *table = names_of(e, i, section);
         for (uint32_t n = 0; n < table->count; n++) {
-            bpi_sink_put32(e->sink, start);
+            words_put(&some, start);
             start += (uint32_t)bpi_name_table_at(table, n).size;
         }
     }
-    bpi_sink_put32(e->sink, start);
-    bpi_sink_end(e->sink, e->header, section + BPI_NAMES_STARTS);
+    words_put(&some, start);
+    words_end(&some, e, section + BPI_NAMES_STARTS);
     bpi_sink_begin(e->sink, e->header, section + BPI_NAMES_TEXT);
     for (size_t i = 0; i < e->count; i++) {
         const bpi_name_table *table = names_of(e, i, section);
@@ -428,7 +515,8 @@ static void emit_order(emitter *e, unsigned section)
 {
     uint32_t at[INPUTS_MAX] = {0};
     uint32_t first = names_of(e, 0, section)->first;
-    bpi_sink_begin(e->sink, e->header, section + BPI_NAMES_ORDER);
+    words some;
+    words_begin(&some, e, section + BPI_NAMES_ORDER);
     for (;;) {
         size_t best = e->count;
         uint32_t best_i = 0;
@@ -446,10 +534,10 @@ static void emit_order(emitter *e, unsigned section)
         if (best == e->count) {
             break;
         }
-        bpi_sink_put32(e->sink, names_of(e, best, section)->first - first + best_i);
+        words_put(&some, names_of(e, best, section)->first - first + best_i);
         at[best]++;
     }
-    bpi_sink_end(e->sink, e->header, section + BPI_NAMES_ORDER);
+    words_end(&some, e, section + BPI_NAMES_ORDER);
 }
 
 static void emit_names(emitter *e, unsigned section, uint32_t count)

@@ -14,13 +14,24 @@
 
 enum { DIGIT_BITS = 11, DIGITS = 3, DIGIT_COUNT = 1 << DIGIT_BITS };
 
-/* Room to sort in. */
+/* Room to sort in, and for two fields of all rows. */
 typedef struct scratch {
     const bp_allocator *allocator;
     uint64_t *pairs;
     uint64_t *other;
     size_t capacity;
+    uint32_t *column;
+    uint8_t *bits;
+    uint32_t rows;
 } scratch;
+
+static bool scratch_init(scratch *room, const bp_allocator *allocator, uint32_t rows)
+{
+    *room = (scratch){.allocator = allocator, .rows = rows};
+    room->column = bpi_allocate(allocator, ((size_t)rows + 1) * sizeof(uint32_t));
+    room->bits = bpi_allocate(allocator, (size_t)rows + 1);
+    return room->column != NULL && room->bits != NULL;
+}
 
 static bool scratch_reserve(scratch *room, size_t count)
 {
@@ -40,6 +51,8 @@ static void scratch_fini(scratch *room)
 {
     bpi_release(room->allocator, room->pairs, room->capacity * sizeof(uint64_t));
     bpi_release(room->allocator, room->other, room->capacity * sizeof(uint64_t));
+    bpi_release(room->allocator, room->column, ((size_t)room->rows + 1) * sizeof(uint32_t));
+    bpi_release(room->allocator, room->bits, (size_t)room->rows + 1);
 }
 
 static unsigned digit_of(uint64_t pair, unsigned digit)
@@ -125,12 +138,23 @@ static bool list_take(bpi_input *input, bpi_list *list, const uint64_t *pairs, u
 
 static bool build_list(scratch *room, bpi_input *input, bpi_list *list, unsigned field)
 {
+    bpi_rows_column(input->rows, 0, input->count, field, sizeof(uint32_t), room->column);
     for (uint32_t row = 0; row < input->count; row++) {
-        uint64_t key = field == BPI_ROW_KIND ? bpi_row_kind(input->rows, row) : bpi_row_u32(input->rows, row, field);
-        room->pairs[row] = key << 32 | row;
+        room->pairs[row] = (uint64_t)room->column[row] << 32 | row;
     }
     sort(room, input->count);
     return list_take(input, list, room->pairs, input->count);
+}
+
+static bool build_kinds(scratch *room, bpi_input *input)
+{
+    uint16_t *kinds = (uint16_t *)(void *)room->column;
+    bpi_rows_column(input->rows, 0, input->count, BPI_ROW_KIND, sizeof *kinds, kinds);
+    for (uint32_t row = 0; row < input->count; row++) {
+        room->pairs[row] = (uint64_t)kinds[row] << 32 | row;
+    }
+    sort(room, input->count);
+    return list_take(input, &input->kinds, room->pairs, input->count);
 }
 
 /* An event may name a cause twice. */
@@ -163,8 +187,9 @@ static bool pairs_take(scratch *room, bpi_input *input, bpi_pairs *pairs, uint32
 static bool build_correlations(scratch *room, bpi_input *input)
 {
     uint32_t found = 0;
+    bpi_rows_column(input->rows, 0, input->count, BPI_ROW_BITS, 1, room->bits);
     for (uint32_t row = 0; row < input->count; row++) {
-        if (bpi_row_u8(input->rows, row, BPI_ROW_BITS) & BPI_ROW_CORRELATED) {
+        if (room->bits[row] & BPI_ROW_CORRELATED) {
             room->pairs[found++] = (uint64_t)bpi_row_u32(input->rows, row, BPI_ROW_CORRELATION) << 32 | row;
         }
     }
@@ -172,18 +197,18 @@ static bool build_correlations(scratch *room, bpi_input *input)
 }
 
 /* How many causes the rows have in all; false: a record cannot be read, or more than fit. */
-static bool count_causes(const bpi_block *block, uint32_t count, uint32_t *total_out)
+static bool count_causes(const scratch *room, const bpi_block *block, uint32_t count, uint32_t *total_out)
 {
     uint64_t total = 0;
     for (uint32_t row = 0; row < count; row++) {
-        if (bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_MANY_CAUSES) {
+        if (room->bits[row] & BPI_ROW_MANY_CAUSES) {
             bp_event event;
             if (bpi_block_event(block, row, &event, NULL) != BP_OK) {
                 return false;
             }
             total += event.cause_count;
         } else {
-            total += bpi_row_u32(block->rows, row, BPI_ROW_CAUSE) != 0;
+            total += room->column[row] != 0;
         }
     }
     *total_out = (uint32_t)total;
@@ -193,13 +218,15 @@ static bool count_causes(const bpi_block *block, uint32_t count, uint32_t *total
 static bool build_causes(scratch *room, bpi_input *input, const bpi_block *block)
 {
     uint32_t total = 0;
-    if (!count_causes(block, input->count, &total) || !scratch_reserve(room, total)) {
+    bpi_rows_column(input->rows, 0, input->count, BPI_ROW_BITS, 1, room->bits);
+    bpi_rows_column(input->rows, 0, input->count, BPI_ROW_CAUSE, sizeof(uint32_t), room->column);
+    if (!count_causes(room, block, input->count, &total) || !scratch_reserve(room, total)) {
         return false;
     }
     uint32_t found = 0;
     for (uint32_t row = 0; row < input->count; row++) {
-        uint32_t cause = bpi_row_u32(block->rows, row, BPI_ROW_CAUSE);
-        if ((bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_MANY_CAUSES) == 0) {
+        uint32_t cause = room->column[row];
+        if ((room->bits[row] & BPI_ROW_MANY_CAUSES) == 0) {
             if (cause != 0) {
                 room->pairs[found++] = (uint64_t)cause << 32 | row;
             }
@@ -306,10 +333,11 @@ static bool build_names(scratch *room, bpi_input *input, const bpi_block *block,
 }
 
 /* Numbers are given in order of first appearance, so the first row with a new name has the next number. */
-static bool find_new(bpi_input *input, unsigned field, uint32_t *rows, bpi_name_table *table)
+static bool find_new(const scratch *room, bpi_input *input, unsigned field, uint32_t *rows, bpi_name_table *table)
 {
+    bpi_rows_column(input->rows, 0, input->count, field, sizeof(uint32_t), room->column);
     for (uint32_t row = 0; row < input->count; row++) {
-        uint32_t number = bpi_row_u32(input->rows, row, field);
+        uint32_t number = room->column[row];
         if (number > table->first + table->count) {
             return false;
         }
@@ -326,9 +354,9 @@ static bool build_tables_of_names(scratch *room, bpi_input *input, const bpi_blo
     uint32_t *rows = bpi_allocate(input->allocator, size);
     input->entity_names.first = block->first_entity;
     input->scope_names.first = block->first_scope;
-    bool built = rows != NULL && find_new(input, BPI_ROW_ENTITY, rows, &input->entity_names) &&
+    bool built = rows != NULL && find_new(room, input, BPI_ROW_ENTITY, rows, &input->entity_names) &&
                  build_names(room, input, block, rows, true, &input->entity_names) &&
-                 find_new(input, BPI_ROW_SCOPE, rows, &input->scope_names) &&
+                 find_new(room, input, BPI_ROW_SCOPE, rows, &input->scope_names) &&
                  build_names(room, input, block, rows, false, &input->scope_names);
     bpi_release(input->allocator, rows, size);
     return built;
@@ -338,19 +366,18 @@ static bool build_tables_of_names(scratch *room, bpi_input *input, const bpi_blo
 
 bool bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const bpi_block *block, uint32_t count)
 {
-    scratch room = {.allocator = allocator};
+    scratch room;
     memset(input, 0, sizeof *input);
     input->allocator = allocator;
     input->rows = block->rows;
     input->count = count;
     input->system = atomic_load_explicit(&block->system, memory_order_relaxed);
     input->ids = block->id_range;
-    bool built = scratch_reserve(&room, (size_t)count + 1) &&
+    bool built = scratch_init(&room, allocator, count) && scratch_reserve(&room, (size_t)count + 1) &&
                  build_list(&room, input, &input->entities, BPI_ROW_ENTITY) &&
-                 build_list(&room, input, &input->scopes, BPI_ROW_SCOPE) &&
-                 build_list(&room, input, &input->kinds, BPI_ROW_KIND) && build_correlations(&room, input) &&
-                 build_fingerprints(&room, input, block) && build_tables_of_names(&room, input, block) &&
-                 build_causes(&room, input, block);
+                 build_list(&room, input, &input->scopes, BPI_ROW_SCOPE) && build_kinds(&room, input) &&
+                 build_correlations(&room, input) && build_fingerprints(&room, input, block) &&
+                 build_tables_of_names(&room, input, block) && build_causes(&room, input, block);
     scratch_fini(&room);
     if (!built) {
         bpi_input_fini(input);

@@ -204,6 +204,28 @@ void bpi_rows_get_seen(const bpi_rows *rows, uint32_t row, bpi_fields *fields_ou
     get(rows, row, NULL, fields_out);
 }
 
+void bpi_rows_column(const bpi_rows *rows, uint32_t first, uint32_t count, unsigned offset, unsigned size, void *out)
+{
+    uint8_t *to = out;
+    uint32_t tile = UINT32_C(1) << rows->shift;
+    while (count > 0) {
+        uint32_t run = rows->places != NULL ? 1 : tile - (first & (tile - 1));
+        run = run < count ? run : count;
+        uint32_t place = bpi_rows_place(rows, first);
+        const uint8_t *from = rows->chunks[place >> BPI_CHUNK_SHIFT] +
+                              bpi_layout_at(rows->shift, place & (BPI_CHUNK_ROWS - 1), offset, size);
+        size_t bytes = (size_t)run * size;
+        if (bpi_see(rows->pages, from, bytes)) {
+            memcpy(to, from, bytes);
+        } else {
+            memset(to, 0, bytes);
+        }
+        to += bytes;
+        first += run;
+        count -= run;
+    }
+}
+
 bpi_rows *bpi_rows_copy(const bpi_rows *rows, uint32_t count)
 {
     bpi_rows *copy = bpi_rows_new(rows->allocator, BP_LAYOUT_SOA, count);

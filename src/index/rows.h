@@ -70,6 +70,8 @@ void bpi_rows_put(bpi_rows *rows, uint32_t row, const bpi_fields *fields);
 void bpi_rows_get(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
 /* The same where all pages were verified before. */
 void bpi_rows_get_seen(const bpi_rows *rows, uint32_t row, bpi_fields *fields_out);
+/* One field of rows [first, first + count), one value behind another; zeros where a page is not right. */
+void bpi_rows_column(const bpi_rows *rows, uint32_t first, uint32_t count, unsigned offset, unsigned size, void *out);
 
 /* The first row of the commit of `row`. */
 uint32_t bpi_rows_commit_first(const bpi_rows *rows, uint32_t row);

@@ -27,10 +27,6 @@ void bpi_sink_fini(bpi_sink *sink);
 
 /* After a failure these do nothing. */
 void bpi_sink_put(bpi_sink *sink, const void *data, size_t size);
-static inline void bpi_sink_put32(bpi_sink *sink, uint32_t value)
-{
-    bpi_sink_put(sink, &value, sizeof value);
-}
 /* Begins and ends a section, noting in the header where it lies. */
 void bpi_sink_begin(bpi_sink *sink, bpi_index_header *header, unsigned section);
 void bpi_sink_end(bpi_sink *sink, bpi_index_header *header, unsigned section);

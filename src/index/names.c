@@ -61,6 +61,11 @@ static uint32_t chunks_of_piece(uint32_t first)
     return first < ALONE ? 1 : TOGETHER;
 }
 
+static size_t bytes_of_piece(uint32_t first)
+{
+    return (size_t)chunks_of_piece(first) * BPI_NAMES_CHUNK * sizeof(bpi_name);
+}
+
 void bpi_names_clear(bpi_names *names)
 {
     for (uint32_t number = 0; number < names->count; number++) {
@@ -68,7 +73,7 @@ void bpi_names_clear(bpi_names *names)
     }
     bpi_name_chunks *chunks = atomic_load_explicit(&names->chunks, memory_order_relaxed);
     for (uint32_t i = 0; i < names->chunk_count; i += chunks_of_piece(i)) {
-        bpi_release(names->allocator, chunks->chunk[i], chunks_of_piece(i) * BPI_NAMES_CHUNK * sizeof(bpi_name));
+        bpi_release(names->allocator, chunks->chunk[i], bytes_of_piece(i));
     }
     while (chunks != NULL) {
         bpi_name_chunks *older = chunks->older;
@@ -189,7 +194,7 @@ static bool reserve(bpi_names *names)
         atomic_store_explicit(&names->chunks, more, memory_order_release);
         chunks = more;
     }
-    bpi_name *chunk = bpi_allocate(names->allocator, piece * BPI_NAMES_CHUNK * sizeof(bpi_name));
+    bpi_name *chunk = bpi_allocate(names->allocator, bytes_of_piece(names->chunk_count));
     if (chunk == NULL) {
         return false;
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store/store.h"
+#include "store/tender.h"
 #include "support/world.h"
 
 /* The world's own table, watched. */
@@ -19,6 +20,7 @@ static struct {
     const bp_io *below;
     pthread_t opener;
     _Atomic int opened;         /* files, by anybody */
+    _Atomic uint64_t read;      /* bytes */
     _Atomic int made_by_opener; /* index files */
     _Atomic int made_by_others;
     _Atomic bool hold;    /* a merge waits until its store is in a hurry */
@@ -47,12 +49,20 @@ static int open_watched(void *context, bp_dir *dir, const char *name, unsigned f
     return watch.below->file_open(context, dir, name, flags, file_out);
 }
 
+static int read_watched(void *context, bp_file *file, uint64_t offset, void *data, size_t size, size_t *got_out)
+{
+    int code = watch.below->file_read(context, file, offset, data, size, got_out);
+    atomic_fetch_add(&watch.read, code == 0 ? *got_out : 0);
+    return code;
+}
+
 static void watch_begin(bpt_world *world)
 {
     memset(&watch, 0, sizeof watch);
     watch.below = world->options.io != NULL ? world->options.io : bp_io_posix();
     watch.table = *watch.below;
     watch.table.file_open = open_watched;
+    watch.table.file_read = read_watched;
     watch.opener = pthread_self();
     world->options.io = &watch.table;
     world->options.segment_size = BP_SEGMENT_MIN;
@@ -103,15 +113,28 @@ static void remove_index(bpt_world *world)
     assert_int_equal(system(path), 0);
 }
 
-/* A process that is killed with so many segments, of which no index file is left. */
-static uint64_t killed(bpt_world *world, uint64_t segments)
+/* So many segments, and then more of which none gets its index file. */
+static uint64_t fill_behind(bp_store *store, uint64_t segments, uint64_t more)
+{
+    uint64_t count = fill(store, segments);
+    assert_int_equal(bp_seal(store, NULL), BP_OK);
+    uint64_t end = stats_of(store).segments + more;
+    bpi_tender_pause(store);
+    for (; stats_of(store).segments < end; count++) {
+        (void)bpt_put_sized(store, count % 3 == 0 ? "a" : "b", 5000);
+    }
+    return count;
+}
+
+/* A process that is killed: with so many segments that have their index files, or none has; and more that wait for theirs. */
+static uint64_t killed(bpt_world *world, uint64_t segments, uint64_t more)
 {
     int pipes[2];
     uint64_t count = 0;
     assert_int_equal(pipe(pipes), 0);
     pid_t child = fork();
     if (child == 0) {
-        count = fill(bpt_open(world), segments);
+        count = more == 0 ? fill(bpt_open(world), segments) : fill_behind(bpt_open(world), segments, more);
         _exit(write(pipes[1], &count, sizeof count) == (ssize_t)sizeof count ? 0 : 1);
     }
     int status = 1;
@@ -120,8 +143,34 @@ static uint64_t killed(bpt_world *world, uint64_t segments)
     assert_int_equal(read(pipes[0], &count, sizeof count), sizeof count);
     (void)close(pipes[0]);
     (void)close(pipes[1]);
-    remove_index(world);
+    if (more == 0) {
+        remove_index(world);
+    }
     return count;
+}
+
+/* What waits for its files is read, and the one that is written; nothing else, and nobody waits. */
+static void only_what_waited_at_a_kill_is_read(void **state)
+{
+    enum { FILED = 24, WAITING = 4, OTHERS = 3 };
+    bpt_world world;
+    (void)state;
+    bpt_world_disk(&world);
+    watch_begin(&world);
+    uint64_t count = killed(&world, FILED, WAITING);
+    bp_store *store = bpt_open(&world);
+    uint64_t read = watch.read;
+    CHECK(read > (uint64_t)(WAITING - 1) * BP_SEGMENT_MIN / 2, "%llu bytes were read", (unsigned long long)read);
+    CHECK(read < (uint64_t)(WAITING + OTHERS) * BP_SEGMENT_MIN, "%llu bytes were read", (unsigned long long)read);
+    assert_int_equal(watch.made_by_opener, 0);
+    check_all(store, count);
+    assert_int_equal(bpt_put(store, "a", "x").clock, (count + 2) / 3);
+    assert_int_equal(bpt_put(store, "b", "x").clock, count - (count + 2) / 3);
+    assert_int_equal(bp_seal(store, NULL), BP_OK);
+    assert_int_equal(watch.made_by_opener, 0);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), count + 2);
+    bpt_world_end(&world);
 }
 
 static void opening_after_a_kill_waits_for_no_index_file(void **state)
@@ -130,7 +179,7 @@ static void opening_after_a_kill_waits_for_no_index_file(void **state)
     (void)state;
     bpt_world_disk(&world);
     watch_begin(&world);
-    uint64_t count = killed(&world, 4);
+    uint64_t count = killed(&world, 4, 0);
     bp_store *store = bpt_open(&world);
     assert_int_equal(watch.made_by_opener, 0);
     check_all(store, count);
@@ -152,7 +201,7 @@ static void a_rebuild_is_done_by_two(void **state)
     (void)state;
     bpt_world_disk(&world);
     watch_begin(&world);
-    uint64_t count = killed(&world, 43);
+    uint64_t count = killed(&world, 43, 0);
     bp_store *store = bpt_open(&world);
     assert_int_equal(watch.made_by_opener, 0);
     assert_true(watch.made_by_others >= 34); /* while the log was read: more than four never wait */
@@ -298,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gap_among_the_files_forgets_nobody),
         cmocka_unit_test(opening_after_a_kill_waits_for_no_index_file),
+        cmocka_unit_test(only_what_waited_at_a_kill_is_read),
         cmocka_unit_test(a_rebuild_is_done_by_two),
         cmocka_unit_test(a_close_gives_a_merge_up),
         cmocka_unit_test(statistics_open_no_file),

@@ -235,6 +235,14 @@ static void arguments_that_are_wrong_are_told(void **state)
     CHECK_STATUS(BP_ERR_ARGUMENT, bp_erase(store, &options, NULL, &error), &error);
     CHECK_SAYS(&error, "author");
     options.by = "x";
+    options.ids = NULL; /* with a count */
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_erase(store, &options, NULL, &error), &error);
+    CHECK_SAYS(&error, "ids is NULL");
+    options.ids = ids;
+    options.cache_count = 1;
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_erase(store, &options, NULL, &error), &error);
+    CHECK_SAYS(&error, "caches is NULL");
+    options.cache_count = 0;
     (void)erase(store, &options);
     const bp_event *event = NULL;
     CHECK_OK(bp_get_sequence(store, 1, &event, &error), &error); /* its record */

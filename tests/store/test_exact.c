@@ -367,6 +367,47 @@ static void causes_are_what_verify_asks_for(void **state)
     bpt_world_end(&to);
 }
 
+/* The next event in every respect, but that its id was given before; that it says it is encrypted; that an extension of it is none. */
+static void what_no_next_event_can_be_is_refused(void **state)
+{
+    static const uint8_t subject[] = {0x02, 0x80, 5, 0, 'a', 'l', 'i', 'c', 'e'};
+    static const uint8_t lane[] = {1, 0, 3, 0, 0, 0, 0};
+    bpt_world from;
+    bpt_world to;
+    bp_store *source = NULL;
+    bp_error error = {0};
+    (void)state;
+    exported all = make(&from, &source);
+    bpt_world_memory(&to);
+    bp_store *store = bpt_open(&to);
+    import(&all, store);
+    bp_event next = *all.events[3];
+    next.sequence = 4;
+    next.clock = 2;
+    next.hlc++;
+    refused(store, BP_ERR_IDEMPOTENCY, &next);
+    next.id = bp_id_from("exact", "fresh", 5);
+    next.correlation = next.id;
+    next.extensions = subject;
+    next.private_extensions_size = sizeof subject;
+    next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
+    refused(store, BP_ERR_FORMAT, &next);
+    next.private_extensions_size = 0;
+    next.extensions = lane; /* of three bytes */
+    next.public_extensions_size = sizeof lane;
+    next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
+    refused(store, BP_ERR_FORMAT, &next);
+    next.public_extensions_size = 0;
+    next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
+    CHECK_OK(bp_append_exact(store, &next, 1, &error), &error);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&to), 5);
+    release(&all);
+    bpt_close(source);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_name_that_is_given_twice_is_refused),
         cmocka_unit_test(what_no_event_can_be_is_refused),
         cmocka_unit_test(causes_are_what_verify_asks_for),
+        cmocka_unit_test(what_no_next_event_can_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

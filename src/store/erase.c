@@ -513,8 +513,9 @@ static bp_status check_options(const bp_erase_options *options, bp_error *error)
     if ((int)by_id + (int)(options->region != NULL) + (int)(options->subject != NULL) != 1) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "an erasure is of ids, of a region or of a subject: one of them");
     }
-    if ((by_id && options->ids == NULL) || (options->cache_count != 0 && options->caches == NULL)) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_erase_options: %s is NULL", by_id ? "ids" : "caches");
+    bool no_ids = by_id && options->ids == NULL;
+    if (no_ids || (options->cache_count != 0 && options->caches == NULL)) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_erase_options: %s is NULL", no_ids ? "ids" : "caches");
     }
     if (options->id_count > BP_ERASE_IDS_MAX) {
         bpi_error_set(error, BP_ERR_TOO_LARGE, "%zu ids are over the limit of %u", options->id_count, BP_ERASE_IDS_MAX);

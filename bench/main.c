@@ -265,7 +265,7 @@ int main(int argc, char **argv)
                                                .growth = 10000000,
                                                .layout_events = 200000,
                                                .growth_payload = 64,
-                                               .seconds = 0.6,
+                                               .seconds = 0.5,
                                                .runs = 3,
                                                .folder = "build/bench"}};
     struct settings *settings = &arguments.settings;

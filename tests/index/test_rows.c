@@ -109,13 +109,64 @@ static void copied_rows_keep_their_commits(void **state)
     bpi_rows_drop(rows);
 }
 
+/* A field read as a column is what each row says of it, in every layout, from any row on. */
+static void a_column_is_what_its_rows_say(void **state)
+{
+    (void)state;
+    static const bp_layout layouts[] = {BP_LAYOUT_AOS, BP_LAYOUT_AOSOA8, BP_LAYOUT_AOSOA16, BP_LAYOUT_AOSOA64,
+                                        BP_LAYOUT_SOA};
+    static uint32_t clocks[ROWS];
+    static uint8_t bits[ROWS];
+    dice d = {43};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        bpi_rows *rows = bpi_rows_new(bp_allocator_system(), layouts[i], ROWS);
+        assert_true(rows != NULL && bpi_rows_reserve(rows, ROWS));
+        for (uint32_t row = 0; row < ROWS; row++) {
+            bpi_fields fields = {.clock = below(&d, UINT32_MAX), .bits = (uint8_t)below(&d, 64)};
+            bpi_rows_put(rows, row, &fields);
+        }
+        for (int n = 0; n < 50; n++) {
+            uint32_t first = n == 0 ? 0 : below(&d, ROWS);
+            uint32_t count = n == 0 ? ROWS : below(&d, ROWS - first + 1);
+            bpi_rows_column(rows, first, count, BPI_ROW_CLOCK, sizeof clocks[0], clocks);
+            bpi_rows_column(rows, first, count, BPI_ROW_BITS, sizeof bits[0], bits);
+            for (uint32_t row = 0; row < count; row++) {
+                assert_int_equal(clocks[row], bpi_row_u32(rows, first + row, BPI_ROW_CLOCK));
+                assert_int_equal(bits[row], bpi_row_u8(rows, first + row, BPI_ROW_BITS));
+            }
+        }
+        bpi_rows_drop(rows);
+    }
+}
+
+/* Memory for rows comes one chunk at a time, then ten: whatever fails on the way, what is there can be given back, and the limit holds. */
+static void chunks_come_alone_and_together(void **state)
+{
+    (void)state;
+    enum { MOST = 30 * BPI_CHUNK_ROWS + 1 };
+    bpi_rows *rows = bpi_rows_new(bp_allocator_system(), BP_LAYOUT_SOA, MOST);
+    assert_non_null(rows);
+    uint32_t before = 0;
+    for (uint32_t count = 1; count <= MOST; count += BPI_CHUNK_ROWS) {
+        assert_true(bpi_rows_reserve(rows, count));
+        assert_true((size_t)rows->allocated * BPI_CHUNK_ROWS >= count);
+        uint32_t more = rows->allocated - before;
+        assert_true(more == 0 || more == 1 || more == 10 || rows->allocated == rows->capacity);
+        assert_true(before >= 8 || more <= 1);
+        before = rows->allocated;
+        put(rows, count - 1, true);
+    }
+    assert_int_equal(rows->allocated, 31);
+    assert_false(bpi_rows_reserve(rows, (size_t)rows->capacity * BPI_CHUNK_ROWS + 1));
+    bpi_rows_drop(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_ends_of_a_commit_are_found),
-        cmocka_unit_test(every_row_beside_a_border_knows_its_commit),
-        cmocka_unit_test(nothing_beyond_the_end_is_seen),
-        cmocka_unit_test(copied_rows_keep_their_commits),
+        cmocka_unit_test(the_ends_of_a_commit_are_found), cmocka_unit_test(every_row_beside_a_border_knows_its_commit),
+        cmocka_unit_test(nothing_beyond_the_end_is_seen), cmocka_unit_test(copied_rows_keep_their_commits),
+        cmocka_unit_test(a_column_is_what_its_rows_say),  cmocka_unit_test(chunks_come_alone_and_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,7 @@ static bool take_names(bpi_image *image, const uint8_t *bytes, unsigned number, 
     const void *starts = NULL;
     const void *order = NULL;
     uint64_t text_size = 0;
+    table->key = image->header.key;
     table->first = first;
     table->count = count;
     table->pages = image->pages;
@@ -347,9 +348,15 @@ bool bpi_name_table_find(const bpi_name_table *table, bp_text name, uint32_t fin
             bpi_disbelieve(table->pages);
             return false;
         }
-        if (bp_text_equal(bpi_name_table_at(table, pair.row), name)) {
+        bp_text there = bpi_name_table_at(table, pair.row);
+        if (bp_text_equal(there, name)) {
             *number_out = table->first + pair.row;
             return true;
+        }
+        if (there.size > 0 && bpi_name_fingerprint(there, table->key) != fingerprint) {
+            bpi_disbelieve(
+                table->pages); /* another name was put in its place: who looks for the one must not find none */
+            return false;
         }
     }
     return false;

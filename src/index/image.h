@@ -14,6 +14,7 @@
 
 /* Names that are new in the block, by number. */
 typedef struct bpi_name_table {
+    uint64_t key;   /* of their fingerprints */
     uint32_t first; /* number of the first */
     uint32_t count;
     const uint32_t *starts; /* of each name in the text, and one behind */

@@ -67,10 +67,39 @@ static bool taught_by(bp_kind_code kind)
     return kind == BP_KIND_NAME || kind == BP_KIND_ERASURE || kind == BP_KIND_TOMBSTONE;
 }
 
+/* Do the numbers that are told without a look at rows hold together? Each row is of one kind, and the system's entity has the events of
+ * the system's kinds; of what was dropped the kind is not known. */
+static bool adds_up(const bpi_image *image)
+{
+    const bpi_list *kinds = &image->kinds;
+    uint32_t next = 0;
+    uint32_t system = 0;
+    uint32_t dropped = 0;
+    uint32_t before = 0;
+    for (uint32_t at = 0; at < kinds->key_count; at++) {
+        uint32_t from = 0;
+        uint32_t to = 0;
+        uint32_t key = bpi_list_key(kinds, at, &from, &to);
+        if (from != next || to == from || (at > 0 && key <= before)) {
+            return false;
+        }
+        bool is_dropped = key == BPI_KIND_FOLDED;
+        dropped += is_dropped ? to - from : 0;
+        system += !is_dropped && bp_kind_is_system((bp_kind_code)key) && key != BP_KIND_DATA ? to - from : 0;
+        before = key;
+        next = to;
+    }
+    return next == image->header.rows && image->header.system >= system && image->header.system - system <= dropped;
+}
+
 /* Looks at everything that is about to be learnt; whether it was right the block then knows. */
 static void look(const bpi_image *image)
 {
     const bpi_list *kinds = &image->kinds;
+    if (!adds_up(image)) {
+        bpi_disbelieve(kinds->pages);
+        return;
+    }
     for (uint32_t at = 0; at < kinds->key_count; at++) {
         uint32_t from = 0;
         uint32_t to = 0;

@@ -21,7 +21,8 @@ BP_API bool bp_kind_parse_number(const char *text, size_t size, bp_kind_code *ki
 BP_API void bp_kind_print(bp_kind_code kind, char text_out[BP_KIND_TEXT_SIZE]);
 
 /*
- * Gives a kind a name, durably as the store's default says. Asked again with the same pair: BP_OK, nothing is written.
+ * Gives a kind a name, durably as the store's default says. Asked again with the same pair: nothing is written, and BP_OK once
+ * that is as durable.
  *   BP_ERR_NAME, BP_ERR_KIND (not open to callers), BP_ERR_EXISTS (the kind or the name is taken), append errors
  */
 BP_API BP_MUST_USE bp_status bp_kind_define(bp_store *store, bp_kind_code kind, const char *name, bp_error *error);

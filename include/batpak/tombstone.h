@@ -48,7 +48,8 @@ typedef struct bp_tombstone_report {
 
 /*
  * Tombstones events. All of them or none, in one durable commit: BP_OK means that no crash takes it back. A view that was pinned
- * before (an open iterator) goes on to show them as they were. Asking again is BP_OK with `buried` 0. The TOMBSTONE events have the
+ * before (an open iterator) goes on to show them as they were. Asking again is BP_OK with `buried` 0, once
+ * the first answer is durable (BP_ERR_FAILED after a sync that failed). The TOMBSTONE events have the
  * buried ones as causes, so that a walk along effects leads from one to who buried it.
  *
  * A cached state of a projection that holds a buried event is folded anew when it is asked for next. Subscriptions, consumers and

@@ -301,6 +301,8 @@ static bp_status take_frames(salvaging *s, const bpi_source *source, bool *log_e
             return status;
         }
         if (status == BP_END && s->scanner.fault == NULL) {
+            *log_ended_out = !is_sealed(source) && s->chain.next_sequence < s->stop &&
+                             bpi_lsn(s->scanner.ordinal, s->scanner.offset) >= s->vouched;
             return BP_END;
         }
         const char *fault = status == BP_END ? s->scanner.fault : local.message;

@@ -234,6 +234,9 @@ bp_status bp_kind_define(bp_store *store, bp_kind_code kind, const char *name, b
         status = define_and_append(store, &n, NULL, store->options.durability, NULL, error);
     }
     (void)pthread_mutex_unlock(&store->kinds.naming);
+    if (status == BP_OK && there && store->options.durability == BP_DURABLE) {
+        status = bpi_log_sync(&store->log, error); /* the sync of who named it may have failed */
+    }
     if (status == BP_OK) {
         bpi_store_flow(store, "kind-define", kind);
     }

@@ -282,6 +282,8 @@ static bp_status bury(burying *b, bp_error *error)
     bp_status status = find(b, error);
     if (status == BP_OK && b->report->found != 0 && !b->options.plan_only) {
         status = put_on_record(b, error);
+    } else if (status == BP_OK && b->report->before != 0 && !b->options.plan_only) {
+        status = bpi_log_sync(&b->store->log, error); /* who buried them may have had a sync that failed */
     }
     (void)pthread_mutex_unlock(&b->store->burying);
     return status;

@@ -2,6 +2,8 @@
  * test_tombstone_crash.c: a region tombstoned, sealed and stubbed, with a crash or a failure at every step: all of it or none is flagged, what
  * was said to be done stays, and asking again finishes.
  */
+#include <errno.h>
+
 #include "support/world.h"
 
 static bp_status bury(bp_store *store, const bp_region *region, bp_tombstone_report *report_out)
@@ -103,10 +105,49 @@ static void a_crash_or_failure_at_every_step(void **state)
     printf("crashes and failures at %llu steps\n", (unsigned long long)steps);
 }
 
+/* Both calls, and what of it a power cut leaves. */
+static bp_status ask(bp_store *store, bool names)
+{
+    bp_region region = bp_region_stream("a");
+    return names ? bp_kind_define(store, 0x2001, "order.placed", NULL) : bury(store, &region, NULL);
+}
+
+/* Every step of a first call fails once: the same call again says BP_OK only of what no power cut takes back. */
+static void asking_again_acknowledges_only_what_is_durable(void **state)
+{
+    unsigned refused = 0;
+    (void)state;
+    for (int names = 0; names < 2; names++) {
+        bool through = false;
+        for (uint64_t step = 1; !through; step++) {
+            bpt_world world;
+            bpt_world_fault(&world);
+            bp_store *store = bpt_open(&world);
+            bpt_put(store, "a", "text");
+            bpi_fault_plan plan = {.kind = BPI_FAULT_SYNC_DROPS, .step = step, .os_error = EIO};
+            bpi_fault_set_plan(world.fault, &plan);
+            through = ask(store, names) == BP_OK;
+            bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+            bool there = bp_store_frontiers(store).published > 1;
+            bp_status again = ask(store, names);
+            refused += there && !through && again != BP_OK;
+            (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
+            (void)bp_close(store, NULL);
+            store = bpt_open(&world);
+            CHECK(again != BP_OK || bp_store_frontiers(store).published == 2, "%s, step %llu: acknowledged, and gone",
+                  names ? "a name" : "a tombstone", (unsigned long long)step);
+            bpt_close(store);
+            bpt_world_end(&world);
+        }
+    }
+    assert_true(refused >= 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_or_failure_at_every_step),
+        cmocka_unit_test(asking_again_acknowledges_only_what_is_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

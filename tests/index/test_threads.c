@@ -110,7 +110,8 @@ static void *read_all(void *argument)
 {
     shared *s = argument;
     dice d = {(uint64_t)(uintptr_t)&s + (uint64_t)atomic_load(&s->answers)};
-    while (!atomic_load(&s->done)) {
+    for (bool last = false; !last;) { /* once behind the end too: on a busy machine it may all be over by now */
+        last = atomic_load(&s->done);
         bpi_view *view = bpi_view_pin(s->w.index);
         uint64_t end = bpi_view_end(view);
         if (end > 0) {

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "io/pace.h"
 
-enum { DIGIT_BITS = 11, DIGITS = 3, DIGIT_COUNT = 1 << DIGIT_BITS };
+enum { DIGIT_BITS = 11, DIGITS = 3, DIGIT_COUNT = 1 << DIGIT_BITS, FEW = 64 };
 
 /* Room to sort in, and for two fields of all rows. */
 typedef struct scratch {
@@ -60,10 +60,26 @@ static unsigned digit_of(uint64_t pair, unsigned digit)
     return (unsigned)(pair >> (32 + digit * DIGIT_BITS)) & (DIGIT_COUNT - 1);
 }
 
+static void sort_few(uint64_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        uint64_t pair = pairs[i];
+        uint32_t at = i;
+        for (; at > 0 && pairs[at - 1] >> 32 > pair >> 32; at--) {
+            pairs[at] = pairs[at - 1];
+        }
+        pairs[at] = pair;
+    }
+}
+
 /* Sorts by key; the order of rows within a key stays as it is. The result is in room->pairs. */
 static void sort(scratch *room, uint32_t count)
 {
     uint32_t starts[DIGITS][DIGIT_COUNT];
+    if (count < FEW) { /* to clear the tables would take longer */
+        sort_few(room->pairs, count);
+        return;
+    }
     bpi_pace_piece();
     memset(starts, 0, sizeof starts);
     for (uint32_t i = 0; i < count; i++) {

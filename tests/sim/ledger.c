@@ -237,6 +237,7 @@ void sim_fates_settle(sim_fates *fates, const uint8_t *shown)
     fates->locked = false;
     fates->rebuilt = false;
     fates->salvaged = false;
+    fates->lied = false;
 }
 
 /* Is all of its commit there for sure? Then the commit's size is what it was. */
@@ -263,6 +264,10 @@ static void compare_payload(const sim_ledger *ledger, const sim_fates *fates, co
                         : sim_ledger_shredded(ledger, event->sequence, count) ? BP_ENCRYPTION_SHREDDED
                         : fates->locked                                       ? BP_ENCRYPTION_LOCKED
                                                                               : BP_ENCRYPTION_OPENED;
+    if (fates->lied && how == BP_ENCRYPTION_OPENED && event->encryption == BP_ENCRYPTION_LOCKED &&
+        sim_ledger_shredded(ledger, event->sequence, ledger->count)) {
+        how = BP_ENCRYPTION_LOCKED; /* the record that its key was destroyed is in what was cut */
+    }
     bool absent = how == BP_ENCRYPTION_SHREDDED || how == BP_ENCRYPTION_LOCKED;
     SIM_CHECK(event->encryption == how, "P9: the payload of event %llu, for a subject, is %d, it should be %d",
               (unsigned long long)event->sequence, (int)event->encryption, (int)how);

@@ -254,6 +254,7 @@ static void read_beside(const point *at, const bpt_world *world, uint64_t count)
     bp_store *reader = NULL;
     sim_fates fates;
     sim_fates_settle(&fates, at->shown);
+    fates.lied = at->in.fates->lied;
     bp_status status = bp_open_reader(world->path, &world->options, &reader, &error);
     SIM_CHECK(status == BP_OK, "P8: no reader after the crash: %s", error.message);
     (void)sim_ledger_compare(&at->run->ledger, reader, &fates, count, count, NULL);
@@ -287,6 +288,7 @@ static bp_store *cut_and_open(const point *at, bpt_world *world, bp_store *store
     if (more == 0) {
         sim_fates fates;
         sim_fates_settle(&fates, at->shown);
+        fates.lied = at->in.fates->lied;
         (void)sim_ledger_compare(&at->run->ledger, store, &fates, count, count, NULL);
     } else {
         uint64_t published = bp_store_frontiers(store).published;

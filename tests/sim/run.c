@@ -334,6 +334,8 @@ void sim_run_judge(sim_run *run)
         run->fates.most[at] = old ? run->fates.most[at] | run->ledger.fates.most[at] : 0;
     }
     run->bounds.most = run->ledger.count;
+    run->lied = run->fates;
+    run->lied.lied = true;
     sim_judge_all(run);
     for (size_t index = 0; index < SIM_COPIES; index++) {
         run->copies[index].begun = false;

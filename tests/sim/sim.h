@@ -110,6 +110,7 @@ typedef struct sim_fates {
     bool locked;   /* of a copy: the keys are elsewhere */
     bool rebuilt;  /* of a rebuilt store: records say that they are tombstoned, the TOMBSTONE comes later */
     bool salvaged; /* of a repaired store: a commit of which something was dropped is several */
+    bool lied;     /* a read that lied may have had the end cut: a key that is gone may have lost its record */
 } sim_fates;
 
 typedef struct sim_ledger {
@@ -221,6 +222,7 @@ struct sim_run {
     uint64_t watcher_saved; /* as the operation began */
     sim_bounds bounds;      /* of a crash in this operation */
     sim_fates fates;        /* the same of events */
+    sim_fates lied;         /* and these where a read has lied to an opening */
     uint64_t rewrites;      /* compactions and erasures begun */
     sim_copy copies[SIM_COPIES];
     int restoring;                 /* the copy of which a store is being made, else -1 */

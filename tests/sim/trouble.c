@@ -173,7 +173,10 @@ void sim_open_in_trouble(const sim_run *run, const bpt_world *world, sim_bounds 
         bp_stats stats = {.size = sizeof stats};
         bool cut = bp_store_stats(store, &stats, NULL) == BP_OK && stats.cut_now;
         /* What nothing vouches for is cut where it seems to be torn, and is kept (io/fault.h). */
-        least = what == READ_FLIPPED && cut ? 0 : least;
+        if (what == READ_FLIPPED && cut) {
+            least = 0;
+            in->fates = &run->lied;
+        }
         in->durable = sim_ledger_compare(&run->ledger, store, in->fates, least, in->most, NULL);
         in->acked = in->durable;
     }

@@ -116,22 +116,23 @@ static bp_status compare_item(bp_store *store, bpi_scratch *scratch, size_t i, s
 }
 
 /* Do the events from `first` on make up one commit of `count`, beside leading system events? */
-static bool is_whole_commit(bp_store *store, uint64_t first, size_t count)
+static bp_status is_whole_commit(bp_store *store, uint64_t first, size_t count, bool *whole_out, bp_error *error)
 {
     bpi_view *view = bpi_view_pin(store->index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+    }
     bp_event event;
-    bool whole = false;
-    if (view != NULL && bpi_view_event(view, first, &event, NULL) == BP_OK) {
-        uint64_t leading = first - event.batch;
-        whole = leading + count == event.batch_count;
-        for (uint64_t s = event.batch; whole && s < first; s++) {
-            bp_event system;
-            whole = bpi_view_event(view, s, &system, NULL) == BP_OK && bp_kind_is_system(system.kind) &&
-                    system.kind != BP_KIND_DATA;
-        }
+    bp_status status = bpi_view_event(view, first, &event, error);
+    bool whole = status == BP_OK && first - event.batch + count == event.batch_count;
+    for (uint64_t s = whole ? event.batch : first; status == BP_OK && whole && s < first; s++) {
+        bp_event system;
+        status = bpi_view_event(view, s, &system, error);
+        whole = status == BP_OK && bp_kind_is_system(system.kind) && system.kind != BP_KIND_DATA;
     }
     bpi_view_drop(view);
-    return whole;
+    *whole_out = whole;
+    return status == BP_ERR_DROPPED ? BP_OK : status;
 }
 
 /* The same id twice in one batch. */
@@ -198,7 +199,12 @@ bp_status bpi_find_duplicates(bp_store *store, bpi_scratch *scratch, size_t coun
             return status;
         }
     }
-    if (count > 1 && !is_whole_commit(store, first, count)) {
+    bool whole = true;
+    bp_status status = count > 1 ? is_whole_commit(store, first, count, &whole, error) : BP_OK;
+    if (status != BP_OK) {
+        return status;
+    }
+    if (!whole) {
         return taken(id, "belongs to another batch", first_known, count, error);
     }
     outcome->duplicate = true;

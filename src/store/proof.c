@@ -212,7 +212,7 @@ void bpi_proof_free(bpi_proof *proof)
             const char *text;
             void *memory;
         } owned = {.text = proof->heads[i].name};
-        bpi_release(proof->allocator, owned.memory, proof->heads[i].name_size);
+        bpi_release(proof->allocator, owned.memory, (size_t)proof->heads[i].name_size + 1);
     }
     bpi_release(proof->allocator, proof->head_room, heads_size(proof->head_slots));
     bpi_release(proof->allocator, proof->ids, proof->id_slots * sizeof *proof->ids);
@@ -300,7 +300,7 @@ static head *find_head(bpi_proof *proof, bp_text name, uint64_t mixed)
 {
     head *found = head_slot(proof->heads, proof->head_slots, name, mixed);
     if (found->name == NULL) {
-        char *copy = bpi_allocate(proof->allocator, name.size);
+        char *copy = bpi_allocate(proof->allocator, name.size + 1); /* a forged name may be empty */
         if (copy == NULL) {
             return NULL;
         }

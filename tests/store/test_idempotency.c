@@ -2,6 +2,9 @@
  * test_idempotency.c: "retry is safe" (P7), sentence by sentence. Each case runs on the store as it is and once more
  * after a reopening, since the keys live in the log.
  */
+#include <errno.h>
+
+#include "io/fault_memory.h"
 #include "support/model.h"
 #include "support/world.h"
 
@@ -377,11 +380,59 @@ static void retries_over_many_segments(void **state)
     is_refused(f, "flags");
 }
 
+static bp_status put_batch(bp_store *store, bp_receipt receipts[3], bp_error *error)
+{
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.id = key("a batch");
+    bp_batch_item items[3];
+    for (size_t i = 0; i < 3; i++) {
+        items[i] = (bp_batch_item){bp_at("doubted", "s"), 0xf003, bp_raw("said", 4), i == 0 ? &options : NULL};
+    }
+    return bp_append_batch(store, items, 3, NULL, receipts, error);
+}
+
+/* While memory runs out or a read fails: a retry is the first answer, or that failure; never another request. */
+static void a_batch_that_cannot_be_compared_is_no_other_one(void **state)
+{
+    (void)state;
+    enum { CALLS = 40 };
+    bpt_world world;
+    bpi_fault_memory memory;
+    bp_receipt first[3];
+    bp_error error = {0};
+    bpt_world_fault(&world);
+    bpi_fault_memory_init(&memory);
+    world.options.allocator = &memory.table;
+    bp_store *store = bpt_open(&world);
+    CHECK_OK(put_batch(store, first, &error), &error);
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    for (uint64_t nth = 1; nth <= 2 * CALLS; nth++) {
+        store = bpt_open(&world);
+        memory.fails_at = nth <= CALLS ? memory.calls + nth : 0;
+        uint64_t reads = bpi_fault_reads(world.fault);
+        bpi_fault_set_plan(world.fault,
+                           &(bpi_fault_plan){.read_call = nth > CALLS ? reads + nth - CALLS : 0, .os_error = EIO});
+        bp_receipt again[3];
+        bp_status status = put_batch(store, again, &error);
+        CHECK(status == BP_OK || status == (nth <= CALLS ? BP_ERR_NO_MEMORY : BP_ERR_IO), "failure %u says %s: %s",
+              (unsigned)nth, bp_status_name(status), error.message);
+        memory.fails_at = 0;
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+        CHECK_OK(put_batch(store, again, &error), &error);
+        assert_true(again[2].duplicate && again[2].sequence == first[2].sequence);
+        bpt_close(store);
+    }
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(same_id_and_request_answers_the_first_receipt),
+        cmocka_unit_test(a_batch_that_cannot_be_compared_is_no_other_one),
         CASE(expectation_time_and_durability_are_not_the_request),
         CASE(same_id_and_other_request_is_refused),
         CASE(a_refused_append_does_not_take_its_id),

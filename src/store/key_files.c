@@ -177,6 +177,20 @@ bp_status bpi_key_files_read(bpi_keys *keys, bp_text subject, bpi_secret *key_ou
 
 /* ---- making ---- */
 
+static int destroy_key(const bpi_keys *keys, const char *key, const char *fresh, const char *intent);
+
+/* A key that is on record as destroyed, and whose file could not be: it goes before another takes its name. Else what was to be done to it
+ * would be done to that one, as soon as a read of it lies. */
+static int finish_destroying(const bpi_keys *keys, bp_text subject, const char *key, const char *fresh)
+{
+    char intent[BPI_KEY_NAME_SIZE];
+    bp_id key_id;
+    name_of(subject, ".gone", intent);
+    return read_intent(keys, intent, &key_id) && bpi_keys_gone_locked(keys, &key_id)
+               ? destroy_key(keys, key, fresh, intent)
+               : 0;
+}
+
 static int write_synced(const bpi_keys *keys, const char *name, const void *bytes, size_t size)
 {
     const bp_io *io = keys->home.io;
@@ -226,7 +240,8 @@ bp_status bpi_key_files_make(bpi_keys *keys, bp_text subject, bpi_secret *key_ou
     }
     name_of(subject, ".key", name);
     name_of(subject, ".key.new", fresh);
-    int code = random->fill(random->context, file.key, BPI_CIPHER_KEY);
+    int code = finish_destroying(keys, subject, name, fresh);
+    code = code != 0 ? code : random->fill(random->context, file.key, BPI_CIPHER_KEY);
     code = code != 0 ? code : random->fill(random->context, file.key_id.bytes, sizeof file.key_id.bytes);
     file.key_id.bytes[0] |= 1; /* never nil */
     key_out->id = file.key_id;

@@ -155,6 +155,52 @@ static void destroying_is_finished_by_asking_again(void **state)
     assert_true(failures > 10);
 }
 
+/* A key that was destroyed by half, and another for the same subject: a read of that one that lies destroys nothing of it. */
+static void what_was_meant_for_a_key_is_not_done_to_the_next(void **state)
+{
+    unsigned openings = 0;
+    (void)state;
+    skip_without_cipher();
+    for (uint64_t which = 0; which < 2 * 25; which++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_receipt receipt = {0};
+        bpi_fault_plan plan = {.kind = kinds[which % 2], .step = 1 + which / 2, .os_error = EIO};
+        bpt_world_fault(&world);
+        bp_store *store = bpt_open(&world);
+        CHECK_OK(try_put(store, "anna", NULL, &error), &error);
+        bpi_fault_set_plan(world.fault, &plan);
+        bool failed =
+            destroy(store, "anna", &error) != BP_OK && strstr(error.message, "is on record as destroyed") != NULL;
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+        bool put = try_put(store, "anna", &receipt, &error) == BP_OK;
+        bpi_fault_process_kill(world.fault);
+        (void)bp_close(store, NULL);
+        for (uint64_t call = 1, most = 1; failed && put && call <= most; call++) {
+            bpi_fault_plan lies = {.read_call = call, .read_flips_bit = true};
+            bpt_world after;
+            bpt_world_adopt(&after, bpi_fault_clone(world.fault));
+            bpi_fault_set_plan(after.fault, &lies);
+            store = NULL;
+            bool opened = bp_open(after.path, &after.options, &store, NULL) == BP_OK;
+            assert_true(opened == (store != NULL));
+            most = bpi_fault_reads(after.fault) > most ? bpi_fault_reads(after.fault) : most;
+            bpi_fault_set_plan(after.fault, &(bpi_fault_plan){0});
+            bpi_fault_process_kill(after.fault);
+            (void)bp_close(store, NULL);
+            store = bpt_open(&after);
+            CHECK(bp_store_frontiers(store).published <= receipt.sequence || is_readable(store, receipt.sequence),
+                  "kind %d, step %llu, misread at call %llu: the next key is gone", (int)plan.kind,
+                  (unsigned long long)plan.step, (unsigned long long)call);
+            openings++;
+            bpt_close(store);
+            bpt_world_end(&after);
+        }
+        bpt_world_end(&world);
+    }
+    assert_true(openings > 30);
+}
+
 /* A sync of keys/ that failed may have forgotten a new key's name: the next append does not rely on it. */
 static void a_key_whose_sync_failed_is_not_relied_upon(void **state)
 {
@@ -195,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_misread_destroys_no_key),
         cmocka_unit_test(destroying_is_finished_by_asking_again),
+        cmocka_unit_test(what_was_meant_for_a_key_is_not_done_to_the_next),
         cmocka_unit_test(a_key_whose_sync_failed_is_not_relied_upon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,16 +35,22 @@ static bp_status no_memory(bp_error *error)
     return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index anew");
 }
 
-/* What comes before this block of an entity whose next event has that clock. A file that says otherwise is not believed any more. */
+/* What comes before this block of an entity whose next event has that clock. A file that says otherwise is not believed any more; when
+ * all that is there was made from the log, the log contradicts itself. */
 static bp_status find_before(const builder *b, bp_text name, uint64_t clock, uint32_t *number_out, bpi_head *head_out,
                              bp_error *error)
 {
     for (;;) {
         bp_status status = bpi_blocks_find_entity(b->blocks, b->end, name, number_out, head_out, error);
         uint64_t events = status == BP_ERR_NOT_FOUND ? 0 : head_out->events;
-        if ((status != BP_OK && status != BP_ERR_NOT_FOUND) || events == clock ||
-            !bpi_blocks_disbelieve_all(b->blocks, b->end)) {
+        if ((status != BP_OK && status != BP_ERR_NOT_FOUND) || events == clock) {
             return status;
+        }
+        if (!bpi_blocks_disbelieve_all(b->blocks, b->end)) {
+            bpi_error_set(error, BP_ERR_CORRUPT, "the log contradicts itself: clock %llu follows, not %llu",
+                          (unsigned long long)clock, (unsigned long long)events);
+            bpi_error_entity(error, name);
+            return BP_ERR_CORRUPT;
         }
     }
 }
@@ -219,13 +225,39 @@ static bool take_parts(bpi_block *to, const bpi_plot *from)
     return true;
 }
 
+/*
+ * The blocks below `end`, which are followed by the one with that first event, as images: nothing else tells of names with their numbers and
+ * of heads as they were there. Those of segments that were sealed a moment ago are still open. NULL: no memory, or a record cannot be read.
+ */
+static bpi_blocks *as_images(const bpi_blocks *blocks, size_t end, uint64_t first)
+{
+    bpi_blocks *own = bpi_blocks_new(blocks->index, blocks, end, 0);
+    for (size_t i = 0; own != NULL && i < end; i++) {
+        const bpi_block *open = blocks->block[i];
+        uint64_t stop = i + 1 < end ? blocks->block[i + 1]->first : first;
+        if (open->image != NULL || stop == open->first) {
+            continue;
+        }
+        bpi_block *sealed = bpi_block_sealed(blocks->index, open, (uint32_t)(stop - open->first));
+        if (sealed == NULL) {
+            bpi_blocks_drop(own);
+            return NULL;
+        }
+        bpi_block_drop(own->block[i]);
+        own->block[i] = sealed;
+    }
+    return own;
+}
+
 bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot *plot, bpi_block **block_out,
                            bp_error *error)
 {
     bpi_index *index = blocks->index;
-    builder b = {.blocks = blocks, .end = end};
-    bp_status status = begin(&b, index, plot) ? BP_OK : no_memory(error);
+    bpi_blocks *before = as_images(blocks, end, plot->first);
+    builder b = {.blocks = before, .end = end};
+    bp_status status = before != NULL && begin(&b, index, plot) ? BP_OK : no_memory(error);
     if (status != BP_OK) {
+        bpi_blocks_drop(before);
         return status;
     }
     if (!take_parts(b.block, plot)) {
@@ -246,6 +278,7 @@ bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot 
     bpi_names_fini(&b.entities);
     bpi_names_fini(&b.scopes);
     bpi_block_drop(b.block);
+    bpi_blocks_drop(before);
     return status;
 }
 

@@ -345,6 +345,21 @@ void bpi_indexing_settle(bp_store *store)
     }
 }
 
+void bpi_indexing_revived(bp_store *store)
+{
+    uint32_t active = store->log.active->segment->ordinal;
+    uint32_t ordinal = 0;
+    uint32_t first = active;
+    uint32_t last = 0;
+    for (uint32_t from = 0; bpi_index_find_open(store->index, from, &ordinal) && ordinal < active; from = ordinal + 1) {
+        first = first < ordinal ? first : ordinal;
+        last = ordinal;
+    }
+    if (first < active) {
+        bpi_tender_sealed_all(store, first, last);
+    }
+}
+
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 {
     bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);

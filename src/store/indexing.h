@@ -22,6 +22,8 @@ void bpi_indexing_loaded(bp_store *store, const bpi_segment *segment);
 void bpi_indexing_read(bp_store *store);
 /* After the log was read: files for what had none, and without what nobody uses. The writer, whose tender does it meanwhile. */
 void bpi_indexing_settle(bp_store *store);
+/* A recovery in the process has sealed what the log had finished: files for that. With the commit lock. */
+void bpi_indexing_revived(bp_store *store);
 /* A reader: takes files that the writer has made since. With the reader's lock. */
 void bpi_indexing_follow(bp_store *store);
 /* A segment was sealed: a file for its block. The tender. */

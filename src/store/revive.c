@@ -13,6 +13,7 @@
 #include "format/frame.h"
 #include "format/hashing.h"
 #include "log/relay.h"
+#include "store/indexing.h"
 #include "store/store.h"
 
 /* What was read back. */
@@ -233,6 +234,7 @@ static bp_status revive(readback *back, bp_error *error)
             /* The log is right, the index in memory is not: only a reopening helps. */
             return bpi_log_fail(log, status, error);
         }
+        bpi_indexing_revived(back->store);
     }
     return status;
 }

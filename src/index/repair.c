@@ -255,14 +255,11 @@ bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot 
     bpi_index *index = blocks->index;
     bpi_blocks *before = as_images(blocks, end, plot->first);
     builder b = {.blocks = before, .end = end};
-    bp_status status = before != NULL && begin(&b, index, plot) ? BP_OK : no_memory(error);
-    if (status != BP_OK) {
+    if (before == NULL || !begin(&b, index, plot)) {
         bpi_blocks_drop(before);
-        return status;
+        return no_memory(error);
     }
-    if (!take_parts(b.block, plot)) {
-        status = no_memory(error);
-    }
+    bp_status status = take_parts(b.block, plot) ? BP_OK : no_memory(error);
     for (uint32_t part = 0; part < plot->part_count && status == BP_OK; part++) {
         status = b.row == plot->parts[part].first_row
                      ? add_segment(&b, plot->parts[part].segment, error)

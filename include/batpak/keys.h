@@ -49,18 +49,23 @@ typedef struct bp_key_report {
 
 /*
  * Destroys a subject's key: puts on record that it is destroyed (a durable system event: which key, who, why, when), then
- * overwrites the key, removes its file and syncs the folder. From then on every handle, in every process that has seen
- * the record, hands the payloads out as BP_ENCRYPTION_SHREDDED; a crash in the middle is finished by the next opening
- * for writing. Asking again is BP_OK with report->destroyed false. A later append for the subject makes a new key, which
- * opens nothing old. Waits for appends with a subject that are under way. report_out may be NULL. Any thread.
+ * overwrites the key, removes its file and syncs the folder. From the writing of the record on every handle, in every
+ * process that has seen it, hands the payloads out as BP_ENCRYPTION_SHREDDED; a crash in the middle is finished by the
+ * next opening for writing. Asking again is BP_OK with report->destroyed false. A later append for the subject makes a new
+ * key, which opens nothing old. Waits for appends with a subject that are under way. report_out may be NULL. Any thread.
  *
  * A filesystem or a drive that writes elsewhere instead of over (copy on write, flash) may keep the old block for a while,
  * and copies of keys/ in backups are not reached: the option key_encryption_key makes such remains useless without it.
  *
  *   BP_ERR_ARGUMENT  a NULL, no reason, nobody who decides; BP_ERR_NAME: the subject is no name. Nothing was done
  *   BP_ERR_CORRUPT   the key's file is damaged; nothing was done
- *   BP_ERR_FAILED, BP_ERR_IO, BP_ERR_NO_SPACE  the record could not be made durable: the key may be destroyed by the next
- *                    opening; or, the record being there, the file could not be removed: nobody uses it any more, ask again
+ *   BP_ERR_FAILED, BP_ERR_IO, BP_ERR_NO_SPACE  one of three, and the message says which. The intent or the record could not be
+ *                    written: the key is as before (if the write of the record failed, the next opening may find it there, and
+ *                    finish). The record is written and could not be synced: this handle uses the key no more, a power cut may
+ *                    take the record back, and so the file stays; asking again, or an append for the subject, recovers the
+ *                    store first (bp_options.recovery_attempts) and makes the record durable, or fails like this. The
+ *                    record is durable and the file could not be removed: nobody uses it any more. In each of them ask
+ *                    again: BP_OK says that the record is durable and the file is gone
  *   BP_ERR_READ_ONLY, BP_ERR_NO_MEMORY, BP_ERR_FORKED, BP_ERR_CLOSED, BP_ERR_REENTRANT
  */
 BP_API BP_MUST_USE bp_status bp_key_destroy(bp_store *store, const char *subject, const bp_key_options *options,

@@ -160,7 +160,7 @@ static bp_status begin_block(bp_store *store, bpi_scratch *scratch, size_t count
     return bpi_entities_resolve(store, scratch, count, error);
 }
 
-/* The index's block for the active segment, room for the rows, room to count the kinds, and for what is tombstoned. */
+/* The index's block for the active segment, room for the rows, room to count the kinds, and for what the items teach. */
 static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp_error *error)
 {
     if (store->block_segment != store->log.active->segment) {
@@ -170,13 +170,18 @@ static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp
         }
     }
     size_t buried = 0;
+    size_t erased = 0;
     bool good = bpi_index_reserve(store->index, count);
     for (size_t i = 0; i < count && good; i++) {
         good = bpi_kinds_reserve_count(&store->kinds, scratch->items[i].input.kind);
         buried += scratch->items[i].input.kind == BP_KIND_TOMBSTONE ? BPI_BURIAL_MAX : 0;
+        erased += scratch->items[i].input.kind == BP_KIND_ERASURE;
     }
     if (BPI_UNLIKELY(buried != 0)) {
         good = good && bpi_index_bury_reserve(store->index, buried);
+    }
+    if (BPI_UNLIKELY(erased != 0)) {
+        good = good && bpi_keys_reserve(store->keys, erased);
     }
     return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
 }
@@ -266,6 +271,8 @@ static void learn_item(bp_store *store, const bpi_staged *staged)
         BPI_ASSERT(bpi_kinds_learn(&store->kinds, input->payload, input->payload_size, NULL) == BP_OK);
     } else if (input->kind == BP_KIND_TOMBSTONE) {
         BPI_ASSERT(bpi_burial_learn(store->index, &event, NULL) == BP_OK);
+    } else if (input->kind == BP_KIND_ERASURE) {
+        BPI_ASSERT(bpi_keys_learn(store->keys, input->payload, input->payload_size, event.sequence, NULL) == BP_OK);
     }
 }
 

@@ -52,7 +52,16 @@ static bp_status key_for(bp_store *store, bpi_scratch *scratch, const bpi_staged
         }
         return status;
     }
-    return bpi_keys_take(store->keys, staged->subject, key_out, error);
+    bp_status status = BP_END;
+    while (status == BP_END) {
+        uint64_t durable = atomic_load(&store->log.durable_sequence);
+        status = bpi_keys_take(store->keys, staged->subject, durable, key_out, error);
+        if (BPI_UNLIKELY(status == BP_END)) {
+            bp_status settled = bpi_store_settle(store, bpi_keys_recorded(store->keys), error);
+            status = settled == BP_OK ? BP_END : settled;
+        }
+    }
+    return status;
 }
 
 /* Text and ciphertext of one item, in that order, in the room behind scratch->sealed.size. */

@@ -266,12 +266,6 @@ static bp_status commit_exact(bp_store *store, bpi_scratch *scratch, const bp_ev
     }
     if (status != BP_OK) {
         bpi_entities_undo(store, scratch, count);
-        return status;
-    }
-    for (size_t i = 0; i < count && status == BP_OK; i++) {
-        if (events[i].kind == BP_KIND_ERASURE && !events[i].payload_absent) {
-            status = bpi_keys_learn(store->keys, events[i].payload, events[i].payload_size, error);
-        }
     }
     return status;
 }

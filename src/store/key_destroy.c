@@ -1,8 +1,11 @@
 /*
  * key_destroy.c: forgetting a subject.
  *
- * The order: the intent in keys/, synced; the record, durable; every handle stops using the key; the key's bytes. A crash
- * before the record leaves everything as it was, one behind it is finished by the next opening (bpi_keys_settle).
+ * The order: the intent in keys/, synced; the record, written, which the commit teaches the keys, so that nobody uses this one
+ * from then on; the record, durable; the key's bytes. A crash before the record leaves everything as it was, one behind it is
+ * finished by the next opening (bpi_keys_settle). A sync that fails leaves the record written and the key's file whole:
+ * the recovery in the process keeps the record (store/revive.c), a power cut may take it back, and who asks again, or appends
+ * for the subject, waits until it is durable.
  */
 #include <string.h>
 
@@ -41,6 +44,19 @@ static bp_status put_on_record(bp_store *store, const bpi_secret *key, const bp_
     return status;
 }
 
+/* The record may be there already: of an earlier call that could not finish. */
+static bp_status record_durably(bp_store *store, const bpi_secret *key, const bp_key_options *options,
+                                uint64_t *sequence_out, bp_error *error)
+{
+    bp_status status = bpi_keys_is_gone(store->keys, &key->id)
+                           ? bpi_store_settle(store, bpi_keys_recorded(store->keys), error)
+                           : put_on_record(store, key, options, sequence_out, error);
+    if (status != BP_OK && bpi_keys_is_gone(store->keys, &key->id)) {
+        bpi_error_wrap(error, status, "the key is on record as destroyed, but not known to be so for good; ask again");
+    }
+    return status;
+}
+
 static bp_status destroy(bp_store *store, bp_text subject, const bp_key_options *options, bp_key_report *report,
                          bp_error *error)
 {
@@ -51,12 +67,7 @@ static bp_status destroy(bp_store *store, bp_text subject, const bp_key_options 
         if (bpi_planted(BPI_PLANT_KEY_DESTROYED_EARLY)) {
             (void)bpi_keys_destroy_file(store->keys, subject, NULL);
         }
-        if (!bpi_keys_is_gone(store->keys, &key.id)) {
-            status = put_on_record(store, &key, options, &report->sequence, error);
-        }
-        if (status == BP_OK) {
-            status = bpi_keys_note_gone(store->keys, &key.id, error);
-        }
+        status = record_durably(store, &key, options, &report->sequence, error);
         if (status == BP_OK) {
             status = bpi_keys_destroy_file(store->keys, subject, error);
         }

@@ -107,16 +107,34 @@ static void forget_slot(bpi_keys *keys, const bp_id *key_id)
     }
 }
 
-bp_status bpi_keys_note_gone(bpi_keys *keys, const bp_id *key_id, bp_error *error)
+static bool reserve_locked(bpi_keys *keys, size_t more)
+{
+    bool good = true;
+    while (good && (keys->gone_count + more) * 2 > keys->gone_capacity) {
+        good = gone_grow(keys);
+    }
+    return good;
+}
+
+bool bpi_keys_reserve(bpi_keys *keys, size_t more)
+{
+    (void)pthread_mutex_lock(&keys->lock);
+    bool good = reserve_locked(keys, more);
+    (void)pthread_mutex_unlock(&keys->lock);
+    return good;
+}
+
+static bp_status note_gone(bpi_keys *keys, const bp_id *key_id, uint64_t sequence, bp_error *error)
 {
     bp_status status = BP_OK;
     (void)pthread_mutex_lock(&keys->lock);
-    if (keys->gone_count * 2 >= keys->gone_capacity && !gone_grow(keys)) {
+    if (!reserve_locked(keys, 1)) {
         status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to note that a key was destroyed");
     } else {
         size_t at = gone_place(keys->gone, keys->gone_capacity, key_id);
         keys->gone_count += bp_id_is_nil(&keys->gone[at]);
         keys->gone[at] = *key_id;
+        keys->recorded = sequence >= keys->recorded ? sequence + 1 : keys->recorded;
         forget_slot(keys, key_id);
     }
     (void)pthread_mutex_unlock(&keys->lock);
@@ -136,7 +154,15 @@ bool bpi_keys_is_gone(bpi_keys *keys, const bp_id *key_id)
     return gone;
 }
 
-bp_status bpi_keys_learn(bpi_keys *keys, const void *payload, size_t size, bp_error *error)
+uint64_t bpi_keys_recorded(bpi_keys *keys)
+{
+    (void)pthread_mutex_lock(&keys->lock);
+    uint64_t recorded = keys->recorded;
+    (void)pthread_mutex_unlock(&keys->lock);
+    return recorded;
+}
+
+bp_status bpi_keys_learn(bpi_keys *keys, const void *payload, size_t size, uint64_t sequence, bp_error *error)
 {
     static const char head[] = "{\"what\":\"key\",\"key\":\"";
     const char *text = payload;
@@ -145,7 +171,7 @@ bp_status bpi_keys_learn(bpi_keys *keys, const void *payload, size_t size, bp_er
         !bp_id_parse(text + sizeof head - 1, BP_ID_TEXT_SIZE - 1, &key_id) || bp_id_is_nil(&key_id)) {
         return BP_OK; /* an erasure of something else */
     }
-    return bpi_keys_note_gone(keys, &key_id, error);
+    return note_gone(keys, &key_id, sequence, error);
 }
 
 /* ---- who encrypts, and who destroys ---- */
@@ -230,7 +256,8 @@ static bp_status keep_file(bpi_keys *keys, bp_text subject, bool made, bp_error 
     return status;
 }
 
-static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, bpi_secret *key_out, bp_error *error)
+static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, uint64_t durable, bpi_secret *key_out,
+                             bp_error *error)
 {
     bp_hash hash = bp_hash_bytes(subject.data, subject.size);
     bpi_key_slot *slot = slot_of(keys, &hash);
@@ -248,6 +275,9 @@ static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, bpi_sec
         status = bpi_error_set(error, BP_ERR_NOT_FOUND, "the key of this subject was destroyed");
     }
     bool made = status == BP_ERR_NOT_FOUND && make;
+    if (made && keys->recorded > durable) {
+        return BP_END; /* it would take the place of one that a crash may need */
+    }
     if (made) {
         status = bpi_key_files_make(keys, subject, key_out, error);
     }
@@ -266,15 +296,15 @@ static bp_status find_locked(bpi_keys *keys, bp_text subject, bool make, bpi_sec
 bp_status bpi_keys_find(bpi_keys *keys, bp_text subject, bpi_secret *key_out, bp_error *error)
 {
     (void)pthread_mutex_lock(&keys->lock);
-    bp_status status = find_locked(keys, subject, false, key_out, error);
+    bp_status status = find_locked(keys, subject, false, 0, key_out, error);
     (void)pthread_mutex_unlock(&keys->lock);
     return status;
 }
 
-bp_status bpi_keys_take(bpi_keys *keys, bp_text subject, bpi_secret *key_out, bp_error *error)
+bp_status bpi_keys_take(bpi_keys *keys, bp_text subject, uint64_t durable, bpi_secret *key_out, bp_error *error)
 {
     (void)pthread_mutex_lock(&keys->lock);
-    bp_status status = find_locked(keys, subject, true, key_out, error);
+    bp_status status = find_locked(keys, subject, true, durable, key_out, error);
     (void)pthread_mutex_unlock(&keys->lock);
     return status;
 }

@@ -282,7 +282,7 @@ bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *erro
     case BP_KIND_NAME:
         return bpi_kinds_learn(&store->kinds, event->payload, event->payload_size, error);
     case BP_KIND_ERASURE:
-        return bpi_keys_learn(store->keys, event->payload, event->payload_size, error);
+        return bpi_keys_learn(store->keys, event->payload, event->payload_size, event->sequence, error);
     case BP_KIND_TOMBSTONE:
         return bpi_burial_learn(store->index, event, error);
     default:

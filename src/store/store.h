@@ -134,6 +134,9 @@ size_t bpi_store_rows_max(uint64_t capacity);
 /* After a failed write or sync, with the commit lock held: what the recovery policy allows. BP_OK: the store goes on. */
 bp_status bpi_store_revive(bp_store *store, bp_error *error);
 
+/* Everything below that sequence is durable, after a recovery if need be. No lock of the store is held. BP_ERR_FAILED and what a sync says. */
+bp_status bpi_store_settle(bp_store *store, uint64_t end, bp_error *error);
+
 /* Says "flow" through the log hook. */
 void bpi_store_flow(const bp_store *store, const char *name, uint64_t number);
 

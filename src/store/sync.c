@@ -52,6 +52,18 @@ static uint64_t durable_sequence(const bp_store *store)
     return bp_store_frontiers(store).durable;
 }
 
+bp_status bpi_store_settle(bp_store *store, uint64_t end, bp_error *error)
+{
+    bpi_log *log = &store->log;
+    if (atomic_load(&log->durable_sequence) >= end) {
+        return BP_OK;
+    }
+    (void)pthread_mutex_lock(&log->lock);
+    bp_status status = atomic_load(&log->failed) ? bpi_store_revive(store, error) : BP_OK;
+    (void)pthread_mutex_unlock(&log->lock);
+    return status == BP_OK ? bpi_log_sync(log, error) : status;
+}
+
 bp_status bp_wait_durable(bp_store *store, uint64_t sequence, uint32_t timeout_ms, bp_error *error)
 {
     bp_status status = bpi_store_check(store, error);

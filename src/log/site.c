@@ -13,6 +13,13 @@
 
 enum { NAME_SIZE = 256, FOUND_MAX = 64 };
 
+/* Of files that are to be removed, some at a time. */
+typedef struct bpi_site_names {
+    char found[FOUND_MAX][NAME_SIZE];
+    bool is_directory[FOUND_MAX];
+    size_t count;
+} names;
+
 /* ---- looking ---- */
 
 /* Cuts "a/b/c//" into "a/b/" (or ".") and "c". False: the last part is none that a directory could be made under. */
@@ -119,7 +126,9 @@ bp_status bpi_site_open(bpi_site *site, const bpi_home *source, const char *path
     site->home.path = (char *)(uintptr_t)path; /* for messages alone */
     site->parts_size = strlen(path) + 2;
     site->parts = bpi_allocate(source->allocator, site->parts_size);
-    if (site->parts == NULL) {
+    site->names = bpi_allocate(source->allocator, sizeof *site->names);
+    if (site->parts == NULL || site->names == NULL) {
+        bpi_site_close(site);
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to make a copy");
     }
     memcpy(site->parts, path, site->parts_size - 1);
@@ -155,10 +164,14 @@ void bpi_site_close(bpi_site *site)
     if (site->parts != NULL) {
         bpi_release(site->home.allocator, site->parts, site->parts_size);
     }
+    if (site->names != NULL) {
+        bpi_release(site->home.allocator, site->names, sizeof *site->names);
+    }
     site->home.log = NULL;
     site->home.root = NULL;
     site->parent = NULL;
     site->parts = NULL;
+    site->names = NULL;
 }
 
 /* ---- making ---- */
@@ -257,12 +270,6 @@ bp_status bpi_site_finish(bpi_site *site, const bpi_note *note, bp_error *error)
 
 /* ---- taking back ---- */
 
-typedef struct names {
-    char found[FOUND_MAX][NAME_SIZE];
-    bool is_directory[FOUND_MAX];
-    size_t count;
-} names;
-
 static int note_name(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     names *list = argument;
@@ -309,8 +316,8 @@ void bpi_site_undo(bpi_site *site)
 {
     static const char *const folders[] = {"log", "consumers", "keys"};
     const bp_io *io = site->home.io;
-    names *list = bpi_allocate(site->home.allocator, sizeof *list);
-    if (site->home.root != NULL && site->begun && list != NULL) {
+    names *list = site->names;
+    if (site->home.root != NULL && site->begun) {
         /* without its manifest it is nothing from the first step on */
         (void)io->dir_remove(io->context, site->home.root, "MANIFEST");
         for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
@@ -322,7 +329,6 @@ void bpi_site_undo(bpi_site *site)
             (void)io->dir_remove(io->context, site->home.root, BPI_NOTE_MARKER);
         }
     }
-    bpi_release(site->home.allocator, list, sizeof *list);
     if (site->made && site->parent != NULL && site->home.root != NULL) {
         (void)io->dir_remove(io->context, site->parent, site->name);
     }

@@ -18,8 +18,9 @@ typedef struct bpi_site {
     const char *name; /* in the parent; a view into `parts` */
     char *parts;      /* the path, cut in two */
     size_t parts_size;
-    bool made;  /* the directory was not there before */
-    bool begun; /* INCOMPLETE is there */
+    struct bpi_site_names *names; /* room for bpi_site_undo, which is called when there may be no memory any more */
+    bool made;                    /* the directory was not there before */
+    bool begun;                   /* INCOMPLETE is there */
 } bpi_site;
 
 /*

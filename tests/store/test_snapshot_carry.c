@@ -182,12 +182,21 @@ static void a_position_ahead_of_the_copy_stays_behind(void **state)
     end(&s);
 }
 
-/* Each call, each step, each allocation of it fails once: it says so, or it was not needed; asked again it is whole. */
+static int in_copy(void *argument, const char *path, const uint8_t *data, uint64_t size)
+{
+    (void)argument;
+    (void)data;
+    (void)size;
+    return strncmp(path, "copy", 4) == 0;
+}
+
+/* Each call, each step, each allocation of it fails once, and each allocation for good: it says so, or it was not needed; then nothing of
+ * it is left, of which the store would know nothing, and asked again it is whole. */
 static void whatever_fails_on_the_way(void **state)
 {
     unsigned failures = 0;
     (void)state;
-    for (int how = 0; how < 3; how++) {
+    for (int how = 0; how < 4; how++) {
         bool reached = true;
         for (uint64_t nth = 1; reached; nth += bpt_instrumented() ? 5 : 1) {
             scene s;
@@ -199,16 +208,19 @@ static void whatever_fails_on_the_way(void **state)
             plan.step = how == 0 ? nth : 0;
             plan.read_call = how == 1 ? nth : 0;
             bpi_fault_set_plan(s.world.fault, &plan);
-            s.memory.fails_at = how == 2 ? s.memory.calls + nth : 0;
+            s.memory.fails_at = how >= 2 ? s.memory.calls + nth : 0;
+            s.memory.persistent = how == 3;
             bp_status status = copy(s.store, "copy", &report);
             reached = how == 0   ? bpi_fault_steps(s.world.fault) >= nth
                       : how == 1 ? bpi_fault_reads(s.world.fault) >= nth
                                  : s.memory.calls >= s.memory.fails_at;
-            CHECK(status == BP_OK || status == (how == 2 ? BP_ERR_NO_MEMORY : BP_ERR_IO) || status == BP_ERR_FAILED,
+            CHECK(status == BP_OK || status == (how >= 2 ? BP_ERR_NO_MEMORY : BP_ERR_IO) || status == BP_ERR_FAILED,
                   "it says %s: %s", bp_status_name(status), error.message);
             bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){0});
             s.memory.fails_at = 0;
             failures += status != BP_OK;
+            CHECK(status == BP_OK || bpi_fault_each_file(s.world.fault, in_copy, NULL) == 0, "something is left: %s",
+                  bp_status_name(status));
             if (status != BP_ERR_FAILED) {
                 CHECK_OK(copy(s.store, "another", &report), &error);
                 assert_true(report.consumers == 1 && report.keys == (s.keys ? 1 : 0));

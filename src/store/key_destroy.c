@@ -1,11 +1,11 @@
 /*
  * key_destroy.c: forgetting a subject.
  *
- * The order: the intent in keys/, synced; the record, written, which the commit teaches the keys, so that nobody uses this one
- * from then on; the record, durable; the key's bytes. A crash before the record leaves everything as it was, one behind it is
- * finished by the next opening (bpi_keys_settle). A sync that fails leaves the record written and the key's file whole:
- * the recovery in the process keeps the record (store/revive.c), a power cut may take it back, and who asks again, or appends
- * for the subject, waits until it is durable.
+ * The order: the intent in keys/, synced; the record, written: the commit teaches the keys, so that nobody uses this one
+ * from then on; the record, durable; the key's bytes. A crash before the record leaves everything as it was, one behind it
+ * is finished by the next opening (bpi_keys_settle). A sync that fails leaves the record written and the key's file whole:
+ * the recovery in the process keeps the record (store/revive.c), a power cut may take it back, and who asks again, or
+ * appends for the subject, waits until it is durable.
  */
 #include <string.h>
 

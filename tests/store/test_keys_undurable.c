@@ -2,84 +2,12 @@
  * test_keys_undurable.c: destroying a key when the record of that is written, or half written, and cannot be synced. Whatever
  * becomes of the record, nothing that was acknowledged is lost that the record does not say is destroyed, and nothing is
  * encrypted under a key that it says is.
- * ctest: labels=threads
  */
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-
-#include "support/world.h"
+#include "store/keys_undurable.h"
 
 #include "format/key_file.h"
 
-#define SECRET "the text that nobody else may read"
-
-enum { STEPS = 16, WRITERS = 3, ROUNDS = 60, RECEIPTS_MAX = 4000 };
-
-static const bpi_fault_kind kinds[] = {BPI_FAULT_ERROR, BPI_FAULT_HALF, BPI_FAULT_SYNC_DROPS};
-
-static bp_status try_put(bp_store *store, const char *subject, bp_receipt *receipt, bp_error *error)
-{
-    bp_append_options options;
-    bp_append_options_init(&options);
-    options.subject = subject;
-    options.durability = BP_DURABLE;
-    return bp_append(store, bp_at("person:1", "x"), BP_KIND_DATA, bp_raw(SECRET, strlen(SECRET)), &options, receipt,
-                     error);
-}
-
-static bp_status destroy(bp_store *store, bp_key_report *report, bp_error *error)
-{
-    bp_key_options options;
-    bp_key_options_init(&options);
-    options.reason = "asked to";
-    options.by = "officer 7";
-    return bp_key_destroy(store, "anna", &options, report, error);
-}
-
-/* How an event's payload is handed out; opened, it is the one that was put. */
-static bp_encryption shown(bp_store *store, uint64_t sequence)
-{
-    const bp_event *event = NULL;
-    bp_error error = {0};
-    CHECK_OK(bp_get_sequence(store, sequence, &event, &error), &error);
-    bp_encryption how = (bp_encryption)event->encryption;
-    assert_true(how != BP_ENCRYPTION_OPENED ||
-                (event->payload_size == strlen(SECRET) && memcmp(event->payload, SECRET, strlen(SECRET)) == 0));
-    bp_event_release(event);
-    return how;
-}
-
-/* The last event behind `sequence` that says that a key is destroyed, BP_NONE: there is none. */
-static uint64_t record_behind(bp_store *store, uint64_t sequence)
-{
-    uint64_t record = BP_NONE;
-    for (uint64_t at = sequence + 1; at < bp_store_frontiers(store).published; at++) {
-        const bp_event *event = NULL;
-        bp_error error = {0};
-        CHECK_OK(bp_get_sequence(store, at, &event, &error), &error);
-        record = event->kind == BP_KIND_ERASURE ? at : record;
-        bp_event_release(event);
-    }
-    return record;
-}
-
-/* Anna's payload is destroyed if and only if an event behind it says so. */
-static void check_shown(bp_store *store, uint64_t sequence, const char *where, const bpi_fault_plan *plan)
-{
-    bp_encryption how = shown(store, sequence); /* first: a reader learns by reading */
-    bp_encryption expected = record_behind(store, sequence) != BP_NONE ? BP_ENCRYPTION_SHREDDED : BP_ENCRYPTION_OPENED;
-    CHECK(how == expected, "kind %d, step %llu%s, %s: the payload of event %llu is %d, it should be %d",
-          (int)plan->kind, (unsigned long long)plan->step, plan->persistent ? " and on" : "", where,
-          (unsigned long long)sequence, (int)how, (int)expected);
-}
-
-static void skip_without_cipher(void)
-{
-    if (!bp_encryption_available()) {
-        skip();
-    }
-}
+enum { STEPS = 16 };
 
 typedef struct key_seen {
     uint8_t bytes[BPI_CIPHER_KEY];
@@ -317,96 +245,6 @@ static void a_crash_at_any_step_of_what_follows_costs_no_payload(void **state)
     assert_true(crashes > 100);
 }
 
-/* ---- threads ---- */
-
-typedef struct writing {
-    pthread_t thread;
-    bp_store *store;
-    uint64_t sequences[RECEIPTS_MAX];
-    _Atomic size_t count;
-    _Atomic bool *stop;
-} writing;
-
-static void *write_for_anna(void *argument)
-{
-    writing *mine = argument;
-    while (!atomic_load(mine->stop) && atomic_load(&mine->count) < RECEIPTS_MAX) {
-        bp_receipt receipt = {0};
-        if (try_put(mine->store, "anna", &receipt, NULL) == BP_OK) {
-            mine->sequences[atomic_load(&mine->count)] = receipt.sequence;
-            (void)atomic_fetch_add(&mine->count, 1);
-        }
-        (void)sched_yield();
-    }
-    return NULL;
-}
-
-static void go_on(writing *writers)
-{
-    for (size_t i = 0; i < WRITERS; i++) {
-        size_t before = atomic_load(&writers[i].count);
-        while (atomic_load(&writers[i].count) < before + 2 && before + 2 < RECEIPTS_MAX) {
-            (void)sched_yield();
-        }
-    }
-}
-
-/* What was put last: nobody destroys a key now. */
-static void check_last(writing *writers, bp_store *reader, const bpi_fault_plan *plan)
-{
-    for (size_t i = 0; i < WRITERS; i++) {
-        size_t count = atomic_load(&writers[i].count);
-        check_shown(reader, writers[i].sequences[count - 1], "in a reader, with other threads", plan);
-    }
-}
-
-static void others_append_for_the_subject_meanwhile(void **state)
-{
-    static writing writers[WRITERS];
-    _Atomic bool stop = false;
-    bpt_world world;
-    bpt_random random = {bpt_seed(7)};
-    bpi_fault_plan plan = {0};
-    unsigned failures = 0;
-    (void)state;
-    skip_without_cipher();
-    bpt_world_fault(&world);
-    world.options.recovery_attempts = 100000;
-    bp_store *store = bpt_open(&world);
-    bp_store *reader = bpt_reader(&world);
-    for (size_t i = 0; i < WRITERS; i++) {
-        writers[i] = (writing){.store = store, .stop = &stop};
-        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_for_anna, &writers[i]), 0);
-    }
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        bp_error error = {0};
-        go_on(writers);
-        plan =
-            (bpi_fault_plan){.kind = kinds[round % 2], .step = 1 + bpt_random_below(&random, STEPS), .os_error = EIO};
-        bpi_fault_set_plan(world.fault, &plan);
-        failures += destroy(store, NULL, &error) != BP_OK;
-        go_on(writers);
-        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
-        check_last(writers, reader, &plan);
-    }
-    atomic_store(&stop, true);
-    for (size_t i = 0; i < WRITERS; i++) {
-        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
-    }
-    bpt_close(reader);
-    (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
-    (void)bp_close(store, NULL);
-    store = bpt_open(&world);
-    for (size_t i = 0; i < WRITERS; i++) {
-        for (size_t n = 0; n < atomic_load(&writers[i].count); n++) {
-            check_shown(store, writers[i].sequences[n], "with other threads", &plan);
-        }
-    }
-    assert_true(failures != 0);
-    bpt_close(store);
-    bpt_world_end(&world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,7 +252,6 @@ int main(void)
         cmocka_unit_test(a_record_that_a_crash_takes_back_leaves_the_key),
         cmocka_unit_test(asked_again_it_is_destroyed_for_good_or_not_said_to_be),
         cmocka_unit_test(a_crash_at_any_step_of_what_follows_costs_no_payload),
-        cmocka_unit_test(others_append_for_the_subject_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

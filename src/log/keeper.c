@@ -288,6 +288,15 @@ bp_status bpi_log_maintain(bpi_log *log, bp_error *error)
     return status;
 }
 
+void bpi_log_resume(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->lock);
+    if (log->finished_count > 0) {
+        (void)bpi_log_maintain(log, NULL); /* the next append asks again */
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+}
+
 void bpi_keeper_stop(bpi_log *log)
 {
     if (!log->keeper_started) {

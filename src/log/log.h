@@ -219,6 +219,8 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
 bp_status bpi_log_mark(bpi_log *log, bp_error *error);
 /* Asks the keeper for work; starts it. [commit] held. With an inline keeper does what is due at once. */
 bp_status bpi_log_maintain(bpi_log *log, bp_error *error);
+/* The owner is ready for what the keeper tells: an opening may have left it segments to seal. */
+void bpi_log_resume(bpi_log *log);
 /* Writes zeros over [from, to) of a file that is so long. 0 or an errno. */
 int bpi_log_zero(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64_t to);
 /* Is too little of the active segment ready behind its end? [commit] */

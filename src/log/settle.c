@@ -160,27 +160,60 @@ static bp_status seal_entry(bpi_segment_entry *entry, const bpi_tail *tail, uint
     return BP_OK;
 }
 
-/* Seals what is finished before p's segment. */
+/* A finished segment as an appending process leaves it for its keeper. All of it is synced. */
+static bp_status adopt_finished(bpi_log *log, bpi_segment *segment, const bpi_tail *tail, bp_error *error)
+{
+    bpi_open_segment *open = bpi_allocate_zero(log->home.allocator, sizeof *open);
+    if (open == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    *open = (bpi_open_segment){.segment = bpi_segment_hold(segment),
+                               .capacity = tail->end,
+                               .first_sequence = tail->first_sequence,
+                               .end = tail->end,
+                               .frames = tail->frames,
+                               .allocated = tail->end,
+                               .base = tail->end,
+                               .link = tail->link,
+                               .last_hlc = tail->last_hlc,
+                               .finished = true};
+    log->finished[log->finished_count++] = open;
+    return BP_OK;
+}
+
+/*
+ * What is finished before p's segment is sealed: by the keeper, which was killed on its way to that, when the store is open
+ * (bpi_log_resume). Its root needs every event once more. Here, where there is no keeper, or more than it was ever left.
+ */
 static bp_status seal_finished(settling *s, const bpi_log_walk *walk, const bpi_verdict *verdict, bool *changed_out,
                                bp_error *error)
 {
-    bpi_catalog *catalog = &s->log->catalog;
+    bpi_log *log = s->log;
+    bpi_catalog *catalog = &log->catalog;
+    size_t left = 0;
     for (size_t i = 0; i < verdict->index; i++) {
+        left += catalog->entries[i].state == BPI_SEGMENT_OPEN;
+    }
+    bp_status status = BP_OK;
+    for (size_t i = 0; i < verdict->index && status == BP_OK; i++) {
         if (catalog->entries[i].state != BPI_SEGMENT_OPEN) {
+            continue;
+        }
+        bool few = left < BPI_OPEN_SEGMENTS;
+        left--;
+        if (log->threaded && few) {
+            status = adopt_finished(log, s->segments[i], &walk->tails[i], error);
             continue;
         }
         size_t next = i + 1;
         while (next < verdict->index && catalog->entries[next].state == BPI_SEGMENT_RETIRED) {
             next++;
         }
-        bp_status status =
+        status =
             seal_entry(&catalog->entries[i], &walk->tails[i], walk->tails[next].first_sequence, s->segments[i], error);
-        if (status != BP_OK) {
-            return status;
-        }
         *changed_out = true;
     }
-    return BP_OK;
+    return status;
 }
 
 /* How much of the file behind `end` may be written without asking for space: a close, or a copy, may have left zeros that take none. */

@@ -435,6 +435,7 @@ bp_status bpi_store_open(const char *path, bp_dir *root, const bp_options *optio
     bpi_index_publish(store->index, store->log.next_sequence);
     bpi_indexing_settle(store);
     bpi_indexing_watch(store, MAPPED_MOST);
+    bpi_log_resume(&store->log);
     status = bpi_erasures_finish(store, error);
     if (status != BP_OK) {
         (void)bp_close(store, NULL);

@@ -63,6 +63,7 @@ static inline void bpi_names_settle(bpi_names *names, const bpi_entity *entity)
 }
 
 /* ---- any thread ---- */
+enum { BPI_NAMES_BEHIND = 8 }; /* names between the next two, at best */
 /* What the table knows a name by; asks the memory for where it will be looked for. */
 uint32_t bpi_names_expect_slot(const bpi_names *names, bp_text name);
 /* Looks at what that has asked for, and asks for the name. */

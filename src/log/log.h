@@ -132,6 +132,7 @@ typedef struct bpi_load_calls {
     bp_status (*segment)(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
                          bp_error *error);
     bpi_record_fn record;
+    bpi_expect_fn expect;
     void (*end)(void *argument); /* the reading is over, well or not, and nothing was changed yet; may be NULL */
     bp_progress_fn progress;     /* may be NULL */
     void *progress_context;

@@ -198,6 +198,9 @@ static bp_status check_records(const body *b, bp_error *error)
             }
             contradicts_at = scanner->offset + at;
         }
+        if (scanner->expect != NULL) {
+            scanner->expect(scanner->expect_argument, &event);
+        }
         bpi_pace_point();
         last = event.hlc;
         crc = bpi_crc32c(crc, b->bytes + at + BPI_RECORD_CRC, 4);

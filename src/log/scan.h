@@ -25,6 +25,9 @@ typedef struct bpi_chain {
     uint8_t last_type; /* of the last accepted frame; 0 before the first */
 } bpi_chain;
 
+/* Told of every record of a frame before bpi_record_fn is told of the first: it may ask the memory for what that will look at. */
+typedef void (*bpi_expect_fn)(void *argument, const bp_event *event);
+
 typedef struct bpi_scanner {
     const bpi_home *home;
     bp_file *file;
@@ -35,6 +38,8 @@ typedef struct bpi_scanner {
     uint64_t offset; /* where the next frame should be */
     uint64_t frames;
     bpi_chain *chain;
+    bpi_expect_fn expect; /* may be NULL */
+    void *expect_argument;
     bpi_buffer window; /* bytes [window_start, window_start + window.size) */
     uint64_t window_start;
     bool rewritten;        /* the segment was made from others: it may hold FOLD frames and commits in several frames */

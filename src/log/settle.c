@@ -499,7 +499,7 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     if (options->calls.begin != NULL) {
         options->calls.begin(options->calls.argument);
     }
-    bpi_walk_calls calls = {&s, tail, covered, begin_segment, options->calls.record};
+    bpi_walk_calls calls = {&s, tail, covered, begin_segment, options->calls.record, options->calls.expect};
     bpi_log_walk walk;
     status = bpi_log_walk_begin(&walk, &log->home, &log->catalog, &calls, error);
     if (status == BP_OK) {

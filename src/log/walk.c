@@ -198,6 +198,8 @@ static bp_status open_segment(bpi_log_walk *walk, bp_error *error)
         limit = entry->length;
     }
     bpi_scanner_init(&walk->scanner, walk->home, walk->file, entry, limit, &walk->chain);
+    walk->scanner.expect = walk->calls.expect;
+    walk->scanner.expect_argument = walk->record_argument;
     walk->open = true;
     if (walk->index < walk->tail_count) {
         bpi_tail *tail = &walk->tails[walk->index];

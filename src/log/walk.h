@@ -26,6 +26,7 @@ typedef struct bpi_walk_calls {
     bpi_covered_fn covered;       /* may be NULL */
     bpi_segment_begin_fn segment; /* may be NULL */
     bpi_record_fn record;         /* may be NULL */
+    bpi_expect_fn expect;         /* may be NULL; with the argument of `record` */
 } bpi_walk_calls;
 
 /* What was found in one listed segment. */

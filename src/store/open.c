@@ -331,6 +331,18 @@ static void on_closing(void *argument, uint32_t ordinal, const bpi_index_tail *t
     bpi_indexing_closing(argument, ordinal, tail);
 }
 
+/* Names and ids of a frame lie anywhere in memory: they are asked for while the frame is judged. */
+static void expect_record(void *argument, const bp_event *event)
+{
+    bp_store *store = argument;
+    const bpi_names *names = bpi_index_expect_begin(store->index);
+    uint32_t *behind = &store->expected[store->expected_at++ % BPI_NAMES_BEHIND];
+    bpi_index_expect_id(store->index, &event->id);
+    bpi_names_expect_item(names, *behind);
+    *behind = bpi_names_expect_slot(names, event->entity);
+    bpi_index_expect_end(store->index);
+}
+
 static void begin_loading(void *argument)
 {
     bpi_indexing_begin(argument);
@@ -372,6 +384,7 @@ static bp_status open_log(bp_store *store, const char *path, bp_dir *root, bp_er
                                          .tail = bpi_indexing_tail,
                                          .segment = bpi_store_load_segment,
                                          .record = bpi_store_load_record,
+                                         .expect = expect_record,
                                          .end = end_loading,
                                          .progress = o->progress,
                                          .progress_context = o->progress_context}};

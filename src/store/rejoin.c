@@ -112,7 +112,7 @@ static bp_status load_record(void *argument, const bp_event *event, bp_error *er
 bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record};
+    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record, NULL};
     uint64_t end = follower->walk.chain.next_sequence;
     comparison with = {.end = end, .first = end};
     bpi_log_walk walk;

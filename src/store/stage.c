@@ -355,10 +355,9 @@ static bool place_records(bpi_scratch *scratch, size_t count)
  * event has none before it: its hashing does the rest. */
 static void build_records(bp_store *store, bpi_scratch *scratch, size_t count)
 {
-    enum { BEHIND = 8 };
     const bpi_names *names = bpi_index_expect_begin(store->index);
     uint32_t seed = bpi_record_seed(&store->log.catalog.manifest.store_id);
-    for (size_t i = 0; i < count + (count == 1 ? 0 : BEHIND); i++) {
+    for (size_t i = 0; i < count + (count == 1 ? 0 : BPI_NAMES_BEHIND); i++) {
         if (i + BPI_PAYLOADS_AHEAD < count) {
             const bpi_record_input *later = &scratch->items[i + BPI_PAYLOADS_AHEAD].input;
             bpi_expect_payload(later->payload, later->payload_size);
@@ -370,8 +369,8 @@ static void build_records(bp_store *store, bpi_scratch *scratch, size_t count)
             point_into_record(&staged->input, record);
             staged->expected = bpi_names_expect_slot(names, staged->input.entity);
         }
-        if (i >= BEHIND && i - BEHIND < count) {
-            bpi_names_expect_item(names, scratch->items[i - BEHIND].expected);
+        if (i >= BPI_NAMES_BEHIND && i - BPI_NAMES_BEHIND < count) {
+            bpi_names_expect_item(names, scratch->items[i - BPI_NAMES_BEHIND].expected);
         }
     }
     bpi_index_expect_end(store->index);

@@ -21,7 +21,7 @@ enum {
     PICKED = 1 << 20
 };
 
-enum { KILLED_MOST = 50000, KILLED_PART = 100 };
+enum { KILLED_MOST = 50000, KILLED_BURST = 600000, KILLED_PART = 100, BURST_PART = 16 };
 
 struct growth {
     const struct settings *settings;
@@ -253,15 +253,24 @@ static void measure_size(struct growth *growth)
     }
 }
 
-/* The closed store, at its last size. */
-static void measure_kill(const struct growth *growth)
+/* The closed store, at its last size: killed behind some events, and behind a burst that left no time for index files. */
+static void measure_kills_of(const struct growth *growth)
 {
     const struct settings *settings = growth->settings;
-    uint64_t events = settings->growth / KILLED_PART < KILLED_MOST ? settings->growth / KILLED_PART : KILLED_MOST;
-    double resident_mib = 0;
-    struct id id = probe_kill(settings, growth->engine->name, growth->folder, events);
-    double taken = probe(settings, growth->engine->name, growth->folder, &id, &resident_mib);
-    keep(growth, "after a kill, exec to answer", "ms", taken * 1e3);
+    const struct {
+        const char *name;
+        uint64_t part;
+        uint64_t most;
+    } kills[] = {{"after a kill, exec to answer", KILLED_PART, KILLED_MOST},
+                 {"after a kill in a burst, exec to answer", BURST_PART, KILLED_BURST}};
+    for (size_t index = 0; index < sizeof kills / sizeof *kills; index++) {
+        uint64_t events = settings->growth / kills[index].part;
+        events = events < kills[index].most ? events : kills[index].most;
+        double resident_mib = 0;
+        struct id id = probe_kill(settings, growth->engine->name, growth->folder, events);
+        double taken = probe(settings, growth->engine->name, growth->folder, &id, &resident_mib);
+        keep(growth, kills[index].name, "ms", taken * 1e3);
+    }
 }
 
 /* The sizes that are looked at: 1, 2, 5, 10, 20, 50, 100 blocks, and the last one. */
@@ -299,7 +308,7 @@ void bench_growth(const struct settings *settings, const char *group, struct res
         }
     }
     close_handle(&growth);
-    measure_kill(&growth);
+    measure_kills_of(&growth);
     folder_remove(growth.folder);
     answers_end(&growth.answers);
     workload_end(&growth.workload);

@@ -501,6 +501,10 @@ static bp_status settle(void *argument, const bpi_intent *intent, bp_error *erro
 bp_status bpi_erasures_finish(bp_store *store, bp_error *error)
 {
     bp_status status = bpi_intents(&store->log.home, settle, store, error);
+    if (status == BP_ERR_FAILED) { /* there is no handle yet that could be closed: what made it fail counts */
+        status = store->log.failure.status == BP_ERR_NO_SPACE ? BP_ERR_NO_SPACE : BP_ERR_IO;
+        bpi_error_hint(error, "open the store again when that is mended: the erasure is finished then");
+    }
     return status == BP_OK ? BP_OK
                            : bpi_error_wrap(error, status, "an erasure that was interrupted cannot be finished");
 }

@@ -160,6 +160,41 @@ static void remove_index_file(void *argument, const char *file)
     bpi_folder_remove(argument, file);
 }
 
+/* The index shows the new segment. */
+static bp_status exchange(bp_store *store, const bpi_segment_entry *entry, bp_error *error)
+{
+    bpi_segment *segment = bpi_segment_lazy(store->log.opener, entry);
+    if (segment == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
+    }
+    bpi_exchange swap = {segment, entry->first_sequence, entry->count};
+    bpi_tender_pause(store);
+    bp_status status = bpi_index_exchange(store->index, &swap, remove_index_file, &store->folder, error);
+    bpi_tender_resume(store);
+    bpi_segment_drop(segment);
+    return status;
+}
+
+/* What was rewritten before, when the index could not follow. */
+static bp_status catch_up(const running *run, bp_error *error)
+{
+    bp_store *store = run->store;
+    bpi_view seen;
+    bp_status status = BP_OK;
+    bpi_view_take(store->index, &seen);
+    for (size_t i = 0; i < run->entry_count && status == BP_OK; i++) {
+        const bpi_segment_entry *entry = &run->entries[i];
+        if (entry->rewritten && entry->count != 0 &&
+            !bpi_index_is_in(store->index, entry->first_sequence, entry->ordinal, entry->generation)) {
+            status = exchange(store, entry, error);
+        }
+    }
+    bpi_indexing_replaced(store, &seen);
+    return status == BP_OK ? BP_OK
+                           : bpi_error_wrap(error, status,
+                                            "a segment was rewritten before, but this handle still shows the old one");
+}
+
 /* The swap is done: the index follows, and then nothing needs the old names. */
 static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error *error)
 {
@@ -169,15 +204,7 @@ static bp_status follow_swap(running *run, const bpi_rewrite *rewrite, bp_error 
     }
     bpi_view seen;
     bpi_view_take(store->index, &seen);
-    bpi_segment *segment = bpi_segment_lazy(store->log.opener, &rewrite->entry);
-    bp_status status = segment == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment") : BP_OK;
-    if (status == BP_OK) {
-        bpi_exchange exchange = {segment, rewrite->entry.first_sequence, rewrite->entry.count};
-        bpi_tender_pause(store);
-        status = bpi_index_exchange(store->index, &exchange, remove_index_file, &store->folder, error);
-        bpi_tender_resume(store);
-    }
-    bpi_segment_drop(segment);
+    bp_status status = exchange(store, &rewrite->entry, error);
     settle_kinds(run);
     (void)pthread_mutex_lock(&store->files); /* a snapshot of this process has what it needs of them first */
     bp_status retired = bpi_log_rewrite_retire(&store->log, rewrite, status == BP_OK ? error : NULL);
@@ -221,8 +248,11 @@ static bp_status rewrite_group(running *run, size_t i, size_t count, bp_error *e
 
 static bp_status rewrite_all(running *run, bp_error *error)
 {
-    bp_status status = survey_all(run, error);
+    bp_status status = run->how->plan_only ? BP_OK : catch_up(run, error);
     size_t count = 0;
+    if (status == BP_OK) {
+        status = survey_all(run, error);
+    }
     if (status != BP_OK) {
         return status;
     }

@@ -116,7 +116,7 @@ static bool is_named(trouble what, bp_status status)
     switch (what) {
     case WRITES_FAIL:
     case SYNC_FORGETS:
-        return status == BP_ERR_IO || status == BP_ERR_NO_SPACE || status == BP_ERR_FAILED;
+        return status == BP_ERR_IO || status == BP_ERR_NO_SPACE;
     case READ_FAILS:
         return status == BP_ERR_IO;
     case READ_SHORT:

@@ -85,6 +85,57 @@ static void what_was_to_be_erased_may_have_been_dropped_since(void **state)
     }
 }
 
+/* An opening that finishes an erasure, and of which one step or one reading call fails: there is no handle that could be called failed. */
+static bool opens_or_says_why(uint64_t nth, unsigned how, unsigned *failures)
+{
+    static const int codes[] = {EIO, ENOSPC, EIO, 0};
+    bpt_world world;
+    char note[64];
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    bpt_note("way %u, call %llu", how, (unsigned long long)nth);
+    bpt_world_fault(&world);
+    bp_store *store = bpt_open(&world);
+    bp_id id = bpt_put(store, "person:1", SECRET).id;
+    stop_in_the_midst(store, &id, 1);
+    bpt_close(store);
+    bpi_fault_plan plan = {.os_error = codes[how]};
+    plan.kind = how < 2 ? BPI_FAULT_ERROR : BPI_FAULT_NONE;
+    plan.step = how < 2 ? nth : 0;
+    plan.read_call = how < 2 ? 0 : nth;
+    bpi_fault_set_plan(world.fault, &plan);
+    bp_status status = bp_open(world.path, &world.options, &store, &error);
+    bool reached = (how < 2 ? bpi_fault_steps(world.fault) : bpi_fault_reads(world.fault)) >= nth;
+    bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+    CHECK(status == BP_OK || status == BP_ERR_IO || (how == 1 && status == BP_ERR_NO_SPACE) ||
+              (how == 3 && status == BP_ERR_CORRUPT),
+          "it says %s: %s", bp_status_name(status), error.message);
+    *failures += status != BP_OK && strstr(error.message, "interrupted cannot be finished") != NULL;
+    if (status == BP_OK) {
+        (void)bp_close(store, NULL);
+    }
+    store = bpt_open(&world);
+    assert_false(noted(&world, note));
+    CHECK_OK(bp_get(store, &id, &event, &error), &error);
+    assert_true(event->payload_absent);
+    bp_event_release(event);
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+    return reached;
+}
+
+static void an_opening_that_cannot_finish_says_why(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        unsigned failures = 0;
+        for (uint64_t nth = 1; opens_or_says_why(nth, how, &failures); nth++) {
+        }
+        assert_true(failures > 0);
+    }
+}
+
 /* The note with another content, its sums right. */
 static void forge(bpt_world *world, const char *note, uint64_t below, uint32_t kind, const void *body, size_t size)
 {
@@ -339,6 +390,7 @@ static void a_cache_that_does_not_forget_is_told_of(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_opening_that_cannot_finish_says_why),
         cmocka_unit_test(what_was_to_be_erased_may_have_been_dropped_since),
         cmocka_unit_test(an_unfinished_erasure_is_told_of),
         cmocka_unit_test(a_note_that_says_what_nobody_noted_is_damage),

@@ -2,6 +2,7 @@
  * test_rewrite_early.c: segments are rewritten while the index has not followed what was sealed: the blocks of segments before them are
  * still open, so no image knows their names. What takes the place of a block bears the numbers that it had; and a stream has its events
  * before and behind.
+ * And a handle whose index could not follow a rewriting for want of memory follows with the next.
  *
  * ctest: labels=threads
  */
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "io/fault_memory.h"
 #include "support/world.h"
 
 enum { NAMES = 5, EVENTS = 12, STEPS_MAX = 140, BIG = BP_SEGMENT_MIN / 3 };
@@ -146,11 +148,75 @@ static void before_a_lull(void **state)
     }
 }
 
+static bool is_absent(const scene *s, uint64_t sequence)
+{
+    bp_error error = {0};
+    const bp_event *event = NULL;
+    CHECK_OK(bp_get_sequence(s->store, sequence, &event, &error), &error);
+    bool absent = event->payload_absent;
+    bp_event_release(event);
+    return absent;
+}
+
+/* The nth allocation of an erasure fails. Asked again, by what else the event is found by, it is done for this handle too. */
+static bool followed_by_the_next(uint64_t nth, bool by_id, unsigned *behind)
+{
+    scene s;
+    bpi_fault_memory memory;
+    bp_error error = {0};
+    bp_erase_options options;
+    bpi_fault_memory_init(&memory);
+    memset(&s, 0, sizeof s);
+    bpt_world_fault(&s.world);
+    s.world.options.segment_size = BP_SEGMENT_MIN;
+    s.world.options.durability = BP_BUFFERED;
+    s.world.options.allocator = &memory.table;
+    s.store = bpt_open(&s.world);
+    while (s.count < 5) {
+        assert_true(put(&s));
+    }
+    bp_region region = bp_region_stream(names[history[3]]);
+    bp_erase_options_init(&options);
+    options.reason = "asked to";
+    options.by = "officer 7";
+    options.ids = &s.ids[3];
+    options.id_count = 1;
+    memory.fails_at = memory.calls + nth;
+    bp_status status = bp_erase(s.store, &options, NULL, &error);
+    bool reached = memory.calls >= memory.fails_at;
+    memory.fails_at = 0;
+    *behind += status == BP_ERR_NO_MEMORY && strstr(error.message, "still shows the old one") != NULL;
+    if (!by_id) {
+        options.ids = NULL;
+        options.id_count = 0;
+        options.region = &region;
+    }
+    CHECK_OK(bp_erase(s.store, &options, NULL, &error), &error);
+    assert_true(is_absent(&s, 3));
+    check(&s);
+    end(&s);
+    assert_int_equal(memory.bytes, 0);
+    return reached;
+}
+
+static void what_could_not_be_followed(void **state)
+{
+    unsigned behind = 0;
+    (void)state;
+    for (int by_id = 0; by_id < 2; by_id++) {
+        for (uint64_t nth = 1; followed_by_the_next(nth, by_id != 0, &behind); nth += bpt_instrumented() ? 3 : 1) {
+            bpt_note("allocation %llu", (unsigned long long)nth);
+        }
+    }
+    assert_true(behind > 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(behind_a_recovery),
         cmocka_unit_test(before_a_lull),
+        cmocka_unit_test(what_could_not_be_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
  * there, and its payload is out of reach if the record of its key is, after any crash, in every process. A payload for a subject
  * never lies open in any file; a key that is on record as destroyed lies in none.
  */
+#include <errno.h>
+
 #include "sim/sim.h"
 
 #include "format/key_file.h"
@@ -124,6 +126,20 @@ static bool note_key(sim_run *run, uint8_t subject)
     return true;
 }
 
+/* That subject's, or another's that has one, for which an append may be made first. */
+static bool note_one(sim_run *run, bpt_random *random, uint8_t *subject)
+{
+    bool has = note_key(run, *subject);
+    if (!has && bpt_random_chance(random, 60)) {
+        sim_op_subject(run, random);
+    }
+    for (int tries = 0; tries < SIM_SUBJECTS && !has; tries++) {
+        *subject = (uint8_t)(*subject % SIM_SUBJECTS + 1);
+        has = note_key(run, *subject);
+    }
+    return has;
+}
+
 /* Do the first `count` events say that it is destroyed? */
 static bool on_record(const sim_ledger *ledger, const sim_key *key, uint64_t count)
 {
@@ -169,6 +185,16 @@ static void check_found(sim_run *run, uint8_t subject)
               sim_subject(subject), bp_status_name(status));
 }
 
+/* What this does fails where the record is written, synced, or the key's file opened behind it: by chance alone it would seldom
+ * be there. */
+static void fail_soon(sim_run *run, bpt_random *random)
+{
+    bpi_fault_plan plan = {.kind = BPI_FAULT_ERROR, .step = 6 + bpt_random_below(random, 3), .os_error = EIO};
+    sim_op_fault(run, random);
+    run->forgets = false;
+    bpi_fault_set_plan(run->world.fault, &plan);
+}
+
 void sim_op_destroy(sim_run *run, bpt_random *random)
 {
     bp_error error = {0};
@@ -179,7 +205,10 @@ void sim_op_destroy(sim_run *run, bpt_random *random)
     bp_key_options_init(&options);
     options.reason = "asked to";
     options.by = "officer 7";
-    bool has = note_key(run, subject);
+    bool has = note_one(run, random, &subject);
+    if (has && !run->faulty && !run->misread && !run->starved && bpt_random_chance(random, 50)) {
+        fail_soon(run, random);
+    }
     bp_status status = bp_key_destroy(run->store, sim_subject(subject), &options, &report, &error);
     sim_run_learn(run);
     if (has) {

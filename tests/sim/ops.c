@@ -192,7 +192,7 @@ static void op_batch(sim_run *run, bpt_random *random)
 }
 
 /* For a subject, some of it. */
-static void op_subject(sim_run *run, bpt_random *random)
+void sim_op_subject(sim_run *run, bpt_random *random)
 {
     size_t count = 1 + (size_t)bpt_random_below(random, 3);
     for (size_t index = 0; index < count; index++) {
@@ -501,7 +501,7 @@ static void op_clock(sim_run *run, bpt_random *random)
 }
 
 /* One of the next steps fails. What the store makes of it: the operations behind this one. */
-static void op_fault(sim_run *run, bpt_random *random)
+void sim_op_fault(sim_run *run, bpt_random *random)
 {
     bpi_fault_plan plan = {.kind = bpt_random_chance(random, 50) ? BPI_FAULT_ERROR : BPI_FAULT_HALF,
                            .step = 1 + bpt_random_below(random, 12),
@@ -541,7 +541,7 @@ const sim_operation sim_operations[] = {
     {"callers", 3, op_callers},
     {"consume", 5, op_consume},
     {"clock", 4, op_clock},
-    {"fault", 6, op_fault},
+    {"fault", 6, sim_op_fault},
     {"kill", 3, op_kill},
     {"power", 4, op_power},
     {"compact", 5, sim_op_compact},
@@ -549,7 +549,7 @@ const sim_operation sim_operations[] = {
     {"snapshot", 3, sim_op_snapshot},
     {"restore", 4, sim_op_restore},
     {"trouble", 6, sim_op_trouble},
-    {"subject", 8, op_subject},
+    {"subject", 8, sim_op_subject},
     {"destroy", 4, sim_op_destroy},
     {"tombstone", 5, sim_op_tombstone},
     {"repair", 2, sim_op_repair},

@@ -303,6 +303,8 @@ void sim_op_snapshot(sim_run *run, bpt_random *random);
 void sim_op_restore(sim_run *run, bpt_random *random);
 void sim_op_tombstone(sim_run *run, bpt_random *random);
 void sim_op_destroy(sim_run *run, bpt_random *random);
+void sim_op_fault(sim_run *run, bpt_random *random);
+void sim_op_subject(sim_run *run, bpt_random *random);
 void sim_op_repair(sim_run *run, bpt_random *random);
 void sim_op_rebuild(sim_run *run, bpt_random *random);
 /* The status is one that this may have; true: BP_OK. */

@@ -88,7 +88,7 @@ static void others_append_for_the_subject_meanwhile(void **state)
     (void)bp_close(store, NULL);
     store = bpt_open(&world);
     for (size_t i = 0; i < WRITERS; i++) {
-        for (size_t n = 0; n < atomic_load(&writers[i].count); n++) {
+        for (size_t n = 0; n < atomic_load(&writers[i].count); n += 16) { /* each looks through all behind it */
             check_shown(store, writers[i].sequences[n], "with other threads", &plan);
         }
     }

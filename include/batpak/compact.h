@@ -74,7 +74,8 @@ typedef struct bp_compact_report {
  *
  * options NULL: only merges. report_out may be NULL; it is filled in on errors too. Any thread; one compaction (or erasure) runs at a
  * time, a second one waits. Blocks for as long as reading all sealed segments takes, and writing those that change twice
- * (once read more, once written). Needs room for one new segment at a time.
+ * (once read more, once written). Needs room for one new segment at a time. It works in pieces of a fifth of a millisecond and
+ * takes a third of the time as long as this process appends beside it (so it takes three times as long), all of it otherwise.
  *
  * Errors; in each case segments that were done stay done, the others are as they were, and calling it again goes on:
  *   BP_END             progress said stop, or the store is being closed

@@ -99,6 +99,17 @@ for verb in verbs:
 same("regions for fish", real[" ".join(sorted(v for v in verbs if region[v]))], regions)
 END
 
+# What the last line of verify and of inspect-recovery holds is in the manual page.
+run 0 init ./s
+for verb in verify inspect-recovery; do
+    run 0 "$verb" ./s --json
+    tail -n 1 out | python3 -c 'import json, sys; print("\n".join(json.load(sys.stdin)))' >fields
+    [ -s fields ] || fail "$verb has no fields"
+    while read -r field; do
+        sed -n '/^\.SH JSON LINES/,/^\.SH EXIT/p' "$page" | grep -qw "$field" || fail "$field of $verb is not in the manual page"
+    done <fields
+done
+
 # The completion for bash completes.
 completes() { # EXPECTED WORD...
     local expected=$1

@@ -122,6 +122,8 @@ int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, 
 int bpi_fault_write_file(bpi_fault *fault, const char *path, const uint8_t *data, uint64_t size); /* synced at once */
 /* How many sectors of a file, or changed names of a directory, a power cut may take back. */
 uint64_t bpi_fault_unsynced(bpi_fault *fault, const char *path);
+/* How many sectors of a file of which it may take back something below `end`. */
+uint64_t bpi_fault_unsynced_below(bpi_fault *fault, const char *path, uint64_t end);
 int bpi_fault_remove_file(bpi_fault *fault, const char *path);
 
 #endif

@@ -292,6 +292,37 @@ uint64_t bpi_fault_unsynced(bpi_fault *fault, const char *path)
     return count;
 }
 
+static bool differs_below(bpi_node *node, const bpi_sector *sector, uint64_t end)
+{
+    uint8_t now[BPI_SECTOR_SIZE] = {0};
+    uint64_t start = sector->index * BPI_SECTOR_SIZE;
+    if (start >= end) {
+        return false;
+    }
+    size_t size = end - start < BPI_SECTOR_SIZE ? (size_t)(end - start) : BPI_SECTOR_SIZE;
+    (void)bpi_content_read(node, start, now, sizeof now);
+    bool same = true;
+    for (unsigned i = 0; i < sector->count && same; i++) {
+        same = memcmp(sector->images + (size_t)i * BPI_SECTOR_SIZE, now, size) == 0;
+    }
+    return !same;
+}
+
+uint64_t bpi_fault_unsynced_below(bpi_fault *fault, const char *path, uint64_t end)
+{
+    bpi_node *node;
+    uint64_t count = 0;
+    bpi_fault *self = enter(fault);
+    if (bpi_world_find(&self->world, path, &node) == 0 && !node->is_directory) {
+        bpi_history_look(node);
+        for (size_t i = 0; i < node->history.count; i++) {
+            count += differs_below(node, &node->history.sectors[i], end);
+        }
+    }
+    leave(self);
+    return count;
+}
+
 int bpi_fault_read_file(bpi_fault *fault, const char *path, uint8_t **data_out, uint64_t *size_out)
 {
     bpi_node *node;

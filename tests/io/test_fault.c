@@ -423,11 +423,18 @@ static void what_is_not_synced_is_counted(void **state)
     put(file, 0, 7, (size_t)2 * SECTOR);
     assert_int_equal(bpi_fault_unsynced(fault, "d/a"), 2);
     assert_int_equal(bpi_fault_unsynced(fault, "d"), 1);
+    assert_int_equal(bpi_fault_unsynced_below(fault, "d/a", (uint64_t)2 * SECTOR), 2);
+    assert_int_equal(bpi_fault_unsynced_below(fault, "d/a", SECTOR), 1);
     assert_int_equal(io->file_sync(io->context, file, BP_SYNC_DATA), 0);
     assert_int_equal(bpi_fault_unsynced(fault, "d/a"), 0);
     assert_int_equal(io->dir_sync(io->context, dir), 0);
     assert_int_equal(bpi_fault_unsynced(fault, "d"), 0);
     assert_int_equal(bpi_fault_unsynced(fault, "d/none"), 0);
+    assert_int_equal(bpi_fault_unsynced_below(fault, "d/none", 1), 0);
+    /* In a sector that is written once more, what lies before the new bytes cannot be taken back. */
+    put(file, 100, 9, 10);
+    assert_int_equal(bpi_fault_unsynced_below(fault, "d/a", 100), 0);
+    assert_int_equal(bpi_fault_unsynced_below(fault, "d/a", 101), 1);
 }
 
 int main(void)

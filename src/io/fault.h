@@ -12,6 +12,8 @@
  *   unsynced names  each created, renamed or removed name is lost or kept, in any order                        S
  *   syncs           fail (EIO, ENOSPC), once or for good; and forget what they covered                         S, the store
  *                                               stops acknowledging until it is recovered or reopened
+ *                   of a directory, and the process dies before it took back  O: the next process finds a name like any
+ *                   what it had made                                          other, and no sync covers it once more
  *                   lie: return 0 and do nothing                                  O while the power stays on; D afterwards
  *                                               where a frontier or the manifest vouches for what is gone
  *   reads           fail, are short where they should not be                                                   D

@@ -287,10 +287,11 @@ void bpi_key_files_withdraw(bpi_keys *keys, bp_text subject)
     const bp_io *io = keys->home.io;
     char name[BPI_KEY_NAME_SIZE];
     name_of(subject, ".key", name);
-    if (!keys->made) {
-        return; /* its name is made anew when it is asked for again */
-    }
+    /* Nothing was encrypted with it. Left there, the next process would find a name that the sync has forgotten, and believe it. */
     (void)io->dir_remove(io->context, keys->dir, name);
+    if (!keys->made) {
+        return;
+    }
     io->dir_close(io->context, keys->dir);
     keys->dir = NULL;
     keys->made = false;

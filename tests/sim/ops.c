@@ -409,6 +409,7 @@ static void op_reopen(sim_run *run, bpt_random *random)
     }
     run->faulty = false;
     run->forgets = false;
+    run->drops = 0;
     bpi_fault_set_plan(run->world.fault, &(bpi_fault_plan){0});
     if (closed && bpt_random_chance(random, 15)) {
         (void)sim_done(run, bp_reindex(run->world.path, &run->world.options, NULL, &error), &error);
@@ -507,6 +508,7 @@ void sim_op_fault(sim_run *run, bpt_random *random)
                            .step = 1 + bpt_random_below(random, 12),
                            .os_error = bpt_random_chance(random, 70) ? EIO : ENOSPC};
     run->forgets = bpt_random_chance(random, 40);
+    run->drops = 0;
     bpi_fault_set_plan(run->world.fault, run->forgets ? &(bpi_fault_plan){0} : &plan);
     run->faulty = true;
     run->spoiled = true;

@@ -231,11 +231,12 @@ struct sim_run {
     sim_item items[SIM_ITEMS_MAX]; /* asked for by the current operation */
     size_t item_count;
     unsigned groups;
-    bool cuts_in; /* another caller appends while this one syncs */
-    bool faulty;  /* a step was made to fail: operations may say so */
-    bool forgets; /* the next sync fails and forgets what it covered */
-    bool misread; /* in this operation a reading call fails, is short, or lies */
-    bool starved; /* in this one there is no memory */
+    bool cuts_in;   /* another caller appends while this one syncs */
+    bool faulty;    /* a step was made to fail: operations may say so */
+    bool forgets;   /* the next sync fails and forgets what it covered */
+    uint64_t drops; /* the number of the step that does so; 0: none */
+    bool misread;   /* in this operation a reading call fails, is short, or lies */
+    bool starved;   /* in this one there is no memory */
     unsigned pauses;
     bpi_fault_plan reading;
     /* A step was made to fail in this run: a sync that forgot a name takes the consumers' directory with it, and they begin

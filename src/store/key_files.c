@@ -306,9 +306,11 @@ bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_
     uint8_t bytes[BPI_KEY_FILE_MOST + 1];
     char name[BPI_KEY_NAME_SIZE];
     char intent[BPI_KEY_NAME_SIZE];
+    char fresh[BPI_KEY_NAME_SIZE];
     bpi_key_file file;
     name_of(subject, ".key", name);
     name_of(subject, ".gone", intent);
+    name_of(subject, ".gone.new", fresh);
     bp_status status = bpi_key_files_dir(keys, false, error);
     if (status == BP_OK) {
         status = read_file(keys, name, bytes, &file, error);
@@ -320,7 +322,12 @@ bp_status bpi_key_files_intend(bpi_keys *keys, bp_text subject, bpi_secret *key_
         key_out->id = file.key_id;
         memcpy(what, file.key_id.bytes, 16);
         bpi_put32(what + 16, bpi_crc32c(0, what, 16));
-        int code = bpi_planted(BPI_PLANT_KEY_INTENT_UNTOLD) ? 0 : write_synced(keys, intent, what, sizeof what);
+        int code = 0;
+        if (!bpi_planted(BPI_PLANT_KEY_INTENT_UNTOLD)) {
+            /* An earlier one stays until this is there: the record may have been written since. */
+            code = write_synced(keys, fresh, what, sizeof what);
+            code = code != 0 ? code : io->dir_rename(io->context, keys->dir, fresh, intent);
+        }
         code = code != 0 ? code : io->dir_sync(io->context, keys->dir);
         status = code == 0 ? BP_OK : told(error, code, "cannot begin to destroy a key; it is as before", intent);
     }

@@ -272,6 +272,52 @@ static void a_key_whose_sync_failed_is_not_left_to_the_next_process(void **state
     assert_true(failures > 10);
 }
 
+/* What an earlier call left to be done is known at every step of asking again: where the record is there, the key's bytes are not. */
+static void asking_again_can_be_cut_off_anywhere(void **state)
+{
+    unsigned cuts = 0;
+    unsigned cut_off = 0;
+    (void)state;
+    skip_without_cipher();
+    for (uint64_t which = 0; which < 12; which++) {
+        bool crashed = true;
+        for (uint64_t step = 1; crashed && step < 60; step++) {
+            for (uint64_t cut = 0; cut < 8; cut++) {
+                bpt_world world;
+                bp_error error = {0};
+                key_seen seen = {.found = false};
+                bpi_fault_plan fails = {.kind = BPI_FAULT_ERROR, .step = 1 + which, .os_error = EIO};
+                bpi_fault_plan plan = {.kind = BPI_FAULT_CRASH, .step = step};
+                bpt_world_fault(&world);
+                world.options.recovery_attempts = 1;
+                bp_store *store = bpt_open(&world);
+                CHECK_OK(try_put(store, "anna", NULL, &error), &error);
+                bpt_file_each(&world, note_key, &seen);
+                assert_true(seen.found);
+                bpi_fault_set_plan(world.fault, &fails);
+                bool failed = destroy(store, "anna", &error) != BP_OK;
+                bpi_fault_set_plan(world.fault, &plan);
+                crashed = destroy(store, "anna", &error) != BP_OK;
+                cut_off += failed && crashed;
+                (void)bpt_power_cut(&world, cut == 0 ? BPT_KEEP_NONE : cut == 1 ? BPT_KEEP_ALL : BPT_KEEP_RANDOM, cut);
+                (void)bp_close(store, NULL);
+                store = bpt_open(&world);
+                bool on_record = bp_store_frontiers(store).published > 1;
+                seen.found = false;
+                bpt_file_each(&world, look_for_key, &seen);
+                CHECK(!on_record || !seen.found, "failed at step %llu, cut off at step %llu, %llu: the key is there",
+                      (unsigned long long)which + 1, (unsigned long long)step, (unsigned long long)cut);
+                CHECK(on_record || is_readable(store, 0), "failed at step %llu, cut off at step %llu, %llu: it is gone",
+                      (unsigned long long)which + 1, (unsigned long long)step, (unsigned long long)cut);
+                cuts++;
+                bpt_close(store);
+                bpt_world_end(&world);
+            }
+        }
+    }
+    CHECK(cuts > 500 && cut_off > 300, "%u cuts, %u", cuts, cut_off);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +325,7 @@ int main(void)
         cmocka_unit_test(destroying_is_finished_by_asking_again),
         cmocka_unit_test(what_was_meant_for_a_key_is_not_done_to_the_next),
         cmocka_unit_test(a_key_whose_sync_failed_is_not_relied_upon),
+        cmocka_unit_test(asking_again_can_be_cut_off_anywhere),
         cmocka_unit_test(a_key_whose_sync_failed_is_not_left_to_the_next_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
  *                                               stops acknowledging until it is recovered or reopened
  *                   of a directory, and the process dies before it took back  O: the next process finds a name like any
  *                   what it had made                                          other, and no sync covers it once more
+ *                   of the directory above a store that is being made         O for who makes it there again
  *                   lie: return 0 and do nothing                                  O while the power stays on; D afterwards
  *                                               where a frontier or the manifest vouches for what is gone
  *   reads           fail, are short where they should not be                                                   D

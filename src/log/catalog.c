@@ -241,6 +241,9 @@ static int store_first(const bpi_home *home, const uint8_t slot[BPI_SLOT_SIZE], 
     }
     if (code == 0) {
         code = home->io->dir_sync(home->io->context, home->root);
+        if (code != 0) { /* it may have forgotten the name, and who finds that believes it */
+            (void)home->io->dir_remove(home->io->context, home->root, "MANIFEST");
+        }
     }
     return code;
 }

@@ -96,9 +96,15 @@ bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error 
 bp_status bpi_home_make_log(bpi_home *home, bp_error *error)
 {
     const bp_io *io = home->io;
-    int code = home->log != NULL ? 0 : io->dir_open_at(io->context, home->root, "log", true, &home->log);
+    bool made = home->log == NULL;
+    int code = made ? io->dir_open_at(io->context, home->root, "log", true, &home->log) : 0;
     if (code == 0) {
         code = io->dir_sync(io->context, home->root);
+    }
+    if (code != 0 && made && home->log != NULL) { /* the sync may have forgotten it, and who finds it believes it */
+        io->dir_close(io->context, home->log);
+        home->log = NULL;
+        (void)io->dir_remove(io->context, home->root, "log");
     }
     if (code != 0) {
         bp_status status = bpi_error_system(error, code, "cannot make the log of the store");

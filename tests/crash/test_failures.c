@@ -238,6 +238,40 @@ static void what_a_failed_sync_forgot_is_written_again_by_the_next_opening(void 
     }
 }
 
+/* Making a store failed at a step, and the syncs forgot what they covered: who asks again gets one that a power cut leaves there. */
+static void a_store_that_could_not_be_made_is_made_by_asking_again(void **state)
+{
+    unsigned failures = 0;
+    (void)state;
+    for (uint64_t step = 1; step < 30; step++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_dir *dirs[2] = {NULL, NULL};
+        bp_store *store = NULL;
+        bpt_world_fault(&world);
+        assert_int_equal(world.io->dir_open(world.io->context, world.path, true, &dirs[0]), 0);
+        assert_int_equal(world.io->dir_open(world.io->context, "", false, &dirs[1]), 0);
+        assert_int_equal(world.io->dir_sync(world.io->context, dirs[1]), 0);
+        world.io->dir_close(world.io->context, dirs[0]);
+        world.io->dir_close(world.io->context, dirs[1]);
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_SYNC_DROPS, .step = step, .os_error = EIO});
+        bool failed = bp_open(world.path, &world.options, &store, &error) != BP_OK;
+        bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+        failures += failed;
+        (void)bp_close(store, NULL);
+        store = bpt_open(&world);
+        bpt_put(store, "e", "first");
+        (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
+        (void)bp_close(store, NULL);
+        store = NULL;
+        CHECK(bp_open(world.path, &world.options, &store, &error) == BP_OK && bp_store_frontiers(store).published == 1,
+              "step %llu: the store is gone: %s", (unsigned long long)step, error.message);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+    assert_true(failures > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_failed_handle_closes_and_says_so),
         cmocka_unit_test(a_retry_after_recovery_is_there_once),
         cmocka_unit_test(what_a_failed_sync_forgot_is_written_again_by_the_next_opening),
+        cmocka_unit_test(a_store_that_could_not_be_made_is_made_by_asking_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,11 @@ void bpi_index_drop_left(bpi_index *index);
 /* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
 bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);
 
+/* Rows [0, count) of a block, which lie in its first segment, as an open block of their own. NULL: no memory. */
+bpi_block *bpi_block_shortened(bpi_index *index, const bpi_block *block, uint32_t count);
+/* The numbers of names below these are given in its rows [0, count) and in blocks below. */
+void bpi_block_marks(const bpi_block *block, uint32_t count, uint32_t *entities_out, uint32_t *scopes_out);
+
 /* What a block is to be made of. */
 typedef struct bpi_plot {
     const bpi_part *parts;

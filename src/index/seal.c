@@ -222,8 +222,7 @@ static void copy_ids(bpi_block *copy, const bpi_block *block, uint32_t count)
     }
 }
 
-/* Rows [0, count) of a block, which lie in its first segment, as an open block of their own. */
-static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t count)
+bpi_block *bpi_block_shortened(bpi_index *index, const bpi_block *block, uint32_t count)
 {
     bpi_rows *rows = bpi_rows_copy(block->rows, count);
     bpi_block *copy =
@@ -251,15 +250,21 @@ static bpi_block *shortened(bpi_index *index, const bpi_block *block, uint32_t c
     return copy;
 }
 
-/* Numbers that are given in the rows [0, count) of a block and below. */
+void bpi_block_marks(const bpi_block *block, uint32_t count, uint32_t *entities_out, uint32_t *scopes_out)
+{
+    *entities_out = block->first_entity;
+    *scopes_out = block->first_scope;
+    for (uint32_t row = 0; row < count; row++) {
+        *entities_out += bpi_row_u32(block->rows, row, BPI_ROW_ENTITY) == *entities_out;
+        *scopes_out += bpi_row_u32(block->rows, row, BPI_ROW_SCOPE) == *scopes_out;
+    }
+}
+
 static void set_marks(bpi_index *index, const bpi_block *block, uint32_t count)
 {
-    uint32_t entities = block->first_entity;
-    uint32_t scopes = block->first_scope;
-    for (uint32_t row = 0; row < count; row++) {
-        entities += bpi_row_u32(block->rows, row, BPI_ROW_ENTITY) == entities;
-        scopes += bpi_row_u32(block->rows, row, BPI_ROW_SCOPE) == scopes;
-    }
+    uint32_t entities = 0;
+    uint32_t scopes = 0;
+    bpi_block_marks(block, count, &entities, &scopes);
     atomic_store_explicit(&index->entity_mark, entities, memory_order_relaxed);
     atomic_store_explicit(&index->scope_mark, scopes, memory_order_relaxed);
 }
@@ -273,7 +278,7 @@ static bpi_blocks *blocks_below(bpi_index *index, const bpi_blocks *blocks, uint
     if (below == NULL || rest == 0) {
         return below;
     }
-    bpi_block *cut = shortened(index, blocks->block[whole], rest);
+    bpi_block *cut = bpi_block_shortened(index, blocks->block[whole], rest);
     if (cut == NULL) {
         bpi_blocks_drop(below);
         return NULL;

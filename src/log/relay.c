@@ -284,15 +284,25 @@ static bpi_open_segment *find_holder(bpi_log *log, uint64_t durable, uint32_t *l
     return holder;
 }
 
-bp_status bpi_log_relay(bpi_log *log, uint8_t *bytes, const bpi_relay_frame *frames, size_t count,
-                        uint64_t first_sequence, bp_error *error)
+bp_status bpi_log_relay_target(bpi_log *log, const bpi_relay_frame *frames, size_t count, bpi_segment **segment_out,
+                               uint64_t *capacity_out, bp_error *error)
 {
     uint64_t total = BPI_SEGMENT_HEADER + BPI_FRAME_HEADER;
     for (size_t i = 0; i < count; i++) {
         total += frames[i].length;
     }
-    uint64_t capacity = bpi_round_up(total < log->segment_size ? log->segment_size : total, 4096);
-    bp_status status = find_target(log, capacity, error);
+    *capacity_out = bpi_round_up(total < log->segment_size ? log->segment_size : total, 4096);
+    bp_status status = find_target(log, *capacity_out, error);
+    *segment_out = status == BP_OK ? log->next->segment : NULL;
+    return status;
+}
+
+bp_status bpi_log_relay(bpi_log *log, uint8_t *bytes, const bpi_relay_frame *frames, size_t count,
+                        uint64_t first_sequence, bp_error *error)
+{
+    bpi_segment *segment = NULL;
+    uint64_t capacity = 0;
+    bp_status status = bpi_log_relay_target(log, frames, count, &segment, &capacity, error);
     if (status != BP_OK) {
         return status;
     }

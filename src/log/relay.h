@@ -19,6 +19,13 @@ typedef struct bpi_relay_frame {
 void bpi_log_quiesce(bpi_log *log);
 
 /*
+ * The segment that bpi_log_relay will write these frames into, and how much it will hold; not held, good until then. [commit] held,
+ * the log at rest. On failure everything is as it was.
+ */
+bp_status bpi_log_relay_target(bpi_log *log, const bpi_relay_frame *frames, size_t count, bpi_segment **segment_out,
+                               uint64_t *capacity_out, bp_error *error);
+
+/*
  * Writes the frames behind the durable LSN into a new segment under the next epoch, syncs it, and switches the manifest: from
  * then on the log goes on there and has not failed. [commit] held, the log failed and at rest. On failure everything is as it
  * was, the log still failed.

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "format/frame.h"
 #include "format/hashing.h"
+#include "index/move.h"
 #include "log/relay.h"
 #include "store/indexing.h"
 #include "store/store.h"
@@ -181,59 +182,74 @@ static bp_status read_all(readback *back, bp_error *error)
     return BP_OK;
 }
 
-static bp_status index_again(readback *back, bp_error *error)
+/* The rows of what was read back, as they will be in that segment. */
+static bp_status index_beside(const readback *back, bpi_segment *segment, uint64_t capacity, bpi_move *move,
+                              bp_error *error)
 {
-    bp_store *store = back->store;
-    bpi_log *log = &store->log;
+    static const bpi_entity nobody; /* the index knows which event came before */
     const bpi_relay_frame *frames = (const bpi_relay_frame *)(const void *)back->frames.data;
     size_t count = back->frames.size / sizeof *frames;
-    if (!bpi_index_truncate(store->index, back->first) ||
-        !bpi_index_begin_block(store->index, log->active->segment, back->first,
-                               bpi_store_rows_max(log->active->capacity))) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to recover");
-    }
-    store->block_segment = log->active->segment;
+    bp_status status =
+        bpi_index_move_begin(back->store->index, back->first, segment, bpi_store_rows_max(capacity), move, error);
     uint64_t offset = BPI_SEGMENT_HEADER;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && status == BP_OK; i++) {
         size_t at = frames[i].at + BPI_FRAME_HEADER;
         for (uint32_t r = 0; r < frames[i].record_count; r++) {
             bp_event event;
+            bpi_row row;
             size_t length = 0;
-            const char *fault = bpi_record_view(back->bytes.data + at, back->bytes.size - at,
-                                                log->active->segment->seed, &event, &length);
+            const char *fault =
+                bpi_record_view(back->bytes.data + at, back->bytes.size - at, segment->seed, &event, &length);
             if (fault != NULL) {
+                bpi_index_move_give_up(move);
                 return bpi_error_set(error, BP_ERR_FAILED, "%s", fault);
             }
-            event.position = bpi_lsn(log->active->segment->ordinal, offset + (at - frames[i].at));
+            event.position = bpi_lsn(segment->ordinal, offset + (at - frames[i].at));
             event.batch = event.sequence - r;
-            bp_status status = bpi_store_index_record(store, &event, error);
-            if (status != BP_OK) {
-                return status;
-            }
+            bpi_store_row_of(&event, &nobody, &row);
+            bpi_index_move_row(move, event.sequence, &row);
             at += length;
         }
         offset += frames[i].length;
     }
-    bpi_index_publish(store->index, log->next_sequence);
-    return BP_OK;
+    return status;
+}
+
+/* Everything that can fail comes before the switch, but for the switch: until it succeeds all is shown where it was (P6). */
+static bp_status relay(readback *back, bp_error *error)
+{
+    bp_store *store = back->store;
+    const bpi_relay_frame *frames = (const bpi_relay_frame *)(const void *)back->frames.data;
+    size_t count = back->frames.size / sizeof *frames;
+    bpi_segment *segment = NULL;
+    uint64_t capacity = 0;
+    bpi_move move = {.old = NULL};
+    bp_status status = bpi_log_relay_target(&store->log, frames, count, &segment, &capacity, error);
+    if (status == BP_OK && count != 0) {
+        status = index_beside(back, segment, capacity, &move, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    status = bpi_log_relay(&store->log, back->bytes.data, frames, count, back->first, error);
+    if (status == BP_OK && count != 0) {
+        bpi_index_move_end(store->index, &move);
+        store->block_segment = segment;
+    } else if (count != 0) {
+        bpi_index_move_give_up(&move);
+    }
+    return status;
 }
 
 static bp_status revive(readback *back, bp_error *error)
 {
-    bpi_log *log = &back->store->log;
     bp_status status = read_all(back, error);
     if (status == BP_OK) {
-        status = bpi_log_relay(log, back->bytes.data, (const bpi_relay_frame *)(const void *)back->frames.data,
-                               back->frames.size / sizeof(bpi_relay_frame), back->first, error);
+        bpi_tender_pause(back->store);
+        status = relay(back, error);
+        bpi_tender_resume(back->store);
     }
     if (status == BP_OK) {
-        bpi_tender_pause(back->store);
-        status = index_again(back, error);
-        bpi_tender_resume(back->store);
-        if (status != BP_OK) {
-            /* The log is right, the index in memory is not: only a reopening helps. */
-            return bpi_log_fail(log, status, error);
-        }
         bpi_indexing_revived(back->store);
     }
     return status;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "log/transfer.h"
 
-enum { FILE_MAX = 32 << 20, ALIGN = 8 };
+enum { FILE_MAX = 32 << 20, ALIGN = 8, READS_MOST = 3 };
 
 typedef struct listing {
     bpi_buffer names; /* BPI_FOLDER_NAME each */
@@ -28,13 +28,26 @@ static int note_name(void *argument, const char *name, bool is_directory, uint64
     return bpi_buffer_append(&list->names, kept, sizeof kept) ? 0 : ENOMEM;
 }
 
+/* Twice: of a key nothing else would tell, before the copy is needed, that a read had lied. A key that is destroyed meanwhile
+ * changes between. */
+static int read_alike(const bp_io *io, bp_file *file, uint8_t *bytes, uint8_t *again, size_t size)
+{
+    int code = EIO;
+    for (int tries = 0; tries < READS_MOST && code == EIO; tries++) {
+        size_t got[2] = {0, 0};
+        code = io->file_read(io->context, file, 0, bytes, size, &got[0]);
+        code = code != 0 ? code : io->file_read(io->context, file, 0, again, size, &got[1]);
+        code = code == 0 && (got[0] != size || got[1] != size || memcmp(bytes, again, size) != 0) ? EIO : code;
+    }
+    return code;
+}
+
 /* Behind what is in the buffer. A file that is gone by now is none. */
 static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buffer *files)
 {
     const bp_io *io = home->io;
     bp_file *file = NULL;
     bpi_folder_file head = {0};
-    size_t got = 0;
     int code = io->file_open(io->context, dir, name, BP_OPEN_READ, &file);
     if (code != 0) {
         return code == ENOENT ? 0 : code;
@@ -42,14 +55,14 @@ static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buf
     code = io->file_size(io->context, file, &head.size);
     code = code == 0 && head.size > FILE_MAX ? EFBIG : code;
     size_t room = (size_t)bpi_round_up(head.size, ALIGN);
-    if (code == 0 && !bpi_buffer_reserve(files, sizeof head + room)) {
+    if (code == 0 && !bpi_buffer_reserve(files, sizeof head + 2 * room)) {
         code = ENOMEM;
     }
     if (code == 0) {
         uint8_t *bytes = files->data + files->size + sizeof head;
-        memset(bytes, 0, room);
-        code = io->file_read(io->context, file, 0, bytes, (size_t)head.size, &got);
-        code = code == 0 && got != head.size ? EIO : code;
+        memset(bytes, 0, 2 * room);
+        code = read_alike(io, file, bytes, bytes + room, (size_t)head.size);
+        memset(bytes + room, 0, room);
     }
     if (code == 0) {
         memcpy(head.name, name, strlen(name));

@@ -22,7 +22,7 @@ typedef struct planted {
 
 static const planted all[] = {
     {BPI_PLANT_SYNC_LEFT_OUT, "sync left out", NULL, 0},
-    {BPI_PLANT_SYNC_RETRIED, "sync retried", NULL, 95},
+    {BPI_PLANT_SYNC_RETRIED, "sync retried", NULL, 117},
     {BPI_PLANT_ACKNOWLEDGED_EARLY, "acknowledged early", NULL, 0},
     {BPI_PLANT_DURABLE_TOO_FAR, "durable too far", NULL, 36},
     {BPI_PLANT_RECEIPT_BOASTS, "receipt boasts", NULL, 0},

@@ -77,8 +77,8 @@ bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *en
 static bp_status begin_walk(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, bpi_indexing_tail, bpi_indexing_covered, bpi_follower_begin_segment,
-                            bpi_store_load_record, NULL};
+    bpi_walk_calls calls = {
+        store, bpi_indexing_tail, bpi_indexing_covered, bpi_follower_begin_segment, bpi_store_load_record, NULL};
     bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
     follower->walking = status == BP_OK;
     return status;

@@ -208,6 +208,7 @@ static void a_rebuild_is_done_by_two(void **state)
     assert_true(watch.made_by_others >= 34); /* while the log was read: more than four never wait */
     check_all(store, count);
     bpt_close(store);
+    watch.made_by_opener = 0; /* who closes seals what the keeper has not come to, and its file is made then */
     CHECK_OK(bp_reindex(world.path, &world.options, &report, &error), &error);
     assert_int_equal(report.events, count);
     assert_true(report.files < 43 / 4); /* eight are one when it returns */

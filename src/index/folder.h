@@ -30,7 +30,8 @@ typedef struct bpi_folder {
     size_t found_capacity;
     _Atomic uint64_t written; /* files */
     _Atomic uint64_t merged;  /* of them merges */
-    _Atomic bool hurry;       /* nobody waits for merges */
+    _Atomic bool hurry;       /* merges have to wait, unless there are very many files */
+    _Atomic bool put_off;     /* one does */
     _Atomic uint64_t failed;  /* writes that failed; the index goes on in memory */
 } bpi_folder;
 
@@ -65,8 +66,9 @@ void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi
 void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail);
 /* What is left to do: blocks in memory or with a broken file get one, eight neighbours become one. */
 void bpi_folder_tend(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument);
-/* The store is being closed: eight files are not made into one any more, unless there are very many. Any thread. */
-void bpi_folder_hurry(bpi_folder *folder);
+/* From now on eight files are not made into one, unless there are very many, and what is being made is given up; or they are again. Any
+ * thread. */
+void bpi_folder_hurry(bpi_folder *folder, bool hurry);
 /* Removes one file that no block uses any more. */
 void bpi_folder_remove(bpi_folder *folder, const char *name);
 /* Removes what no block of the index uses. */

@@ -284,9 +284,9 @@ void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordina
 
 /* ---- eight ---- */
 
-void bpi_folder_hurry(bpi_folder *folder)
+void bpi_folder_hurry(bpi_folder *folder, bool hurry)
 {
-    atomic_store_explicit(&folder->hurry, true, memory_order_relaxed);
+    atomic_store_explicit(&folder->hurry, hurry, memory_order_relaxed);
 }
 
 /* How often eight made one of it. */
@@ -358,6 +358,11 @@ static bool is_listed(const making *m, const bpi_block *block)
     return m->binding(m->argument, block->parts, block->part_count, &unused);
 }
 
+static bool has_to_wait(const bpi_folder *folder, const bpi_blocks *blocks)
+{
+    return blocks->count < CROWD && atomic_load_explicit(&folder->hurry, memory_order_relaxed);
+}
+
 /* One step of what is left to do; false when there is none, or it failed. */
 static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument)
 {
@@ -365,6 +370,7 @@ static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn bindin
     making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
     bool done = false;
     bool tried = false;
+    bool put_off = false;
     if (blocks == NULL) {
         return false;
     }
@@ -375,14 +381,15 @@ static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn bindin
             done = write_segment(&m, blocks, block->parts[0].segment->ordinal);
         }
     }
-    tried = tried || (blocks->count < CROWD && atomic_load_explicit(&folder->hurry, memory_order_relaxed));
     for (size_t i = 0; i + MERGED <= blocks->count && !tried; i++) {
         if (mergeable(index, blocks, i)) {
             tried = true;
             bpi_blocks_read_no_more(blocks); /* files alone are */
-            done = merge(&m, blocks, i);
+            done = !has_to_wait(folder, blocks) && merge(&m, blocks, i);
+            put_off = !done && has_to_wait(folder, blocks);
         }
     }
+    atomic_store_explicit(&folder->put_off, put_off, memory_order_relaxed);
     bpi_blocks_drop(blocks);
     return done;
 }

@@ -16,7 +16,7 @@
 #include "index/block.h"
 #include "log/rewrite.h"
 
-enum { UNFILED_MOST = 4 };
+enum { UNFILED_MOST = 6 };
 
 static const bpi_home *home_of(const bp_store *store)
 {
@@ -293,6 +293,9 @@ static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
  */
 static void defer(bp_store *store, uint32_t ordinal)
 {
+    if (store->read_any && store->read_last == ordinal) {
+        return; /* told before: by who looks for a file for the next segment, and by who begins to read that */
+    }
     store->read_any = true;
     store->read_last = ordinal;
     if (store->unfiled++ == 0) {
@@ -360,11 +363,16 @@ void bpi_indexing_revived(bp_store *store)
     }
 }
 
+void bpi_indexing_tend(bp_store *store)
+{
+    bpi_folder_tend(&store->folder, store->index, binding, store);
+}
+
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal)
 {
     bpi_folder_seal(&store->folder, store->index, ordinal, binding, store);
     if (!store->loading) {
-        bpi_folder_tend(&store->folder, store->index, binding, store);
+        bpi_indexing_tend(store);
         bpi_opener_relieve(
             store->log.opener); /* what was sealed is mapped, and was counted where it must not cost anything */
     }
@@ -383,7 +391,7 @@ void bpi_indexing_rewritten(bp_store *store)
     bpi_view seen;
     bpi_view_take(store->index, &seen);
     bpi_tender_pause(store);
-    bpi_folder_tend(&store->folder, store->index, binding, store);
+    bpi_indexing_tend(store);
     bpi_tender_resume(store);
     bpi_indexing_replaced(store, &seen);
 }

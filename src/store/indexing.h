@@ -26,7 +26,9 @@ void bpi_indexing_settle(bp_store *store);
 void bpi_indexing_revived(bp_store *store);
 /* A reader: takes files that the writer has made since. With the reader's lock. */
 void bpi_indexing_follow(bp_store *store);
-/* A segment was sealed: a file for its block. The tender. */
+/* What is left to do about files. The tender, or while it is paused. */
+void bpi_indexing_tend(bp_store *store);
+/* A segment was sealed: a file for its block, and what else is left to do. The tender. */
 void bpi_indexing_sealed(bp_store *store, uint32_t ordinal);
 /*
  * Blocks were replaced since that view was taken: it is left here, and nothing that appends hold is older. To unmap a file whose

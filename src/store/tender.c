@@ -8,7 +8,7 @@
 #include "store/indexing.h"
 
 /* Segments: so many may wait for a lull in the appends; so many are all that may wait. */
-enum { LULL_MOST = 2, BEHIND_MOST = 4 };
+enum { LULL_MOST = 1, BEHIND_MOST = 2 };
 
 void bpi_tender_init(bp_store *store, bool threaded)
 {
@@ -34,22 +34,41 @@ static void write_files(bp_store *store, uint32_t ordinal)
     (void)pthread_mutex_unlock(&store->tender.work);
 }
 
+static void merge_files(bp_store *store)
+{
+    (void)pthread_mutex_lock(&store->tender.work);
+    bpi_indexing_tend(store);
+    (void)pthread_mutex_unlock(&store->tender.work);
+}
+
 /* Is it time? Appends come in bursts, and what is written beside them takes a processor, caches and the medium from them. */
 static bool due(const bpi_tender *tender)
 {
     return tender->hasty || tender->to - tender->from > LULL_MOST;
 }
 
+/* Files are to be merged that were not while appends went on. */
+static bool merges(bp_store *store)
+{
+    const bpi_folder *folder = &store->folder;
+    return store->tender.hasty && atomic_load(&folder->put_off) && !atomic_load(&folder->hurry);
+}
+
 /* Until there is nothing left to do; the lock is held, and let go meanwhile. */
 static void catch_up(bp_store *store)
 {
     bpi_tender *tender = &store->tender;
-    while (tender->from < tender->to) {
+    while (tender->from < tender->to || merges(store)) {
+        bool waits = tender->from < tender->to;
         uint32_t ordinal = tender->from;
         (void)pthread_mutex_unlock(&tender->lock);
-        write_files(store, ordinal);
+        if (waits) {
+            write_files(store, ordinal);
+        } else {
+            merge_files(store);
+        }
         (void)pthread_mutex_lock(&tender->lock);
-        tender->from = ordinal + 1;
+        tender->from += waits;
         (void)pthread_cond_broadcast(&tender->changed);
     }
     tender->hasty = false;
@@ -99,9 +118,13 @@ static bool hand_over(bp_store *store, uint32_t first, uint32_t last, bool hasty
 }
 
 /* The lock is held. */
-static void hurry(bpi_tender *tender)
+static void hurry(bp_store *store)
 {
-    tender->hasty = tender->hasty || tender->from < tender->to;
+    bpi_tender *tender = &store->tender;
+    if (!tender->closing) {
+        bpi_folder_hurry(&store->folder, false);
+    }
+    tender->hasty = tender->hasty || tender->from < tender->to || atomic_load(&store->folder.put_off);
     (void)pthread_cond_broadcast(&tender->changed);
 }
 
@@ -109,7 +132,7 @@ void bpi_tender_lull(bp_store *store)
 {
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
-    hurry(tender);
+    hurry(store);
     (void)pthread_mutex_unlock(&tender->lock);
 }
 
@@ -126,6 +149,9 @@ void bpi_tender_sealed(bp_store *store, uint32_t ordinal, bool locked)
     (void)pthread_mutex_lock(&tender->lock);
     bool handed = hand_over(store, ordinal, ordinal, false);
     bool later = handed && !due(tender);
+    if (handed && tender->to - tender->from > LULL_MOST) {
+        bpi_folder_hurry(&store->folder, true); /* who appends may have to wait for these, and not for merges too */
+    }
     if (handed && !locked) {
         wait_for_it(tender);
     }
@@ -166,8 +192,8 @@ void bpi_tender_settle(bp_store *store)
     bpi_tender *tender = &store->tender;
     (void)pthread_mutex_lock(&tender->lock);
     uint32_t to = tender->to;
-    hurry(tender);
-    while (tender->started && !tender->stop && tender->from < to) {
+    hurry(store);
+    while (tender->started && !tender->stop && (tender->from < to || merges(store))) {
         (void)pthread_cond_wait(&tender->changed, &tender->lock);
     }
     (void)pthread_mutex_unlock(&tender->lock);
@@ -187,10 +213,14 @@ static void stop(bpi_tender *tender)
 
 void bpi_tender_stop(bp_store *store)
 {
-    if (store->tender.threaded) {
-        bpi_folder_hurry(&store->folder);
+    bpi_tender *tender = &store->tender;
+    if (tender->threaded) {
+        (void)pthread_mutex_lock(&tender->lock);
+        tender->closing = true;
+        bpi_folder_hurry(&store->folder, true);
+        (void)pthread_mutex_unlock(&tender->lock);
     }
-    stop(&store->tender);
+    stop(tender);
 }
 
 void bpi_tender_rest(bp_store *store)

@@ -2,8 +2,9 @@
  * tender.h: who writes index files while appends go on: a thread of its own, begun with the first sealed segment.
  *
  * Index files are what nobody waits for: the keeper, on whose zeros, syncs and seals appends depend, only says that a
- * segment was sealed. It waits for a lull in the appends, unless there is much to do. Who appends for so long that it falls
- * behind is held up, so that what it has not done yet, and the memory of the blocks that it leaves open, stay bounded.
+ * segment was sealed. It waits for a lull in the appends, unless there is much to do, and with merges in any case. Who appends
+ * for so long that it falls behind is held up, so that what it has not done yet stays bounded: the memory of the blocks that it
+ * leaves open, and what an opening has to read after a kill.
  */
 #ifndef BPI_STORE_TENDER_H
 #define BPI_STORE_TENDER_H
@@ -25,6 +26,7 @@ typedef struct bpi_tender {
     bool threaded; /* it may have a thread */
     bool started;
     bool stop;
+    bool closing; /* merges are not begun any more */
 } bpi_tender;
 
 void bpi_tender_init(struct bp_store *store, bool threaded);

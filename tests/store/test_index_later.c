@@ -23,8 +23,10 @@ static struct {
     _Atomic uint64_t read;      /* bytes, by the opener: others go on when it has opened */
     _Atomic int made_by_opener; /* index files */
     _Atomic int made_by_others;
-    _Atomic bool hold;    /* a merge waits until its store is in a hurry */
-    _Atomic bool holding; /* it does */
+    _Atomic int made_before; /* of them before the opener last synced anything */
+    _Atomic int merges;      /* that were begun */
+    _Atomic bool hold;       /* a merge waits until its store is in a hurry */
+    _Atomic bool holding;    /* it does */
     _Atomic(bp_store *) store;
 } watch;
 
@@ -40,11 +42,13 @@ static int open_watched(void *context, bp_dir *dir, const char *name, unsigned f
         atomic_fetch_add(pthread_equal(pthread_self(), watch.opener) ? &watch.made_by_opener : &watch.made_by_others,
                          1);
         bool hold = is_merge(name) && atomic_load(&watch.hold);
+        atomic_fetch_add(&watch.merges, is_merge(name));
         atomic_store(&watch.holding, hold);
-        while (hold && !atomic_load(&atomic_load(&watch.store)->folder.hurry)) {
+        while (hold && atomic_load(&watch.hold) && !atomic_load(&atomic_load(&watch.store)->folder.hurry)) {
             const struct timespec pause = {0, 1000000};
             (void)nanosleep(&pause, NULL);
         }
+        atomic_store(&watch.holding, false);
     }
     return watch.below->file_open(context, dir, name, flags, file_out);
 }
@@ -56,6 +60,14 @@ static int read_watched(void *context, bp_file *file, uint64_t offset, void *dat
     return code;
 }
 
+static int sync_watched(void *context, bp_file *file, bp_sync_mode mode)
+{
+    if (pthread_equal(pthread_self(), watch.opener)) {
+        atomic_store(&watch.made_before, atomic_load(&watch.made_by_others));
+    }
+    return watch.below->file_sync(context, file, mode);
+}
+
 static void watch_begin(bpt_world *world)
 {
     memset(&watch, 0, sizeof watch);
@@ -63,6 +75,7 @@ static void watch_begin(bpt_world *world)
     watch.table = *watch.below;
     watch.table.file_open = open_watched;
     watch.table.file_read = read_watched;
+    watch.table.file_sync = sync_watched;
     watch.opener = pthread_self();
     world->options.io = &watch.table;
     world->options.segment_size = BP_SEGMENT_MIN;
@@ -113,21 +126,43 @@ static void remove_index(bpt_world *world)
     assert_int_equal(system(path), 0);
 }
 
-/* So many segments, and then more of which none gets its index file. */
-static uint64_t fill_behind(bp_store *store, uint64_t segments, uint64_t more)
+static uint32_t waiting_for_files(bp_store *store)
+{
+    (void)pthread_mutex_lock(&store->tender.lock);
+    uint32_t waiting = store->tender.to - store->tender.from;
+    (void)pthread_mutex_unlock(&store->tender.lock);
+    return waiting;
+}
+
+static uint32_t appended_to(bp_store *store)
+{
+    (void)pthread_mutex_lock(&store->log.lock);
+    uint32_t ordinal = store->log.active->segment->ordinal;
+    (void)pthread_mutex_unlock(&store->log.lock);
+    return ordinal;
+}
+
+/* So many segments, and then more of which none gets its index file; the keeper seals one while there is room in the next, or an append
+ * would wait for it and it for the tender. */
+static uint64_t fill_behind(bp_store *store, uint64_t segments, uint32_t more)
 {
     uint64_t count = fill(store, segments);
     assert_int_equal(bp_seal(store, NULL), BP_OK);
-    uint64_t end = stats_of(store).segments + more;
     bpi_tender_pause(store);
-    for (; stats_of(store).segments < end; count++) {
-        (void)bpt_put_sized(store, count % 3 == 0 ? "a" : "b", 5000);
+    for (uint32_t waiting = 1; waiting <= more; waiting++) {
+        for (uint32_t begun = appended_to(store); appended_to(store) == begun; count++) {
+            (void)bpt_put_sized(store, count % 3 == 0 ? "a" : "b", 5000);
+        }
+        while (waiting_for_files(store) < waiting) {
+            const struct timespec pause = {0, 1000000};
+            (void)nanosleep(&pause, NULL);
+        }
     }
     return count;
 }
 
 /* A process that is killed: with so many segments that have their index files, or none has; and more that wait for theirs. */
-static uint64_t killed(bpt_world *world, uint64_t segments, uint64_t more)
+static uint64_t killed(bpt_world *world, uint64_t segments, uint32_t more)
 {
     int pipes[2];
     uint64_t count = 0;
@@ -153,7 +188,7 @@ static uint64_t killed(bpt_world *world, uint64_t segments, uint64_t more)
  * else, and nobody waits. */
 static void only_what_waited_at_a_kill_is_read(void **state)
 {
-    enum { FILED = 24, WAITING = 4, MOST = 2 * (WAITING + 1) + 1 };
+    enum { FILED = 24, WAITING = 3, MOST = 2 * (WAITING + 2) + 1 };
     bpt_world world;
     (void)state;
     bpt_world_disk(&world);
@@ -164,6 +199,7 @@ static void only_what_waited_at_a_kill_is_read(void **state)
     CHECK(read > (uint64_t)(WAITING - 1) * BP_SEGMENT_MIN / 2, "%llu bytes were read", (unsigned long long)read);
     CHECK(read < (uint64_t)MOST * BP_SEGMENT_MIN, "%llu bytes were read", (unsigned long long)read);
     assert_int_equal(watch.made_by_opener, 0);
+    assert_int_equal(watch.made_before, 0); /* beside the reading it would only be in the way */
     check_all(store, count);
     assert_int_equal(bpt_put(store, "a", "x").clock, (count + 2) / 3);
     assert_int_equal(bpt_put(store, "b", "x").clock, count - (count + 2) / 3);
@@ -205,7 +241,7 @@ static void a_rebuild_is_done_by_two(void **state)
     uint64_t count = killed(&world, 43, 0);
     bp_store *store = bpt_open(&world);
     assert_int_equal(watch.made_by_opener, 0);
-    assert_true(watch.made_by_others >= 34); /* while the log was read: more than four never wait */
+    assert_true(watch.made_by_others >= 34); /* while the log was read: more than six never wait */
     check_all(store, count);
     bpt_close(store);
     watch.made_by_opener = 0; /* who closes seals what the keeper has not come to, and its file is made then */
@@ -242,6 +278,22 @@ static int merges_of(bpt_world *world)
     return merges;
 }
 
+static void wait_until(bool (*done)(bp_store *store), bp_store *store)
+{
+    enum { WAITS = 20000 };
+    const struct timespec pause = {0, 1000000};
+    for (int waits = 0; !done(store); waits++) {
+        assert_true(waits < WAITS);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static bool merge_is_begun(bp_store *store)
+{
+    (void)store;
+    return atomic_load(&watch.holding);
+}
+
 static void a_close_gives_a_merge_up(void **state)
 {
     bpt_world world;
@@ -252,10 +304,7 @@ static void a_close_gives_a_merge_up(void **state)
     atomic_store(&watch.store, store);
     atomic_store(&watch.hold, true);
     uint64_t count = fill(store, 10);
-    while (!atomic_load(&watch.holding)) {
-        const struct timespec pause = {0, 1000000};
-        (void)nanosleep(&pause, NULL);
-    }
+    wait_until(merge_is_begun, store);
     bpt_close(store);
     assert_int_equal(merges_of(&world), 0); /* no part of it, under whatever name */
     atomic_store(&watch.hold, false);
@@ -267,6 +316,38 @@ static void a_close_gives_a_merge_up(void **state)
     assert_int_equal(bp_seal(store, NULL), BP_OK);
     bpt_close(store);
     assert_int_equal(merges_of(&world), 1); /* the next seal does it */
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
+static bool all_is_merged(bp_store *store)
+{
+    enum { EIGHT = 8 };
+    bp_stats stats = stats_of(store);
+    assert_true(stats.sealed_segments < (uint64_t)EIGHT * EIGHT);
+    return stats.index_files == stats.sealed_segments / EIGHT + stats.sealed_segments % EIGHT;
+}
+
+/* Who appends waits for the files of the segments, if there are many to be written, but not for what makes one of eight. */
+static void appends_give_a_merge_up(void **state)
+{
+    bpt_world world;
+    (void)state;
+    bpt_world_memory(&world);
+    watch_begin(&world);
+    bp_store *store = bpt_open(&world);
+    atomic_store(&watch.store, store);
+    atomic_store(&watch.hold, true);
+    uint64_t count = fill(store, 10);
+    wait_until(merge_is_begun, store);
+    for (; atomic_load(&watch.holding); count++) { /* ends when the merge is let go: three segments wait behind it */
+        (void)bpt_put_sized(store, count % 3 == 0 ? "a" : "b", 5000);
+    }
+    atomic_store(&watch.hold, false);
+    wait_until(all_is_merged, store); /* in the lull */
+    assert_true(watch.merges > 1);
+    check_all(store, count);
+    bpt_close(store);
     (void)bpt_verify(&world);
     bpt_world_end(&world);
 }
@@ -352,6 +433,7 @@ int main(void)
         cmocka_unit_test(only_what_waited_at_a_kill_is_read),
         cmocka_unit_test(a_rebuild_is_done_by_two),
         cmocka_unit_test(a_close_gives_a_merge_up),
+        cmocka_unit_test(appends_give_a_merge_up),
         cmocka_unit_test(statistics_open_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

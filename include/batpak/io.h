@@ -62,6 +62,7 @@ typedef struct bp_io {
     int (*dir_list)(void *context, bp_dir *dir, bp_dir_entry_fn entry, void *argument);
     int (*dir_rename)(void *context, bp_dir *dir, const char *from, const char *to); /* replaces `to` */
     int (*dir_remove)(void *context, bp_dir *dir, const char *name);
+    /* Zeros where the system does not tell, or ENOSYS: no `live` page is believed then. */
     int (*dir_place)(void *context, bp_dir *dir, bp_io_place *place_out);
 
     /* Files. Reads and writes are at an offset, go on after EINTR and short transfers; a read past the end is short. */

@@ -190,6 +190,18 @@ void bpi_block_prefetch(const bpi_block *block, uint32_t row, uint32_t end)
     }
 }
 
+bp_status bpi_block_contradicts(const bpi_block *block, const char *what, bp_error *error)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    const bpi_segment *segment = block->parts[0].segment;
+    bp_segment_name(segment->ordinal, segment->generation, name);
+    bpi_error_set(error, BP_ERR_CORRUPT, "the log contradicts itself from event %" PRIu64 " on: %s", block->first,
+                  what);
+    bpi_error_file(error, "log/%s", name);
+    bpi_error_hint(error, "batpak verify shows every fault; restore the file from a copy");
+    return BP_ERR_CORRUPT;
+}
+
 bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error)
 {
     bpi_segment *segment = bpi_block_part(block, row)->segment;

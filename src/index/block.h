@@ -120,6 +120,9 @@ const bpi_part *bpi_block_part(const bpi_block *block, uint32_t row);
  * reads it sees the damage, where "not there" would be a guess. */
 bool bpi_block_find(const bpi_block *block, const bpi_wanted *wanted, uint32_t end, uint32_t *row_out);
 
+/* BP_ERR_CORRUPT: what the log says of the block's events cannot all be so. */
+bp_status bpi_block_contradicts(const bpi_block *block, const char *what, bp_error *error);
+
 /* Reads the record of a row; batch and batch_count are not set. */
 bp_status bpi_block_event(const bpi_block *block, uint32_t row, bp_event *event_out, bp_error *error);
 

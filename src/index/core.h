@@ -93,8 +93,9 @@ const bpi_blocks *bpi_index_mine(bpi_index *index);
 /* Lets go of arrays that the writer held before. */
 void bpi_index_drop_left(bpi_index *index);
 
-/* The sealed form of rows [0, count) of an open block, in memory. NULL: no memory, or a record cannot be read. */
-bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count);
+/* The sealed form of rows [0, count) of an open block, in memory. Errors as bpi_input_of_block. */
+bp_status bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count, bpi_block **block_out,
+                           bp_error *error);
 
 /* Rows [0, count) of a block, which lie in its first segment, as an open block of their own. NULL: no memory. */
 bpi_block *bpi_block_shortened(bpi_index *index, const bpi_block *block, uint32_t count);

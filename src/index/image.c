@@ -13,6 +13,8 @@
 
 /* ---- sections ---- */
 
+static const char wrong_sections[] = "index sections have not the sizes that its header asks for";
+
 static const void *section(const bpi_image *image, const uint8_t *bytes, unsigned number, uint64_t *size_out)
 {
     *size_out = image->header.sections[number].size;
@@ -156,21 +158,26 @@ static bpi_image *image_new(const bp_allocator *allocator)
     return image;
 }
 
-bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size_t size)
+bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size_t size, const char **fault_out)
 {
     uint32_t version = 0;
     bpi_image *image = image_new(allocator);
+    *fault_out = NULL;
     if (image == NULL) {
         bpi_release(allocator, bytes, size);
         return NULL;
     }
     image->heap = bytes;
     image->size = size;
-    if (bpi_index_header_get(bytes, size, &image->header, &version) != NULL || !take_sections(image, bytes)) {
-        bpi_image_free(image);
-        return NULL;
+    *fault_out = bpi_index_header_get(bytes, size, &image->header, &version);
+    if (*fault_out == NULL && take_sections(image, bytes)) {
+        return image;
     }
-    return image;
+    if (*fault_out == NULL && image->rows != NULL) {
+        *fault_out = wrong_sections;
+    }
+    bpi_image_free(image);
+    return NULL;
 }
 
 /* What an opening looks at lies in three places of a file of any size: its header, the sums, how many events of which kind. */
@@ -206,7 +213,7 @@ static const char *map_file(bpi_image *image)
         return "no memory for an index file";
     }
     if (!take_sections(image, image->address)) {
-        return "index sections have not the sizes that its header asks for";
+        return wrong_sections;
     }
     spare_pages(image);
     if (io->file_rest != NULL) {

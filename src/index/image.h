@@ -48,7 +48,7 @@ typedef struct bpi_image {
 } bpi_image;
 
 /* Takes over the bytes, which a sink made. NULL: no memory, and the bytes are released. */
-bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size_t size);
+bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size_t size, const char **fault_out);
 /* Maps a file, which it takes over, closing it on failure; its header is judged by itself: whether it belongs to the store
  * and its log is the caller's to say. *fault_out says why NULL is returned. */
 bpi_image *bpi_image_of_file(const bp_allocator *allocator, const bp_io *io, bp_file *file, const char **fault_out);

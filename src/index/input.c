@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "io/pace.h"
 
@@ -119,6 +120,22 @@ static void *own(bpi_input *input, size_t size)
     return memory;
 }
 
+/* What is built is not what the log says: false. */
+static bool contradicts(bpi_input *input, const bpi_block *block, const char *what)
+{
+    input->status = bpi_block_contradicts(block, what, input->error);
+    return false;
+}
+
+static bool read_record(bpi_input *input, const bpi_block *block, uint32_t row, bp_event *event_out)
+{
+    bp_status status = bpi_block_event(block, row, event_out, input->error);
+    if (status != BP_OK) {
+        input->status = status;
+    }
+    return status == BP_OK;
+}
+
 void bpi_input_fini(bpi_input *input)
 {
     for (unsigned i = 0; i < input->owned_count; i++) {
@@ -213,13 +230,13 @@ static bool build_correlations(scratch *room, bpi_input *input)
 }
 
 /* How many causes the rows have in all; false: a record cannot be read, or more than fit. */
-static bool count_causes(const scratch *room, const bpi_block *block, uint32_t count, uint32_t *total_out)
+static bool count_causes(const scratch *room, bpi_input *input, const bpi_block *block, uint32_t *total_out)
 {
     uint64_t total = 0;
-    for (uint32_t row = 0; row < count; row++) {
+    for (uint32_t row = 0; row < input->count; row++) {
         if (room->bits[row] & BPI_ROW_MANY_CAUSES) {
             bp_event event;
-            if (bpi_block_event(block, row, &event, NULL) != BP_OK) {
+            if (!read_record(input, block, row, &event)) {
                 return false;
             }
             total += event.cause_count;
@@ -228,7 +245,7 @@ static bool count_causes(const scratch *room, const bpi_block *block, uint32_t c
         }
     }
     *total_out = (uint32_t)total;
-    return total < UINT32_MAX;
+    return total < UINT32_MAX || contradicts(input, block, "more causes than a part of the index can have");
 }
 
 static bool build_causes(scratch *room, bpi_input *input, const bpi_block *block)
@@ -236,7 +253,7 @@ static bool build_causes(scratch *room, bpi_input *input, const bpi_block *block
     uint32_t total = 0;
     bpi_rows_column(input->rows, 0, input->count, BPI_ROW_BITS, 1, room->bits);
     bpi_rows_column(input->rows, 0, input->count, BPI_ROW_CAUSE, sizeof(uint32_t), room->column);
-    if (!count_causes(room, block, input->count, &total) || !scratch_reserve(room, total)) {
+    if (!count_causes(room, input, block, &total) || !scratch_reserve(room, total)) {
         return false;
     }
     uint32_t found = 0;
@@ -249,8 +266,11 @@ static bool build_causes(scratch *room, bpi_input *input, const bpi_block *block
             continue;
         }
         bp_event event;
-        if (bpi_block_event(block, row, &event, NULL) != BP_OK || event.cause_count > total - found) {
+        if (!read_record(input, block, row, &event)) {
             return false;
+        }
+        if (event.cause_count > total - found) {
+            return contradicts(input, block, "a record that changes while it is read");
         }
         for (size_t i = 0; i < event.cause_count; i++) {
             uint32_t key = bpi_cause_key(bpi_fingerprint(&event.causes[i], block->key));
@@ -271,7 +291,10 @@ static bool build_fingerprints(scratch *room, bpi_input *input, const bpi_block 
             room->pairs[found++] = slot >> 32 << 32 | ((uint32_t)slot - 1);
         }
     }
-    return pairs_take(room, input, &input->fingerprints, found) && found == input->count;
+    if (found != input->count) {
+        return contradicts(input, block, "rows without an id");
+    }
+    return pairs_take(room, input, &input->fingerprints, found);
 }
 
 /* ---- names ---- */
@@ -291,19 +314,19 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* Names lie in the records of the rows that are the first with them. */
-static bool read_names(const bpi_block *block, const uint32_t *rows, uint32_t count, bool entity, named *names,
-                       size_t *size_out)
+static bool read_names(bpi_input *input, const bpi_block *block, const uint32_t *rows, uint32_t count, bool entity,
+                       named *names, size_t *size_out)
 {
     *size_out = 0;
     for (uint32_t i = 0; i < count; i++) {
         bp_event event;
-        if (bpi_block_event(block, rows[i], &event, NULL) != BP_OK) {
+        if (!read_record(input, block, rows[i], &event)) {
             return false;
         }
         names[i] = (named){.name = entity ? event.entity : event.scope, .i = i};
         *size_out += names[i].name.size;
     }
-    return *size_out < UINT32_MAX;
+    return *size_out < UINT32_MAX || contradicts(input, block, "names longer than a part of the index can have");
 }
 
 static bool fill_names(scratch *room, bpi_input *input, bpi_name_table *table, named *names, size_t size, uint64_t key)
@@ -342,20 +365,21 @@ static bool build_names(scratch *room, bpi_input *input, const bpi_block *block,
 {
     size_t size = 0;
     named *names = bpi_allocate(input->allocator, ((size_t)table->count + 1) * sizeof *names);
-    bool built = names != NULL && read_names(block, rows, table->count, entity, names, &size) &&
+    bool built = names != NULL && read_names(input, block, rows, table->count, entity, names, &size) &&
                  fill_names(room, input, table, names, size, block->key);
     bpi_release(input->allocator, names, ((size_t)table->count + 1) * sizeof *names);
     return built;
 }
 
 /* Numbers are given in order of first appearance, so the first row with a new name has the next number. */
-static bool find_new(const scratch *room, bpi_input *input, unsigned field, uint32_t *rows, bpi_name_table *table)
+static bool find_new(const scratch *room, bpi_input *input, const bpi_block *block, unsigned field, uint32_t *rows,
+                     bpi_name_table *table)
 {
     bpi_rows_column(input->rows, 0, input->count, field, sizeof(uint32_t), room->column);
     for (uint32_t row = 0; row < input->count; row++) {
         uint32_t number = room->column[row];
         if (number > table->first + table->count) {
-            return false;
+            return contradicts(input, block, "a name that no record begins");
         }
         if (number == table->first + table->count) {
             rows[table->count++] = row;
@@ -370,9 +394,9 @@ static bool build_tables_of_names(scratch *room, bpi_input *input, const bpi_blo
     uint32_t *rows = bpi_allocate(input->allocator, size);
     input->entity_names.first = block->first_entity;
     input->scope_names.first = block->first_scope;
-    bool built = rows != NULL && find_new(room, input, BPI_ROW_ENTITY, rows, &input->entity_names) &&
+    bool built = rows != NULL && find_new(room, input, block, BPI_ROW_ENTITY, rows, &input->entity_names) &&
                  build_names(room, input, block, rows, true, &input->entity_names) &&
-                 find_new(room, input, BPI_ROW_SCOPE, rows, &input->scope_names) &&
+                 find_new(room, input, block, BPI_ROW_SCOPE, rows, &input->scope_names) &&
                  build_names(room, input, block, rows, false, &input->scope_names);
     bpi_release(input->allocator, rows, size);
     return built;
@@ -380,10 +404,13 @@ static bool build_tables_of_names(scratch *room, bpi_input *input, const bpi_blo
 
 /* ---- inputs ---- */
 
-bool bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const bpi_block *block, uint32_t count)
+bp_status bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const bpi_block *block, uint32_t count,
+                             bp_error *error)
 {
     scratch room;
     memset(input, 0, sizeof *input);
+    input->status = BP_ERR_NO_MEMORY; /* whatever else it is says so */
+    input->error = error;
     input->allocator = allocator;
     input->rows = block->rows;
     input->count = count;
@@ -395,10 +422,14 @@ bool bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const b
                  build_correlations(&room, input) && build_fingerprints(&room, input, block) &&
                  build_tables_of_names(&room, input, block) && build_causes(&room, input, block);
     scratch_fini(&room);
-    if (!built) {
-        bpi_input_fini(input);
+    input->error = NULL;
+    if (built) {
+        return BP_OK;
     }
-    return built;
+    bpi_input_fini(input);
+    return input->status == BP_ERR_NO_MEMORY
+               ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index")
+               : input->status;
 }
 
 void bpi_input_of_image(bpi_input *input, const bpi_image *image)

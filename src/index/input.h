@@ -32,10 +32,16 @@ typedef struct bpi_input {
         size_t size;
     } owned[BPI_INPUT_OWNED];
     unsigned owned_count;
+    bp_status status; /* while it is built: why it cannot be */
+    bp_error *error;
 } bpi_input;
 
-/* Of rows [0, count) of an open block, which get no more. False: no memory, or a record cannot be read. */
-bool bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const bpi_block *block, uint32_t count);
+/*
+ * Of rows [0, count) of an open block, which get no more. BP_ERR_NO_MEMORY, BP_ERR_CORRUPT (a record is damaged, or the rows
+ * contradict each other or their records), BP_ERR_IO.
+ */
+bp_status bpi_input_of_block(bpi_input *input, const bp_allocator *allocator, const bpi_block *block, uint32_t count,
+                             bp_error *error);
 void bpi_input_of_image(bpi_input *input, const bpi_image *image);
 void bpi_input_fini(bpi_input *input);
 

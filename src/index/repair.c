@@ -227,39 +227,49 @@ static bool take_parts(bpi_block *to, const bpi_plot *from)
 
 /*
  * The blocks below `end`, which are followed by the one with that first event, as images: nothing else tells of names with their numbers and
- * of heads as they were there. Those of segments that were sealed a moment ago are still open. NULL: no memory, or a record cannot be read.
+ * of heads as they were there. Those of segments that were sealed a moment ago are still open.
  */
-static bpi_blocks *as_images(const bpi_blocks *blocks, size_t end, uint64_t first)
+static bp_status as_images(const bpi_blocks *blocks, size_t end, uint64_t first, bpi_blocks **images_out,
+                           bp_error *error)
 {
     bpi_blocks *own = bpi_blocks_new(blocks->index, blocks, end, 0);
-    for (size_t i = 0; own != NULL && i < end; i++) {
+    if (own == NULL) {
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < end; i++) {
         const bpi_block *open = blocks->block[i];
         uint64_t stop = i + 1 < end ? blocks->block[i + 1]->first : first;
         if (open->image != NULL || stop == open->first) {
             continue;
         }
-        bpi_block *sealed = bpi_block_sealed(blocks->index, open, (uint32_t)(stop - open->first));
-        if (sealed == NULL) {
+        bpi_block *sealed = NULL;
+        bp_status status = bpi_block_sealed(blocks->index, open, (uint32_t)(stop - open->first), &sealed, error);
+        if (status != BP_OK) {
             bpi_blocks_drop(own);
-            return NULL;
+            return status;
         }
         bpi_block_drop(own->block[i]);
         own->block[i] = sealed;
     }
-    return own;
+    *images_out = own;
+    return BP_OK;
 }
 
 bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot *plot, bpi_block **block_out,
                            bp_error *error)
 {
     bpi_index *index = blocks->index;
-    bpi_blocks *before = as_images(blocks, end, plot->first);
+    bpi_blocks *before = NULL;
+    bp_status status = as_images(blocks, end, plot->first, &before, error);
+    if (status != BP_OK) {
+        return status;
+    }
     builder b = {.blocks = before, .end = end};
-    if (before == NULL || !begin(&b, index, plot)) {
+    if (!begin(&b, index, plot)) {
         bpi_blocks_drop(before);
         return no_memory(error);
     }
-    bp_status status = take_parts(b.block, plot) ? BP_OK : no_memory(error);
+    status = take_parts(b.block, plot) ? BP_OK : no_memory(error);
     for (uint32_t part = 0; part < plot->part_count && status == BP_OK; part++) {
         status = b.row == plot->parts[part].first_row
                      ? add_segment(&b, plot->parts[part].segment, error)
@@ -269,8 +279,7 @@ bp_status bpi_blocks_build(const bpi_blocks *blocks, size_t end, const bpi_plot 
         status = damaged(plot->parts[plot->part_count - 1].segment, 0, "events are missing", error);
     }
     if (status == BP_OK) {
-        *block_out = bpi_block_sealed(index, b.block, b.rows);
-        status = *block_out != NULL ? BP_OK : no_memory(error);
+        status = bpi_block_sealed(index, b.block, b.rows, block_out, error);
     }
     bpi_names_fini(&b.entities);
     bpi_names_fini(&b.scopes);

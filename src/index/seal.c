@@ -9,31 +9,54 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "index/input.h"
 
 enum { SHIFT_LEAST = 6, TILES_LEAST = 8 };
 
-bpi_block *bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count)
+/* An image of the input. NULL: no memory; or `fault_out` says what is wrong with it. */
+static bpi_image *image_of(const bp_allocator *allocator, const bpi_input *input, bpi_index_header *header,
+                           const char **fault_out)
 {
-    const bp_allocator *allocator = &index->allocator;
-    bpi_index_header header;
-    bpi_input input;
     bpi_sink sink;
     bpi_image *image = NULL;
-    if (!bpi_input_of_block(&input, allocator, block, count)) {
+    *fault_out = NULL;
+    if (!bpi_emit_plan(input, 1, header)) {
+        *fault_out = "it is too large";
         return NULL;
     }
-    bpi_header_of(index, block->parts, block->part_count, block->first, count, &header);
     bpi_sink_init(&sink, allocator, NULL, NULL);
-    if (bpi_emit_plan(&input, 1, &header) && bpi_emit(&sink, &input, 1, &header) == 0) {
+    if (bpi_emit(&sink, input, 1, header) == 0) {
         size_t size = 0;
         uint8_t *bytes = bpi_sink_take(&sink, &size);
-        image = bytes == NULL ? NULL : bpi_image_of_heap(allocator, bytes, size);
+        image = bytes == NULL ? NULL : bpi_image_of_heap(allocator, bytes, size, fault_out);
     }
     bpi_sink_fini(&sink);
+    return image;
+}
+
+bp_status bpi_block_sealed(bpi_index *index, const bpi_block *block, uint32_t count, bpi_block **block_out,
+                           bp_error *error)
+{
+    const bp_allocator *allocator = &index->allocator;
+    const char *fault = NULL;
+    bpi_index_header header;
+    bpi_input input;
+    *block_out = NULL;
+    bp_status status = bpi_input_of_block(&input, allocator, block, count, error);
+    if (status != BP_OK) {
+        return status;
+    }
+    bpi_header_of(index, block->parts, block->part_count, block->first, count, &header);
+    bpi_image *image = image_of(allocator, &input, &header, &fault);
     bpi_input_fini(&input);
-    return image == NULL ? NULL : bpi_block_of_image(allocator, block->parts, block->part_count, image);
+    if (fault != NULL) {
+        return bpi_block_contradicts(block, fault, error);
+    }
+    *block_out = image == NULL ? NULL : bpi_block_of_image(allocator, block->parts, block->part_count, image);
+    return *block_out != NULL ? BP_OK
+                              : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index");
 }
 
 /* Tiles as large as the layout says, but not so large that the last one is mostly empty. */
@@ -128,8 +151,10 @@ bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal)
     bool done = true;
     if (i < blocks->count && blocks->block[i]->image == NULL) {
         const bpi_block *block = blocks->block[i];
-        bpi_block *sealed = bpi_block_sealed(index, block, bpi_blocks_rows(blocks, i, bpi_index_next(index)));
-        done = sealed != NULL && bpi_index_replace(index, blocks, i, 1, sealed);
+        bpi_block *sealed = NULL;
+        uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(index));
+        done = bpi_block_sealed(index, block, rows, &sealed, NULL) == BP_OK &&
+               bpi_index_replace(index, blocks, i, 1, sealed);
         bpi_block_drop(sealed);
     }
     bpi_blocks_drop(blocks);
@@ -150,42 +175,49 @@ typedef struct lost_list {
     size_t capacity;
 } lost_list;
 
-static bool lost_add(bpi_index *index, lost_list *list, bpi_entity *entity, const bpi_head *head)
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+}
+
+static bp_status lost_add(bpi_index *index, lost_list *list, bpi_entity *entity, const bpi_head *head, bp_error *error)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
         lost *items =
             bpi_resize(&index->allocator, list->items, list->capacity * sizeof *items, capacity * sizeof *items);
         if (items == NULL) {
-            return false;
+            return no_memory(error);
         }
         list->items = items;
         list->capacity = capacity;
     }
     list->items[list->count++] = (lost){.entity = entity, .head = *head};
-    return true;
+    return BP_OK;
 }
 
 /* The head of an entity whose newest event is `last`. */
-static bool head_at(const bpi_blocks *blocks, uint64_t last, bpi_head *head_out)
+static bp_status head_at(const bpi_blocks *blocks, uint64_t last, bpi_head *head_out, bp_error *error)
 {
     *head_out = (bpi_head){.events = 0, .last = last};
     if (last == BP_NONE) {
-        return true;
+        return BP_OK;
     }
     bp_event event;
-    if (bpi_blocks_event(blocks, last, &event, NULL) != BP_OK) {
-        return false;
+    bp_status status = bpi_blocks_event(blocks, last, &event, error);
+    if (status == BP_OK) {
+        head_out->events = event.clock + 1;
+        head_out->hash = event.event_hash;
     }
-    head_out->events = event.clock + 1;
-    head_out->hash = event.event_hash;
-    return true;
+    return status;
 }
 
 /* Every entity with a row from `sequence` on, once: the row whose previous event lies below tells. */
-static bool find_lost(bpi_index *index, const bpi_blocks *blocks, uint64_t sequence, lost_list *list)
+static bp_status find_lost(bpi_index *index, const bpi_blocks *blocks, uint64_t sequence, lost_list *list,
+                           bp_error *error)
 {
-    for (uint64_t at = sequence; at < bpi_index_next(index); at++) {
+    bp_status status = BP_OK;
+    for (uint64_t at = sequence; at < bpi_index_next(index) && status == BP_OK; at++) {
         const bpi_block *block = blocks->block[bpi_blocks_find(blocks, at)];
         uint32_t row = (uint32_t)(at - block->first);
         uint64_t distance = bpi_row_distance(block->rows, row);
@@ -194,16 +226,19 @@ static bool find_lost(bpi_index *index, const bpi_blocks *blocks, uint64_t seque
         }
         bpi_head head;
         bp_event event;
-        if (bpi_block_event(block, row, &event, NULL) != BP_OK) {
-            return false;
+        status = bpi_block_event(block, row, &event, error);
+        bpi_entity *entity = status == BP_OK ? bpi_index_find_entity(index, event.entity) : NULL;
+        if (status == BP_OK && entity == NULL) {
+            return bpi_block_contradicts(block, "an entity that nobody knows", error);
         }
-        bpi_entity *entity = bpi_index_find_entity(index, event.entity);
-        if (entity == NULL || !head_at(blocks, distance == 0 ? BP_NONE : at - distance, &head) ||
-            !lost_add(index, list, entity, &head)) {
-            return false;
+        if (status == BP_OK) {
+            status = head_at(blocks, distance == 0 ? BP_NONE : at - distance, &head, error);
+        }
+        if (status == BP_OK) {
+            status = lost_add(index, list, entity, &head, error);
         }
     }
-    return true;
+    return status;
 }
 
 /* Copies the ids of rows [0, count). */
@@ -269,32 +304,45 @@ static void set_marks(bpi_index *index, const bpi_block *block, uint32_t count)
     atomic_store_explicit(&index->scope_mark, scopes, memory_order_relaxed);
 }
 
+/* Rows [0, count) of a block. */
+static bp_status cut_block(bpi_index *index, const bpi_block *block, uint32_t count, bpi_block **block_out,
+                           bp_error *error)
+{
+    bpi_block *cut = bpi_block_shortened(index, block, count);
+    if (cut == NULL) {
+        return no_memory(error);
+    }
+    if (block->image == NULL) {
+        *block_out = cut;
+        return BP_OK;
+    }
+    /* Nothing but an image is sure to know its names. */
+    bp_status status = bpi_block_sealed(index, cut, count, block_out, error);
+    bpi_block_drop(cut);
+    return status;
+}
+
 /* The blocks below `sequence`, the last one cut there. */
-static bpi_blocks *blocks_below(bpi_index *index, const bpi_blocks *blocks, uint64_t sequence)
+static bp_status blocks_below(bpi_index *index, const bpi_blocks *blocks, uint64_t sequence, bpi_blocks **below_out,
+                              bp_error *error)
 {
     size_t whole = bpi_blocks_find(blocks, sequence);
-    bpi_blocks *below = bpi_blocks_new(index, blocks, whole, 1);
     uint32_t rest = (uint32_t)(sequence - blocks->block[whole]->first);
-    if (below == NULL || rest == 0) {
-        return below;
+    bpi_block *cut = NULL;
+    bpi_blocks *below = bpi_blocks_new(index, blocks, whole, 1);
+    if (below == NULL) {
+        return no_memory(error);
     }
-    bpi_block *cut = bpi_block_shortened(index, blocks->block[whole], rest);
-    if (cut == NULL) {
-        bpi_blocks_drop(below);
-        return NULL;
+    if (rest != 0) {
+        bp_status status = cut_block(index, blocks->block[whole], rest, &cut, error);
+        if (status != BP_OK) {
+            bpi_blocks_drop(below);
+            return status;
+        }
+        below->block[below->count++] = cut;
     }
-    if (blocks->block[whole]->image != NULL) {
-        /* Nothing but an image is sure to know its names. */
-        bpi_block *sealed = bpi_block_sealed(index, cut, rest);
-        bpi_block_drop(cut);
-        cut = sealed;
-    }
-    if (cut == NULL) {
-        bpi_blocks_drop(below);
-        return NULL;
-    }
-    below->block[below->count++] = cut;
-    return below;
+    *below_out = below;
+    return BP_OK;
 }
 
 static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, uint64_t sequence)
@@ -320,24 +368,24 @@ static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, u
     bpi_index_follow(index);
 }
 
-bool bpi_index_truncate(bpi_index *index, uint64_t sequence)
+bp_status bpi_index_truncate(bpi_index *index, uint64_t sequence, bp_error *error)
 {
     const bpi_blocks *blocks = bpi_index_mine(index);
     lost_list list = {0};
-    bool done = false;
+    bpi_blocks *below = NULL;
     if (blocks->count == 0 || sequence >= bpi_index_next(index)) {
-        return true;
+        return BP_OK;
     }
     BPI_ASSERT(sequence >= blocks->block[0]->first);
-    if (find_lost(index, blocks, sequence, &list)) {
+    bp_status status = find_lost(index, blocks, sequence, &list, error);
+    if (status == BP_OK) {
+        status = blocks_below(index, blocks, sequence, &below, error);
+    }
+    if (status == BP_OK) {
         const bpi_block *whole = blocks->block[bpi_blocks_find(blocks, sequence)];
-        bpi_blocks *below = blocks_below(index, blocks, sequence);
-        if (below != NULL) {
-            set_marks(index, whole, (uint32_t)(sequence - whole->first));
-            forget(index, &list, below, sequence);
-            done = true;
-        }
+        set_marks(index, whole, (uint32_t)(sequence - whole->first));
+        forget(index, &list, below, sequence);
     }
     bpi_release(&index->allocator, list.items, list.capacity * sizeof *list.items);
-    return done;
+    return status;
 }

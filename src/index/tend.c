@@ -215,7 +215,7 @@ static bool gather(making *m, const bpi_blocks *blocks, size_t first, size_t end
             continue;
         }
         uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(m->index));
-        if (!bpi_input_of_block(&m->inputs[m->count], &m->index->allocator, block, rows)) {
+        if (bpi_input_of_block(&m->inputs[m->count], &m->index->allocator, block, rows, NULL) != BP_OK) {
             return false;
         }
         m->count++;

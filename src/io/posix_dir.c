@@ -165,17 +165,21 @@ int bpi_posix_dir_remove(void *context, bp_dir *dir, const char *name)
     return errno;
 }
 
-/* The kernel's number of this boot; zeros, which match nothing that is believed, when it does not tell. */
-static void boot_identity(uint8_t boot_out[16])
+/*
+ * The kernel's number of this boot; zeros, which match nothing that is believed, where it does not tell. That it could
+ * not be asked just now (no descriptor, no memory) is an error.
+ */
+static int boot_identity(uint8_t boot_out[16])
 {
     char text[64];
     bp_id id;
     memset(boot_out, 0, 16);
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return;
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? errno : 0;
     }
     ssize_t got = read(fd, text, sizeof(text));
+    int code = got < 0 ? errno : 0;
     (void)close(fd);
     while (got > 0 && text[got - 1] == '\n') {
         got--;
@@ -183,6 +187,7 @@ static void boot_identity(uint8_t boot_out[16])
     if (got > 0 && bp_id_parse(text, (size_t)got, &id)) {
         memcpy(boot_out, id.bytes, 16);
     }
+    return code;
 }
 
 int bpi_posix_dir_place(void *context, bp_dir *dir, bp_io_place *place_out)
@@ -195,8 +200,8 @@ int bpi_posix_dir_place(void *context, bp_dir *dir, bp_io_place *place_out)
     if (statx(bpi_posix_dir_of(dir)->fd, "", AT_EMPTY_PATH, mask, &about) != 0) {
         return errno;
     }
-    boot_identity(place_out->boot);
+    int code = boot_identity(place_out->boot);
     uint64_t device = (uint64_t)about.stx_dev_major << 32 | about.stx_dev_minor;
     place_out->mount = about.stx_mnt_id ^ device * UINT64_C(0x9e3779b97f4a7c15);
-    return 0;
+    return code;
 }

@@ -72,7 +72,12 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
         return status;
     }
     code = io->dir_place(io->context, home->root, &home->place);
-    if (code != 0) {
+    if (code != 0 && code != ENOSYS) {
+        status = bpi_error_system(error, code, "cannot tell the filesystem of the store");
+        bpi_error_file(error, "%s", home->path);
+        return status;
+    }
+    if (code == ENOSYS) {
         memset(&home->place, 0, sizeof home->place);
     }
     return BP_OK;

@@ -80,8 +80,11 @@ static bp_status take_end(bpi_picture *picture, bpi_log_walk *walk, bp_error *er
 {
     bpi_live_word word;
     bpi_verdict verdict;
-    bool believed = bpi_read_live(picture->home, &picture->catalog.manifest.store_id, &word);
-    bp_status status = bpi_judge(walk, believed ? &word : NULL, &verdict, error);
+    bool believed = false;
+    bp_status status = bpi_read_live(picture->home, &picture->catalog.manifest.store_id, &word, &believed, error);
+    if (status == BP_OK) {
+        status = bpi_judge(walk, believed ? &word : NULL, &verdict, error);
+    }
     if (status == BP_OK) {
         picture->frontier = verdict.p;
         picture->catalog.count = verdict.index + 1;

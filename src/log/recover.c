@@ -17,17 +17,19 @@
 
 enum { COPY_SIZE = 1 << 20, TORN_NAME_SIZE = 96, CLEAN_LOOK = 64 << 10 };
 
-bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out)
+bp_status bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out, bool *believed_out,
+                        bp_error *error)
 {
     uint8_t *data = NULL;
     size_t size = 0;
     size_t most = BPI_LIVE_SIZE + 1;
-    if (bpi_read_file(home, home->root, "live", most, &data, &size, NULL) != BP_OK) {
-        return false;
+    bp_status status = bpi_read_file(home, home->root, "live", most, &data, &size, error);
+    *believed_out = false;
+    if (status == BP_OK) {
+        *believed_out = bpi_live_get(data, size, store_id, &home->place, word_out);
+        bpi_release(home->allocator, data, most + 1);
     }
-    bool believed = bpi_live_get(data, size, store_id, &home->place, word_out);
-    bpi_release(home->allocator, data, most + 1);
-    return believed;
+    return status == BP_ERR_NOT_FOUND ? BP_OK : status;
 }
 
 static uint64_t greater(uint64_t a, uint64_t b)

@@ -15,8 +15,12 @@ typedef struct bpi_verdict {
     const char *fault; /* why nothing is accepted at p; NULL: end of file */
 } bpi_verdict;
 
-/* Reads `live`; false when there is none or it is not believed. */
-bool bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out);
+/*
+ * Reads `live`. *believed_out: it is there, and speaks of this store. That it cannot be read is an error (BP_ERR_IO,
+ * BP_ERR_NO_MEMORY, BP_ERR_PERMISSION): what it alone vouches for would be cut, or missed by nobody.
+ */
+bp_status bpi_read_live(const bpi_home *home, const bp_id *store_id, bpi_live_word *word_out, bool *believed_out,
+                        bp_error *error);
 
 /* Steps 3 and 4, after bpi_log_walk_run gave BP_END. live NULL: none believed. BP_ERR_CORRUPT: p < V. */
 bp_status bpi_judge(bpi_log_walk *walk, const bpi_live_word *live, bpi_verdict *verdict_out, bp_error *error);

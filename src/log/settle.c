@@ -374,8 +374,11 @@ static bp_status take_over(settling *s, bpi_log_walk *walk, bp_error *error)
     bpi_log *log = s->log;
     bpi_verdict verdict;
     bpi_live_word word;
-    bool believed = bpi_read_live(&log->home, &log->catalog.manifest.store_id, &word);
-    bp_status status = bpi_judge(walk, believed ? &word : NULL, &verdict, error);
+    bool believed = false;
+    bp_status status = bpi_read_live(&log->home, &log->catalog.manifest.store_id, &word, &believed, error);
+    if (status == BP_OK) {
+        status = bpi_judge(walk, believed ? &word : NULL, &verdict, error);
+    }
     if (status != BP_OK) {
         return status;
     }

@@ -123,8 +123,10 @@ static void map_live(bpi_follower *follower)
 {
     const bp_io *io = follower->home.io;
     bpi_live_word word;
+    bool believed = false;
     if (atomic_load(&follower->live) != NULL ||
-        !bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word) || word.published == 0) {
+        bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, NULL) != BP_OK ||
+        !believed || word.published == 0) {
         return;
     }
     bp_file *file = NULL;
@@ -351,8 +353,12 @@ static bp_status find_end(bp_store *store, uint64_t *stop_out, uint64_t *durable
             *durable_out = word.durable;
             return word.generation != follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
         }
-        bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
-        bp_status status = judge_end(follower, believed ? &word : NULL, stop_out, error);
+        bool believed = false;
+        bp_status status =
+            bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, error);
+        if (status == BP_OK) {
+            status = judge_end(follower, believed ? &word : NULL, stop_out, error);
+        }
         *durable_out = *stop_out;
         if (status != BP_ERR_CORRUPT || i == LISTS_MAX || !bpi_catalog_moved(&follower->home, &follower->catalog)) {
             return status;

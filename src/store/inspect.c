@@ -289,13 +289,17 @@ static bp_status walk_and_judge(inspecting *in, bp_error *error)
 {
     bpi_follower *follower = &in->store->follower;
     bpi_live_word word = {0};
-    bool believed = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word);
+    bool believed = false;
+    bp_status status = bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, error);
+    if (status != BP_OK) {
+        return status;
+    }
     bpi_walk_calls calls = {in, tail, covered, begin_segment, bpi_store_load_record, NULL};
     in->out->writer = believed && word.state != BPI_LIVE_CLOSED ? word.pid : 0;
     for (size_t i = 0; i < follower->catalog.count; i++) {
         in->out->sealed += follower->catalog.entries[i].state == BPI_SEGMENT_SEALED;
     }
-    bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
+    status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
     if (status != BP_OK) {
         return status;
     }

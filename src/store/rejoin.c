@@ -131,9 +131,10 @@ bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    if (!bpi_index_truncate(store->index, with.first < end ? with.first : end)) {
+    status = bpi_index_truncate(store->index, with.first < end ? with.first : end, error);
+    if (status != BP_OK) {
         bpi_log_walk_end(&walk);
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
+        return status;
     }
     (void)bpi_index_seal_block(store->index, follower->known_ordinal);
     store->block_segment = NULL; /* its block may have gone */

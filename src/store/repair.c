@@ -245,7 +245,8 @@ static bp_status salvage(bpi_repair *repair, bp_error *error)
     bp_repair_report *report = repair->report;
     bpi_salvage_result result;
     bpi_live_word word;
-    bool believed = bpi_read_live(&repair->home, &repair->sources.store_id, &word);
+    bool believed = false; /* a page that cannot be read is none: what can be proven is taken */
+    (void)bpi_read_live(&repair->home, &repair->sources.store_id, &word, &believed, NULL);
     bpi_salvage_calls calls = {.argument = repair,
                                .commit = take_commit,
                                .hole = tell_hole,

@@ -312,7 +312,14 @@ static bp_status take_picture(verifying *v, bp_error *error)
         if (status != BP_OK && (status != BP_ERR_CORRUPT || tries >= 20)) {
             return status;
         }
-        bool believed = status == BP_OK && bpi_read_live(&v->home, &v->catalog.manifest.store_id, &word);
+        bool believed = false;
+        if (status == BP_OK) {
+            status = bpi_read_live(&v->home, &v->catalog.manifest.store_id, &word, &believed, error);
+            if (status != BP_OK) {
+                bpi_catalog_free(&v->home, &v->catalog);
+                return status;
+            }
+        }
         if (status == BP_OK && (!believed || word.generation == v->catalog.manifest.generation || tries >= 20)) {
             bool bounds = believed && word.published != 0 && word.published >= v->catalog.manifest.durable;
             v->stop = bounds ? word.published : UINT64_MAX;

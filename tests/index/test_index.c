@@ -220,7 +220,7 @@ static void rows_taken_back_are_gone(uint64_t seed, bp_layout layout, uint32_t s
         bp_id gone = w.events[w.count - 1].id;
         uint64_t cut = w.count - below(&d, (uint32_t)w.count / 2) - 1;
         cut = w.events[cut].batch;
-        assert_true(bpi_index_truncate(w.index, cut));
+        assert_int_equal(bpi_index_truncate(w.index, cut, NULL), BP_OK);
         w.count = cut;
         assert_int_equal(bpi_index_next(w.index), cut);
         assert_int_equal(bpi_index_published(w.index), cut);
@@ -256,15 +256,51 @@ static void truncating_takes_rows_ids_and_heads_back(void **state)
     }
 }
 
+/* What cannot be read is damage, whatever memory there is; nothing is forgotten for it. */
+static void a_record_that_cannot_be_read_is_said_to_be_damaged(void **state)
+{
+    enum { EVENTS = 200, CUT = 100, DAMAGED = 5 };
+    (void)state;
+    world w;
+    char names[EVENTS][16];
+    world_begin(&w, BP_LAYOUT_DEFAULT);
+    assert_true(world_rotate(&w));
+    for (unsigned i = 0; i < EVENTS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "n%u", i);
+        append_plain(&w, names[i]);
+    }
+    bpi_index_publish(w.index, EVENTS);
+    for (int sealed = 0; sealed < 2; sealed++) {
+        const model_event *event = &w.events[sealed == 0 ? CUT - 1 : DAMAGED];
+        uint8_t *bytes = (uint8_t *)event->segment->writable + event->offset;
+        bp_error error = {0};
+        if (sealed == 1) {
+            assert_true(bpi_index_seal_block(w.index, 0)); /* its names are read again when it is cut */
+        } else {
+            append_plain(&w, names[CUT - 1]); /* whose head is to be the damaged one again */
+        }
+        bytes[20] ^= 1;
+        assert_int_equal(bpi_index_truncate(w.index, CUT, &error), BP_ERR_CORRUPT);
+        assert_non_null(strstr(error.message, "event "));
+        assert_int_equal(bpi_index_next(w.index), EVENTS + 1);
+        bytes[20] ^= 1;
+    }
+    assert_int_equal(bpi_index_truncate(w.index, CUT, NULL), BP_OK);
+    assert_int_equal(bpi_index_next(w.index), CUT);
+    w.count = CUT;
+    check_all(&w);
+    world_end(&w);
+}
+
 static void truncating_nothing_is_fine(void **state)
 {
     (void)state;
     world w;
     world_begin(&w, BP_LAYOUT_DEFAULT);
-    assert_true(bpi_index_truncate(w.index, 0));
+    assert_int_equal(bpi_index_truncate(w.index, 0, NULL), BP_OK);
     assert_true(world_rotate(&w));
     append_plain(&w, "a");
-    assert_true(bpi_index_truncate(w.index, 1));
+    assert_int_equal(bpi_index_truncate(w.index, 1, NULL), BP_OK);
     assert_true(bpi_index_reserve(w.index, 1)); /* the block goes on */
     world_end(&w);
 }
@@ -311,7 +347,9 @@ static void memory_may_run_out_anywhere(void **state)
             wanted += world_prefix(region.entity, w.events[i].entity);
         }
         assert_true(scan == NULL || count == wanted);
-        bool cut = bpi_index_truncate(w.index, 100);
+        bp_status status = bpi_index_truncate(w.index, 100, NULL);
+        bool cut = status == BP_OK;
+        assert_true(cut || status == BP_ERR_NO_MEMORY);
         good = cut && good;
         bool spent = atomic_load(&w.meter.fail_at) >= 0;
         atomic_store(&w.meter.fail_at, -1);
@@ -335,6 +373,7 @@ int main(void)
         cmocka_unit_test(counts_are_kept),
         cmocka_unit_test(a_block_takes_no_more_rows_than_it_was_made_for),
         cmocka_unit_test(truncating_takes_rows_ids_and_heads_back),
+        cmocka_unit_test(a_record_that_cannot_be_read_is_said_to_be_damaged),
         cmocka_unit_test(truncating_nothing_is_fine),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };

@@ -130,11 +130,78 @@ static void a_lost_slot_lets_nothing_be_removed(void **state)
     }
 }
 
+typedef struct newest {
+    char name[64];
+    size_t at;
+} newest;
+
+static void look_for_lazy(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    static const char text[] = "lazy";
+    newest *found = argument;
+    if (strncmp(name, "log/", 4) != 0) {
+        return;
+    }
+    for (size_t at = 0; at + strlen(text) <= size; at++) {
+        if (memcmp(data + at, text, strlen(text)) == 0) {
+            (void)snprintf(found->name, sizeof found->name, "%s", name);
+            found->at = at;
+        }
+    }
+}
+
+/* In the last event's payload: acknowledged, published, not durable. */
+static void damage_newest(bpt_world *world)
+{
+    newest found = {0};
+    size_t size = 0;
+    bpt_file_each(world, look_for_lazy, &found);
+    assert_true(found.at != 0);
+    uint8_t *data = bpt_file_read(world, found.name, &size);
+    data[found.at] ^= 1;
+    bpt_file_write(world, found.name, data, size);
+    free(data);
+}
+
+/* False: the opening makes fewer reading calls. */
+static bool refused(bpt_world *world, uint64_t call, bool reader)
+{
+    bp_error error = {0};
+    bp_store *store = NULL;
+    bpi_fault_plan plan = {.read_call = call, .os_error = 5};
+    bpi_fault_plan none = {0};
+    bp_options options = world->options;
+    bpt_note("reading call %llu of a %s", (unsigned long long)call, reader ? "reader" : "writer");
+    bpi_fault_set_plan(world->fault, &plan);
+    bp_status status =
+        reader ? bp_open_reader(world->path, &options, &store, &error) : bp_open(world->path, &options, &store, &error);
+    bool more = bpi_fault_reads(world->fault) >= call;
+    bpi_fault_set_plan(world->fault, &none);
+    CHECK(status == BP_ERR_IO || status == BP_ERR_CORRUPT, "it says %s: %s", bp_status_name(status), error.message);
+    assert_true(more || status == BP_ERR_CORRUPT);
+    return more;
+}
+
+/* What the page alone vouches for is damaged. Who cannot read the page does not take the log for one that ends before. */
+static void a_page_that_cannot_be_read_vouches_on(void **state)
+{
+    (void)state;
+    for (int reader = 0; reader < 2; reader++) {
+        bpt_world world;
+        bpt_world_adopt(&world, prepared());
+        damage_newest(&world);
+        for (uint64_t call = 1; refused(&world, call, reader == 1); call++) {
+        }
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_medium_that_lies_once_destroys_nothing),
         cmocka_unit_test(a_lost_slot_lets_nothing_be_removed),
+        cmocka_unit_test(a_page_that_cannot_be_read_vouches_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,6 @@
 #include "format/frame.h"
 #include "store/burial.h"
 
-/* The last millisecond of the year 9999: far from the end of the HLC's 48 bits, so that it never wraps. */
-static const int64_t LAST_MS = 253402300799999;
-
 static void name_item(bp_error *error, size_t index, size_t count)
 {
     if (error != NULL && count > 1) {
@@ -188,7 +185,7 @@ static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp
 
 static bp_hlc next_hlc(bp_hlc last, int64_t now_us)
 {
-    bool sane = now_us > 0 && now_us / 1000 <= LAST_MS; /* a clock beyond the year 9999 stands still for us */
+    bool sane = now_us > 0 && now_us / 1000 <= BPI_LAST_MS; /* a clock beyond the year 9999 stands still for us */
     bp_hlc wall = sane ? (bp_hlc)(now_us / 1000) << 16 : 0;
     return wall > last ? wall : last + 1;
 }
@@ -351,10 +348,22 @@ static uint32_t assign_all(bp_store *store, bpi_scratch *scratch, size_t count, 
     return finish_records(scratch, count);
 }
 
+/* A log in which somebody wrote the greatest HLC that there is (bp_append_exact takes none beyond the year 9999). */
+static bp_status nothing_can_follow(bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_CORRUPT,
+                  "the newest event's HLC, or the manifest's, is the greatest there can be: nothing was appended");
+    bpi_error_hint(error, "batpak verify and batpak dump show what was written; restore the store from a copy");
+    return BP_ERR_CORRUPT;
+}
+
 bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
                            bpi_outcome *outcome_out, bp_error *error)
 {
     bpi_log *log = &store->log;
+    if (BPI_UNLIKELY(!exact && UINT64_MAX - log->last_hlc < count)) {
+        return nothing_can_follow(error);
+    }
     bpi_head one;
     bpi_head *saved = count == 1 ? &one : bpi_allocate(store->allocator, count * sizeof *saved);
     bp_status status = saved == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append")

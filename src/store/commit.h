@@ -6,6 +6,9 @@
 
 #include "store/stage.h"
 
+/* The last millisecond of the year 9999: far from the end of the HLC's 48 bits, so that it never wraps. */
+#define BPI_LAST_MS INT64_C(253402300799999)
+
 /* How a commit ended, beside its status. */
 typedef struct bpi_outcome {
     uint64_t lsn;   /* what has to be durable before a durable answer */

@@ -131,6 +131,9 @@ static bp_status check_history(bp_store *store, bpi_scratch *scratch, const bp_e
         if (staged->assigned.sequence != sequence) {
             return refuse(&events[i], i, BP_ERR_NOT_EMPTY, "it is not the next sequence of this store", error);
         }
+        if (BP_HLC_MS(staged->assigned.hlc) > (uint64_t)BPI_LAST_MS) {
+            return refuse(&events[i], i, BP_ERR_HASH, "its HLC lies beyond the year 9999", error);
+        }
         if (staged->assigned.clock != head->events || staged->assigned.hlc <= last) {
             return refuse(&events[i], i, BP_ERR_HASH, "its clock or HLC does not follow", error);
         }

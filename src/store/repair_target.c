@@ -262,6 +262,10 @@ bp_status bpi_repair_add(bpi_repair *repair, const bp_event *event, bpi_salvage_
 /* An event of the library's own, the next one. */
 static bp_status add_system(bpi_repair *repair, bp_hlc hlc, const char *text, size_t size, bp_error *error)
 {
+    if (hlc <= repair->last_hlc) {
+        return bpi_error_set(error, BP_ERR_CORRUPT,
+                             "an event has the greatest HLC there can be: nothing can follow it");
+    }
     bpi_salvage_head *head = bpi_salvage_table_head(&repair->table, bp_text_of(BP_SYSTEM_ENTITY));
     if (head == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");

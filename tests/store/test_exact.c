@@ -398,10 +398,18 @@ static void what_no_next_event_can_be_is_refused(void **state)
     next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
     refused(store, BP_ERR_FORMAT, &next);
     next.public_extensions_size = 0;
+    next.hlc = UINT64_C(253402300800000) << 16; /* the year 10000: nothing might be left for what follows */
+    next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
+    refused(store, BP_ERR_HASH, &next);
+    next.hlc--;
     next.event_hash = bp_event_compute_hash(&next, &all.events[3]->event_hash);
     CHECK_OK(bp_append_exact(store, &next, 1, &error), &error);
+    bp_append_options own; /* the worlds draw the same ids */
+    bp_append_options_init(&own);
+    own.id = bp_id_from("exact", "behind", 6);
+    bpt_put_with(store, "alice", "behind the last moment", &own);
     bpt_close(store);
-    assert_int_equal(bpt_verify(&to), 5);
+    assert_int_equal(bpt_verify(&to), 6);
     release(&all);
     bpt_close(source);
     bpt_world_end(&from);

@@ -2,7 +2,8 @@
  * growth.c: batpak alone, one store that grows, and what the same work costs at each size.
  *
  * The store grows by blocks. A block is the whole workload with names of its own, so that entities are as long, scopes
- * and kinds as full in the first block as in the last: nine tenths go in in batches of 100, the last tenth one by one.
+ * and kinds as full in the first block as in the last: nine tenths of each of its twenty parts go in in batches of 100, the rest one by
+ * one, so that both meet whatever is done beside them.
  * At certain sizes the store is closed, opened by another process, opened here, and asked.
  */
 #include "bench.h"
@@ -13,6 +14,7 @@
 enum {
     BATCH = 100,
     BLOCK_MOST = 1000000,
+    PARTS = 20,
     SINGLES_PART = 10,
     IDS_MOST = 2000000,
     STREAMS = 256,
@@ -76,20 +78,31 @@ static void append(struct growth *growth, uint64_t number, size_t count)
 static void write_block(struct growth *growth)
 {
     struct workload *workload = &growth->workload;
-    uint64_t batches = workload->events - workload->events / SINGLES_PART;
+    uint64_t parts = workload->events < PARTS * SINGLES_PART * BATCH ? 1 : PARTS;
+    uint64_t batched = 0;
+    double in_batches = 0;
+    double in_singles = 0;
     for (uint64_t entity = 0; entity < workload->big_entities + workload->small_entities; entity++) {
         entity_name(growth, growth->blocks, entity, workload->entities[entity]);
     }
-    double begun = seconds_now();
-    for (uint64_t number = 0; number < batches; number += BATCH) {
-        append(growth, number, BATCH);
+    uint64_t number = 0;
+    for (uint64_t part = 1; part <= parts; part++) {
+        uint64_t end = workload->events * part / parts;
+        uint64_t last = end - (end - number) / SINGLES_PART;
+        double begun = seconds_now();
+        for (; number + BATCH <= last; number += BATCH) {
+            append(growth, number, BATCH);
+            batched += BATCH;
+        }
+        double between = seconds_now();
+        for (; number < end; number++) {
+            append(growth, number, 1);
+        }
+        in_batches += between - begun;
+        in_singles += seconds_now() - between;
     }
-    double between = seconds_now();
-    for (uint64_t number = batches; number < workload->events; number++) {
-        append(growth, number, 1);
-    }
-    growth->batch_rate = (double)batches / (between - begun);
-    growth->single_rate = (double)(workload->events - batches) / (seconds_now() - between);
+    growth->batch_rate = (double)batched / in_batches;
+    growth->single_rate = (double)(workload->events - batched) / in_singles;
     growth->blocks++;
 }
 

@@ -108,8 +108,8 @@ static const char *entry_fault(const uint8_t *bytes, const bpi_segment_entry *en
                                uint64_t incompat, uint64_t *next_sequence)
 {
     if (!bpi_all_zero(bytes + ENTRY_ZERO, BPI_LIST_ENTRY - ENTRY_ZERO) || entry->salt == 0 ||
-        entry->state > BPI_SEGMENT_RETIRED || bpi_get32(bytes + ENTRY_REWRITTEN) > 1 ||
-        (!entry->rewritten && entry->own_link != 0)) {
+        entry->ordinal > BPI_COUNT_MOST || entry->generation > BPI_COUNT_MOST || entry->state > BPI_SEGMENT_RETIRED ||
+        bpi_get32(bytes + ENTRY_REWRITTEN) > 1 || (!entry->rewritten && entry->own_link != 0)) {
         return "a field of a segment's entry is out of range";
     }
     if (entry->state == BPI_SEGMENT_RETIRED) {

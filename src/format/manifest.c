@@ -48,8 +48,8 @@ void bpi_slot_put(const bpi_manifest *manifest, uint8_t bytes[BPI_SLOT_SIZE])
 bool bpi_slot_valid(const uint8_t bytes[BPI_SLOT_SIZE], unsigned index, uint64_t *generation_out)
 {
     uint64_t generation = bpi_get64(bytes + BPI_SLOT_GENERATION);
-    if (memcmp(bytes, BP_MAGIC_MANIFEST, 8) != 0 || generation == 0 || generation % 2 != index ||
-        bpi_get32(bytes + BPI_SLOT_CRC) != crc_without(bytes, BPI_SLOT_SIZE, BPI_SLOT_CRC)) {
+    if (memcmp(bytes, BP_MAGIC_MANIFEST, 8) != 0 || generation == 0 || generation > BPI_GENERATION_MOST ||
+        generation % 2 != index || bpi_get32(bytes + BPI_SLOT_CRC) != crc_without(bytes, BPI_SLOT_SIZE, BPI_SLOT_CRC)) {
         return false;
     }
     if (generation_out != NULL) {
@@ -87,7 +87,7 @@ static const char *slot_fault(const uint8_t *bytes, const bpi_manifest *manifest
         !bpi_all_zero(bytes + BPI_SLOT_REST, BPI_SLOT_SIZE - BPI_SLOT_REST)) {
         return "a field that must be zero is not";
     }
-    if (manifest->epoch == 0 || manifest->layout >= BPI_LAYOUTS) {
+    if (manifest->epoch == 0 || manifest->epoch > BPI_COUNT_MOST || manifest->layout >= BPI_LAYOUTS) {
         return "epoch or layout out of range";
     }
     if (manifest->segment_size % 4096 != 0 || manifest->segment_size < BP_SEGMENT_MIN ||

@@ -43,6 +43,10 @@ enum {
     BPI_LAYOUTS = 6
 };
 
+/* Epochs, ordinals and generations go no further: a store comes nowhere near, and what is forged must not wrap around. */
+#define BPI_COUNT_MOST UINT32_C(0xfff00000)
+#define BPI_GENERATION_MOST (UINT64_MAX >> 1)
+
 _Static_assert(BPI_SLOT_CUT_BYTES + 8 == BPI_SLOT_REST, "the rest is zero");
 _Static_assert(BPI_SLOT_STORE_ID + 16 == BPI_SLOT_EPOCH, "store id");
 

@@ -57,12 +57,18 @@ static bool judge_ordinal(bpi_dump *dump, void *context, const bpi_dump_row *row
 {
     list_context *list = context;
     uint32_t ordinal = (uint32_t)bpi_dump_number(row, field);
-    bool bad = false;
+    bool bad = bpi_dump_bad(dump, ordinal > BPI_COUNT_MOST, "out of range");
     if (list->state != BPI_SEGMENT_RETIRED) {
-        bad = bpi_dump_bad(dump, list->any && ordinal <= list->ordinal, "not in order");
+        bad = bpi_dump_bad(dump, list->any && ordinal <= list->ordinal, "not in order") || bad;
         list->ordinal = ordinal;
     }
     return bad;
+}
+
+static bool judge_entry_generation(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
+{
+    (void)context;
+    return bpi_dump_bad(dump, bpi_dump_number(row, field) > BPI_COUNT_MOST, "out of range");
 }
 
 static bool judge_state(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
@@ -131,7 +137,7 @@ static const bpi_dump_name states[] = {
 
 static const bpi_dump_row entry_rows[] = {
     {"ordinal", 4, BPI_FORM_NUMBER, .judge = judge_ordinal},
-    {"generation", 4, BPI_FORM_NUMBER, .judge = NULL},
+    {"generation", 4, BPI_FORM_NUMBER, .judge = judge_entry_generation},
     {"state", 4, BPI_FORM_NAMED, .judge = judge_state, .names = states},
     {"link", 4, BPI_FORM_HEX, .judge = judge_sealed_only},
     {"salt", 8, BPI_FORM_HEX, .judge = judge_salt},

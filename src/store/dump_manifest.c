@@ -24,6 +24,7 @@ static bool judge_generation(bpi_dump *dump, void *context, const bpi_dump_row *
     const slot_context *slot = context;
     uint64_t generation = bpi_dump_number(row, field);
     if (bpi_dump_bad(dump, generation == 0, "must not be 0") ||
+        bpi_dump_bad(dump, generation > BPI_GENERATION_MOST, "out of range") ||
         bpi_dump_bad(dump, generation % 2 != slot->index, "belongs to the other slot")) {
         return true;
     }
@@ -52,7 +53,9 @@ static bool judge_incompat(bpi_dump *dump, void *context, const bpi_dump_row *ro
 static bool judge_epoch(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)
 {
     (void)context;
-    return bpi_dump_bad(dump, bpi_dump_number(row, field) == 0, "must not be 0");
+    uint64_t epoch = bpi_dump_number(row, field);
+    return bpi_dump_bad(dump, epoch == 0, "must not be 0") ||
+           bpi_dump_bad(dump, epoch > BPI_COUNT_MOST, "out of range");
 }
 
 static bool judge_list_size(bpi_dump *dump, void *context, const bpi_dump_row *row, const uint8_t *field)

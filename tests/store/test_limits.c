@@ -142,6 +142,67 @@ static void a_restore_needs_two_places(void **state)
     bpt_world_end(&world);
 }
 
+static void set_epoch(uint8_t *bytes, size_t size)
+{
+    (void)size;
+    bpt_set32(bytes + 64, UINT32_MAX);
+}
+
+static void set_generation(uint8_t *bytes, size_t size)
+{
+    (void)size;
+    bpt_set64(bytes + 16, UINT64_MAX - (bpt_get64(bytes + 16) % 2 == 0));
+}
+
+static void set_ordinal(uint8_t *bytes, size_t size)
+{
+    (void)size;
+    bpt_set32(bytes + 64, UINT32_MAX);
+}
+
+static void set_file_generation(uint8_t *bytes, size_t size)
+{
+    (void)size;
+    bpt_set32(bytes + 64 + 4, UINT32_MAX);
+}
+
+/* Under right checksums: what counts on from there would wrap around. */
+static void what_could_not_count_on_is_damage(void **state)
+{
+    static const struct {
+        bpt_change_fn change;
+        bool list;
+        bp_status status;
+    } forged[] = {{set_epoch, false, BP_ERR_CORRUPT},
+                  {set_generation, false, BP_OK}, /* that slot is none: the older one answers */
+                  {set_ordinal, true, BP_ERR_CORRUPT},
+                  {set_file_generation, true, BP_ERR_CORRUPT}};
+    (void)state;
+    for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_store *store = NULL;
+        bpt_world_memory(&world);
+        store = bpt_open(&world);
+        bpt_put(store, "e", "x");
+        bpt_close(store);
+        if (forged[i].list) {
+            bpt_change_list(&world, forged[i].change);
+        } else {
+            bpt_change_manifest(&world, forged[i].change);
+        }
+        CHECK_STATUS(forged[i].status, bp_open(world.path, &world.options, &store, &error), &error);
+        if (forged[i].status == BP_OK) {
+            bpt_put(store, "e", "y");
+            bpt_close(store);
+            assert_int_equal(bpt_verify(&world), 2);
+        } else {
+            CHECK_SAYS(&error, "out of range");
+        }
+        bpt_world_end(&world);
+    }
+}
+
 static void each_end_of_a_walk_has_its_words(void **state)
 {
     (void)state;
@@ -162,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_commit_holds_so_many_events_and_new_names),
         cmocka_unit_test(a_name_that_holds_none_is_damage),
         cmocka_unit_test(a_restore_needs_two_places),
+        cmocka_unit_test(what_could_not_count_on_is_damage),
         cmocka_unit_test(each_end_of_a_walk_has_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,13 +41,18 @@ class Manifest:
         return bool(self.flags & 1)
 
 
+COUNT_MOST = 0xfff00000  # of epochs, ordinals and generations of segments
+
+
 def parse_slot(data, index):
     """The manifest in a slot, None if the slot is not valid."""
     slot = data[index * SLOT:(index + 1) * SLOT]
     if len(slot) < SLOT or slot[:8] != b"BATPAKMF":
         return None
     manifest = Manifest(slot, index)
-    if manifest.crc != crc_without_own(slot) or manifest.generation == 0 or manifest.generation % 2 != index:
+    if manifest.crc != crc_without_own(slot) or manifest.generation % 2 != index:
+        return None
+    if manifest.generation == 0 or manifest.generation >= 1 << 63:
         return None
     return manifest
 
@@ -68,7 +73,7 @@ def judge_manifest(m, writing):
     size = m.segment_size
     checks = ((m.zeros, 109, "zero fields are not zero"),
               (m.flags in (0, 1), 68, f"flags {m.flags:#x}"),
-              (m.epoch != 0, 64, "epoch 0"),
+              (0 < m.epoch <= COUNT_MOST, 64, f"epoch {m.epoch}"),
               (m.layout <= 5, 108, f"layout {m.layout}"),
               (size % 4096 == 0 and 65536 <= size <= 1 << 30, 104, f"segment size {size}"))
     for right, offset, what in checks:
@@ -140,6 +145,8 @@ def _entry_fault(entries, i, manifest):
         return "zero fields are not zero"
     if e.salt == 0:
         return "salt 0"
+    if e.ordinal > COUNT_MOST or e.generation > COUNT_MOST:
+        return "ordinal or generation is out of range"
     if e.rewritten > 1 or e.own_link and not e.rewritten:
         return "rewritten, or its own link, is out of range"
     log = [x for x in entries[:i] if x.state != RETIRED]

@@ -55,6 +55,15 @@ int bpi_log_zero(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64
     return code;
 }
 
+/* A sync that failed may have taken frames with it, which lie in the same file; nobody else would be told of it (P6). */
+static void fail(bpi_log *log, const bpi_segment *segment, int code)
+{
+    bp_error error = {0};
+    bp_status status = bpi_error_system(&error, code, "cannot sync the log");
+    bpi_error_file(&error, "log segment %u", (unsigned)segment->ordinal);
+    (void)bpi_log_fail(log, status, &error);
+}
+
 /* Reserves [from, to) and writes zeros, in durable stores synced, so that commits there change data only. Off the lock. */
 static int fill_zeros(bpi_log *log, const bpi_segment *segment, uint64_t from, uint64_t to)
 {
@@ -65,6 +74,9 @@ static int fill_zeros(bpi_log *log, const bpi_segment *segment, uint64_t from, u
     }
     if (code == 0 && !log->mapped) {
         code = io->file_sync(io->context, segment->file, BP_SYNC_DATA);
+        if (code != 0) {
+            fail(log, segment, code);
+        }
     }
     return code;
 }

@@ -1,8 +1,10 @@
 #!/bin/bash
 # ctest: labels=campaign,slow serial timeout=7200
 # Power cuts on real filesystems: an import is cut off by the ioctl that shuts a mounted filesystem down without writing its
-# journal (FS_IOC_SHUTDOWN), which is unmounted and mounted again before anybody looks. Every acknowledged line is there, what
-# is there is the beginning of the import, batches are whole, verify is clean, and the import repeated doubles nothing.
+# journal (FS_IOC_SHUTDOWN), which is unmounted and mounted again before anybody looks. Every line that was acknowledged before the
+# cut is there, what is there is the beginning of the import, batches are whole, verify is clean, and the import repeated doubles nothing.
+# What is acknowledged while the ioctl runs is counted, not judged: a machine without power would not have said it, and ext4 lets a
+# sync that meets the ioctl succeed though it has not noted which blocks were written (docs/testing.md).
 # Needs root, loop devices, mkfs.ext4 and mkfs.xfs; what cannot be done is said and skipped.
 source "$BATPAK_SOURCE/tests/cli/lib.bash"
 
@@ -27,6 +29,7 @@ awk '{ if (NR % 14 < 7) sub(/}$/, ",\"batch\":" int(NR / 14) "}"); print }' plai
 
 # Shuts the filesystem down: nothing more of it reaches the device, not even its journal.
 cut_power() {
+    cp acked acked.before
     python3 -c 'import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$1"
 }
@@ -40,12 +43,17 @@ lines = [json.loads(line) for line in open("events.jsonl")]
 assert [e["sequence"] for e in there] == list(range(len(there))), "not dense"
 assert [e["entity"] for e in there] == [e["entity"] for e in lines[: len(there)]], "not the beginning of the import"
 assert [e["payload"] for e in there] == [e["payload"] for e in lines[: len(there)]], "other payloads"
-text = open("acked").read()
-acked = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-assert all(a["ack"] < len(there) and there[a["ack"]]["id"] == a["id"] for a in acked), "an acknowledged line is lost"
+def lines_of(name):
+    text = open(name).read()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+def is_there(a):
+    return a["ack"] < len(there) and there[a["ack"]]["id"] == a["id"]
+acked = lines_of("acked.before")
+assert all(is_there(a) for a in acked), "an acknowledged line is lost"
+late = sum(not is_there(a) for a in lines_of("acked"))
 cut = len(there)
 assert cut == len(lines) or cut == 0 or "batch" not in lines[cut] or lines[cut].get("batch") != lines[cut - 1].get("batch"), "half a batch"
-print(len(acked), len(there))
+print(len(acked), len(there), late)
 END
 }
 
@@ -79,7 +87,8 @@ one_round() { # FILESYSTEM ROUND
     run 0 verify m/s
     run 0 export m/s
     judge >judged || fail "$1, round $round ($chosen): $(cat judged)"
-    read -r acked there <judged
+    read -r acked there late <judged
+    total_late=$((total_late + late))
     total_acked=$((total_acked + acked))
     total_there=$((total_there + there))
     codes[code]=$((${codes[code]:-0} + 1))
@@ -110,6 +119,7 @@ for filesystem in ext4 xfs; do
     mounted=$PWD/m
     total_acked=0
     total_there=0
+    total_late=0
     codes=()
     for round in $(seq "$rounds"); do
         one_round "$filesystem" "$round"
@@ -117,7 +127,8 @@ for filesystem in ext4 xfs; do
     umount m
     mounted=
     done_any=yes
-    echo "$filesystem: $rounds power cuts, $total_acked acknowledged lines, all there; $total_there events found" \
+    echo "$filesystem: $rounds power cuts, $total_acked lines acknowledged before, all there; $total_there events found" \
+        "($total_late lines acknowledged while it was cut are not there)" \
         "(${codes[4]:-0} imports were refused by the system, ${codes[0]:-0} had ended," \
         "${codes[135]:-0} died of a mapping without a medium)"
 done

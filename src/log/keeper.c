@@ -73,10 +73,12 @@ static int fill_zeros(bpi_log *log, const bpi_segment *segment, uint64_t from, u
         code = bpi_log_zero(log, segment, from, to);
     }
     if (code == 0 && !log->mapped) {
+        bpi_log_sync_begins(log);
         code = io->file_sync(io->context, segment->file, BP_SYNC_DATA);
         if (code != 0) {
             fail(log, segment, code);
         }
+        bpi_log_sync_ended(log);
     }
     return code;
 }

@@ -81,10 +81,12 @@ typedef struct bpi_log {
 
     pthread_mutex_t sync_lock;
     pthread_cond_t synced;
-    bool syncing;           /* [sync] */
-    uint32_t waiting;       /* [sync] appends that wait for a sync */
-    uint64_t waiting_bytes; /* [sync] */
-    uint32_t last_group;    /* [sync] how many the last sync served */
+    bool syncing;             /* [sync] */
+    uint32_t waiting;         /* [sync] appends that wait for a sync */
+    uint64_t waiting_bytes;   /* [sync] */
+    uint32_t syncs_under_way; /* [sync] of segments, and not yet judged */
+    uint32_t syncs_awaiting;  /* [sync] that ended well and wait for those */
+    uint32_t last_group;      /* [sync] how many the last sync served */
 
     _Atomic uint64_t written; /* LSN behind the newest frame */
     _Atomic uint64_t written_sequence;
@@ -200,6 +202,10 @@ bp_status bpi_log_sync_finished(bpi_log *log, bp_error *error);
 bp_status bpi_log_sync_segment(bpi_log *log, bpi_segment *segment, uint64_t lsn, uint64_t sequence, bp_error *error);
 /* Blocks while too many appends wait for a sync. */
 void bpi_log_throttle(bpi_log *log, uint32_t max_count, uint64_t max_bytes);
+
+/* Around each sync of a segment that may have frames, and what is to be said if it fails: no other is believed meanwhile. */
+void bpi_log_sync_begins(bpi_log *log);
+void bpi_log_sync_ended(bpi_log *log);
 
 /* Notes a failure: nothing more is acknowledged. Returns BP_ERR_FAILED or the status given, error filled in. */
 bp_status bpi_log_fail(bpi_log *log, bp_status status, bp_error *error);

@@ -5,7 +5,8 @@
  * joined as last time, syncs once, and wakes the others. Frames written meanwhile are the next group's.
  *
  * Holds: durable moves only after every segment file up to the new value was synced, oldest first, and never after a
- * failure.
+ * failure. The system tells of a failed write-back once: of two syncs of a file side by side one may succeed though the other
+ * was told that what both covered is lost. So none is believed before those beside it have ended.
  */
 #include "log/log.h"
 
@@ -101,9 +102,39 @@ static void gather(bpi_log *log, sync_work *work)
     work->sequence = log->next_sequence;
 }
 
+void bpi_log_sync_begins(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->sync_lock);
+    log->syncs_under_way++;
+    (void)pthread_mutex_unlock(&log->sync_lock);
+}
+
+void bpi_log_sync_ended(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->sync_lock);
+    log->syncs_under_way--;
+    if (log->syncs_awaiting > 0) {
+        (void)pthread_cond_broadcast(&log->synced);
+    }
+    (void)pthread_mutex_unlock(&log->sync_lock);
+}
+
+/* Until those beside it have ended, and said so if they failed. */
+static void await_others(bpi_log *log)
+{
+    (void)pthread_mutex_lock(&log->sync_lock);
+    log->syncs_awaiting++;
+    while (log->syncs_under_way > 0) {
+        (void)pthread_cond_wait(&log->synced, &log->sync_lock);
+    }
+    log->syncs_awaiting--;
+    (void)pthread_mutex_unlock(&log->sync_lock);
+}
+
 static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
 {
     bp_status status = BP_OK;
+    bpi_log_sync_begins(log);
     for (size_t i = 0; i < work->count; i++) {
         bpi_segment *segment = work->segments[i];
         if (status == BP_OK) {
@@ -117,9 +148,14 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
         }
         done_with(segment);
     }
-    if (status != BP_OK) {
-        return bpi_planted(BPI_PLANT_SYNC_RETRIED) ? status : bpi_log_fail(log, status, error);
+    if (status != BP_OK && !bpi_planted(BPI_PLANT_SYNC_RETRIED)) {
+        status = bpi_log_fail(log, status, error);
     }
+    bpi_log_sync_ended(log);
+    if (status != BP_OK) {
+        return status;
+    }
+    await_others(log);
     if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
         return bpi_log_failed(log, error);
     }

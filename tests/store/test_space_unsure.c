@@ -15,6 +15,7 @@ enum { EVENTS_MOST = 400, BYTES = 900, LOOKS_MOST = 100000 };
 typedef struct scene {
     bpt_world world;
     pthread_t caller;
+    bool slow;           /* the keeper is, behind its sync */
     bool wrote;          /* the one before was a write of zeros */
     atomic_bool dropped; /* it was made to fail */
     atomic_bool answered;
@@ -29,6 +30,9 @@ static void drop_the_sync_behind_zeros(void *argument, const bpi_fault_step *ste
     if (step->done && atomic_load(&s->dropped)) {
         bpi_fault_set_plan(s->world.fault, &(bpi_fault_plan){0});
         atomic_store(&s->answered, true);
+        if (s->slow) { /* the other's sync ends before this one's failure is known */
+            (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        }
     } else if (step->done) {
         s->wrote = strcmp(step->what, "write") == 0 && step->size >= 4096;
     } else if (s->wrote && strcmp(step->what, "sync") == 0) {
@@ -62,17 +66,18 @@ static uint64_t append_until_dropped(scene *s, bp_store *store)
     return published;
 }
 
-static void sync_is_not_believed(uint32_t attempts)
+static void sync_is_not_believed(uint32_t attempts, bool slow)
 {
     scene *s = calloc(1, sizeof *s);
     bp_error error = {0};
     assert_non_null(s);
-    bpt_note("%u recoveries", attempts);
+    bpt_note("%u recoveries, the keeper is %s", attempts, slow ? "slow" : "quick");
     bpt_world_fault(&s->world);
     s->world.options.keeper = BP_KEEPER_THREAD;
     s->world.options.durability = BP_DURABLE;
     s->world.options.recovery_attempts = attempts;
     s->caller = pthread_self();
+    s->slow = slow;
     bp_store *store = bpt_open(&s->world);
     bpt_put(store, "e", "so that there is a segment");
     bpi_fault_watch(s->world.fault, drop_the_sync_behind_zeros, s);
@@ -97,7 +102,8 @@ static void a_failed_sync_of_fresh_space_is_a_failed_sync(void **state)
 {
     (void)state;
     for (uint32_t attempts = 0; attempts < 2; attempts++) {
-        sync_is_not_believed(attempts);
+        sync_is_not_believed(attempts, false);
+        sync_is_not_believed(attempts, true);
     }
 }
 

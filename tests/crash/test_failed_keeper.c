@@ -91,12 +91,13 @@ static bool fails_at(unsigned which, bp_durability mode, uint32_t attempts)
     aim at = {.fault = world.fault, .caller = pthread_self(), .left = which};
     bpi_fault_watch(world.fault, drop_a_sync, &at);
     uint64_t durable = work(store);
-    bpi_fault_watch(world.fault, NULL, NULL);
+    atomic_store(&at.left, 0); /* it watches on: the store's threads are at work */
     uint64_t published = bp_store_frontiers(store).published;
     CHECK_OK(bp_count(store, NULL, &count, &error), &error);
     assert_int_equal(count, published);
-    (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
+    bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_CRASH, .step = 1});
     (void)bp_close(store, NULL);
+    (void)bpt_power_cut(&world, BPT_KEEP_NONE, 0);
     store = bpt_open(&world);
     CHECK(bp_store_frontiers(store).published >= durable, "%llu were durable, %llu are there",
           (unsigned long long)durable, (unsigned long long)bp_store_frontiers(store).published);

@@ -16,7 +16,7 @@ typedef struct scene {
     bpt_world world;
     pthread_t caller;
     bool slow;           /* the keeper is, behind its sync */
-    bool wrote;          /* the one before was a write of zeros */
+    atomic_bool wrote;   /* the one before was a write of zeros */
     atomic_bool dropped; /* it was made to fail */
     atomic_bool answered;
 } scene;
@@ -34,8 +34,8 @@ static void drop_the_sync_behind_zeros(void *argument, const bpi_fault_step *ste
             (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         }
     } else if (step->done) {
-        s->wrote = strcmp(step->what, "write") == 0 && step->size >= 4096;
-    } else if (s->wrote && strcmp(step->what, "sync") == 0) {
+        atomic_store(&s->wrote, strcmp(step->what, "write") == 0 && step->size >= 4096);
+    } else if (atomic_load(&s->wrote) && strcmp(step->what, "sync") == 0) {
         bpi_fault_plan plan = {.kind = BPI_FAULT_SYNC_DROPS, .step = step->number, .os_error = EIO};
         bpi_fault_set_plan(s->world.fault, &plan);
         atomic_store(&s->dropped, true);
@@ -82,14 +82,14 @@ static void sync_is_not_believed(uint32_t attempts, bool slow)
     bpt_put(store, "e", "so that there is a segment");
     bpi_fault_watch(s->world.fault, drop_the_sync_behind_zeros, s);
     uint64_t published = append_until_dropped(s, store);
-    bpi_fault_watch(s->world.fault, NULL, NULL);
     bp_status status = bp_sync(store, &error);
     CHECK(status == BP_OK || status == BP_ERR_FAILED, "a sync says %s: %s", bp_status_name(status), error.message);
     uint64_t durable = bp_store_frontiers(store).durable;
     CHECK(status != BP_OK || durable > published, "a sync is BP_OK, %llu of %llu are durable",
           (unsigned long long)durable, (unsigned long long)published + 1);
-    (void)bpt_power_cut(&s->world, BPT_KEEP_NONE, 0);
+    bpi_fault_set_plan(s->world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_CRASH, .step = 1});
     (void)bp_close(store, NULL);
+    (void)bpt_power_cut(&s->world, BPT_KEEP_NONE, 0);
     store = bpt_open(&s->world);
     CHECK(bp_store_frontiers(store).published >= durable, "%llu were durable, %llu are there",
           (unsigned long long)durable, (unsigned long long)bp_store_frontiers(store).published);

@@ -191,9 +191,12 @@ void bpi_view_take(bpi_index *index, bpi_view *view_out)
 {
     atomic_init(&view_out->references, 1);
     pthread_mutex_lock(&index->lock);
-    view_out->blocks = bpi_blocks_hold(atomic_load_explicit(&index->current, memory_order_relaxed));
+    bool kept = index->kept != NULL;
+    view_out->blocks =
+        bpi_blocks_hold(kept ? index->kept : atomic_load_explicit(&index->current, memory_order_relaxed));
     view_out->end = bpi_index_published(index);
-    view_out->generation = atomic_load_explicit(&index->generation, memory_order_relaxed);
+    view_out->generation =
+        kept ? index->kept_generation : atomic_load_explicit(&index->generation, memory_order_relaxed);
     pthread_mutex_unlock(&index->lock);
 }
 

@@ -2,8 +2,8 @@
  * core.h: the index itself and views, as the files of this folder share them.
  *
  * Who may touch what: `allocator` to `key` are set once. `hot` is replaced by the writer. `current` is replaced under the lock, by the writer and by
- * the keeper; a reader takes it under the lock and holds it. `published` goes up without the lock and down (truncate)
- * with it. `mine`, `active` belong to the writer.
+ * the keeper; a reader takes it under the lock and holds it. `published` goes up without the lock, but with it while there
+ * is a `kept`, which is set and taken away with it. `mine`, `active` belong to the writer.
  *
  * The struct lives as long as any array of blocks, so that a view outlives bpi_index_free; names live with it.
  */
@@ -37,9 +37,11 @@ struct bpi_index {
     _Atomic uint64_t next;
     pthread_mutex_t lock;
     _Atomic(bpi_blocks *) current;
-    bpi_blocks *mine;  /* an array the writer holds, to look at without the lock */
-    bpi_blocks *left;  /* those that he held before, within one commit: what they led him to he may still look at */
-    bpi_block *active; /* held */
+    bpi_blocks *mine; /* an array the writer holds, to look at without the lock */
+    bpi_blocks *left; /* those that he held before, within one commit: what they led him to he may still look at */
+    bpi_blocks *kept; /* taken by views in the place of `current`, from a truncate to the next publishing */
+    uint32_t kept_generation;  /* of those views */
+    bpi_block *active;         /* held */
     bpi_entity *last_scope;    /* the one asked for last */
     pthread_mutex_t repairing; /* one replacement is made at a time; recursive, since it may ask another block */
     _Atomic uint64_t repairs;

@@ -138,6 +138,7 @@ void bpi_index_free(bpi_index *index)
     }
     bpi_block_drop(index->active);
     bpi_index_drop_left(index);
+    bpi_blocks_drop(index->kept);
     bpi_blocks_drop(index->mine);
     bpi_blocks_drop(atomic_load_explicit(&index->current, memory_order_acquire));
     bpi_index_release(index);
@@ -507,9 +508,23 @@ void bpi_index_append(bpi_index *index, bpi_entity *entity, bpi_entity *scope, c
     atomic_store_explicit(&index->next, sequence + 1, memory_order_release);
 }
 
+/* In the place of what views have shown since a truncate. */
+static void publish_instead(bpi_index *index, uint64_t next_sequence)
+{
+    pthread_mutex_lock(&index->lock);
+    bpi_blocks *kept = index->kept;
+    index->kept = NULL;
+    atomic_store_explicit(&index->published, next_sequence, memory_order_release);
+    pthread_mutex_unlock(&index->lock);
+    bpi_blocks_drop(kept);
+}
+
 void bpi_index_publish(bpi_index *index, uint64_t next_sequence)
 {
     BPI_DEBUG_ASSERT(next_sequence <= bpi_index_next(index));
+    if (BPI_UNLIKELY(index->kept != NULL)) {
+        publish_instead(index, next_sequence);
+    }
     atomic_store_explicit(&index->published, next_sequence, memory_order_release);
     if (BPI_UNLIKELY(index->left != NULL)) {
         bpi_index_drop_left(index);

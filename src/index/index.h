@@ -162,8 +162,8 @@ bool bpi_index_find_open(bpi_index *index, uint32_t from, uint32_t *ordinal_out)
 size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal);
 
 /* Replaces the rows from `sequence` on: they are forgotten (the heads of their entities too, which the caller sets anew by
- * appending again after bpi_index_begin_block). Views that were pinned keep what they have. After an error nothing is
- * forgotten: BP_ERR_NO_MEMORY; BP_ERR_CORRUPT, BP_ERR_IO: a record that tells of a head cannot be read. */
+ * appending again after bpi_index_begin_block). Views that were pinned keep what they have, and until bpi_index_publish views
+ * that are pinned have it too: what is published stays published. After an error nothing is forgotten: BP_ERR_NO_MEMORY; BP_ERR_CORRUPT, BP_ERR_IO: a record that tells of a head cannot be read. */
 bp_status bpi_index_truncate(bpi_index *index, uint64_t sequence, bp_error *error);
 
 /* ---- rewritten segments: beside the writer, the keeper and readers ---- */

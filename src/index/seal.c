@@ -348,7 +348,7 @@ static bp_status blocks_below(bpi_index *index, const bpi_blocks *blocks, uint64
 static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, uint64_t sequence)
 {
     /* Odd while entities and blocks do not go together: no reader trusts a chain's beginning then. */
-    atomic_fetch_add_explicit(&index->generation, 1, memory_order_acq_rel);
+    uint32_t generation = atomic_fetch_add_explicit(&index->generation, 1, memory_order_acq_rel);
     for (size_t i = 0; i < list->count; i++) {
         bpi_entity *entity = list->items[i].entity;
         entity->head = list->items[i].head;
@@ -358,8 +358,10 @@ static void forget(bpi_index *index, const lost_list *list, bpi_blocks *below, u
     bpi_blocks *replaced = bpi_index_swap(index, below);
     atomic_store_explicit(&index->next, sequence, memory_order_relaxed);
     atomic_fetch_add_explicit(&index->generation, 1, memory_order_release);
-    if (bpi_index_published(index) > sequence) {
-        bpi_index_publish(index, sequence);
+    if (bpi_index_published(index) > sequence && index->kept == NULL) {
+        index->kept = replaced;
+        index->kept_generation = generation;
+        replaced = NULL;
     }
     pthread_mutex_unlock(&index->lock);
     bpi_blocks_drop(replaced);

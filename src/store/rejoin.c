@@ -6,7 +6,8 @@
  * new segment from there.
  *
  * Holds: nothing is taken back before the new segment was found to hold, event hash for event hash, all that this reader
- * has shown; otherwise it stays as it is, and says BP_ERR_DIVERGED.
+ * has shown; otherwise it stays as it is, and says BP_ERR_DIVERGED. What was taken back is shown until all of it is read in its
+ * new place (bpi_index_truncate): nobody sees less meanwhile, nor when that fails half way.
  */
 #include "store/rejoin.h"
 
@@ -16,8 +17,8 @@
 typedef struct comparison {
     const bpi_view *view;
     uint64_t end;   /* behind the last event that was shown */
-    uint64_t first; /* of those that stand in another place now */
-    bool began;
+    uint64_t first; /* of those that stand in another place now; BP_NONE: none */
+    uint64_t stop;  /* an LSN behind which the log has all that were shown */
 } comparison;
 
 static const bpi_segment_entry *entry_of(const bpi_catalog *catalog, uint32_t ordinal)
@@ -49,11 +50,12 @@ bool bpi_follower_is_cut(const bpi_follower *follower, const bpi_catalog *fresh)
 /* A bpi_covered_fn: what was read and stands where it stood. */
 static bp_status pass_known(void *argument, size_t index, size_t *count_out, bp_error *error)
 {
-    const bpi_follower *follower = &((const bp_store *)argument)->follower;
+    const bp_store *store = argument;
+    const bpi_follower *follower = &store->follower;
     const bpi_segment_entry *entry = &follower->catalog.entries[index];
     (void)error;
     *count_out = entry->state == BPI_SEGMENT_SEALED && entry->ordinal <= follower->known_ordinal &&
-                 entry->first_sequence + entry->count <= follower->known;
+                 entry->first_sequence + entry->count <= bpi_index_next(store->index);
     return BP_OK;
 }
 
@@ -68,13 +70,11 @@ static bp_status compare(void *argument, const bp_event *event, bp_error *error)
 {
     comparison *with = argument;
     bp_event shown;
-    if (!with->began) {
-        with->first = event->sequence;
-        with->began = true;
-    }
+    with->first = with->first == BP_NONE ? event->sequence : with->first;
     if (event->sequence >= with->end) {
         return BP_OK;
     }
+    with->stop = event->position + 1;
     bp_status status = bpi_view_event(with->view, event->sequence, &shown, error);
     if (status == BP_OK && !bp_hash_equal(&shown.event_hash, &event->event_hash)) {
         status = diverged(event->sequence, error);
@@ -109,29 +109,36 @@ static bp_status load_record(void *argument, const bp_event *event, bp_error *er
                : bpi_store_load_record(store, event, error);
 }
 
-bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
+/* Finds out what stands elsewhere, and proves it. */
+static bp_status compare_shown(bp_store *store, comparison *with, bp_error *error)
 {
-    bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record, NULL};
-    uint64_t end = follower->walk.chain.next_sequence;
-    comparison with = {.end = end, .first = end};
-    bpi_log_walk walk;
-    follower->known = end > follower->known ? end : follower->known;
-    follower->known_ordinal = bpi_lsn_ordinal(bpi_log_walk_position(&follower->walk));
     bpi_view *view = bpi_view_pin(store->index);
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
     }
-    with.view = view;
-    bp_status status = compare_all(store, &with, error);
+    *with = (comparison){.view = view, .end = bpi_view_end(view), .first = BP_NONE};
+    bp_status status = compare_all(store, with, error);
     bpi_view_drop(view);
+    return status;
+}
+
+bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record, NULL};
+    uint64_t read = bpi_index_next(store->index);
+    comparison with;
+    bpi_log_walk walk;
+    follower->known = read > follower->known ? read : follower->known;
+    follower->known_ordinal = bpi_lsn_ordinal(bpi_log_walk_position(&follower->walk));
+    bp_status status = compare_shown(store, &with, error);
     if (status == BP_OK) {
         status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
     }
     if (status != BP_OK) {
         return status;
     }
-    status = bpi_index_truncate(store->index, with.first < end ? with.first : end, error);
+    status = bpi_index_truncate(store->index, with.first < read ? with.first : read, error);
     if (status != BP_OK) {
         bpi_log_walk_end(&walk);
         return status;
@@ -140,6 +147,10 @@ bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
     store->block_segment = NULL; /* its block may have gone */
     bpi_log_walk_end(&follower->walk);
     follower->walk = walk;
-    bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "rejoined", "events", (int64_t)(end - with.first));
+    if (with.stop != 0) {
+        atomic_store(&follower->published_lsn, with.stop);
+    }
+    bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "rejoined", "events",
+                   (int64_t)(with.first < read ? read - with.first : 0));
     return BP_OK;
 }

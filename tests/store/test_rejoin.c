@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "io/fault_memory.h"
 #include "support/world.h"
 
 enum { SHOWN_MAX = 64 };
@@ -17,6 +18,7 @@ typedef struct scene {
     bpt_world world;
     bp_store *store;
     bp_store *reader;
+    bpi_fault_memory memory; /* the reader's */
     shown shown;
 } scene;
 
@@ -28,7 +30,10 @@ static void begin(scene *s)
     s->store = bpt_open(&s->world);
     bpt_put(s->store, "e", "durable");
     CHECK_OK(bp_sync(s->store, NULL), NULL);
+    bpi_fault_memory_init(&s->memory);
+    s->world.options.allocator = &s->memory.table;
     s->reader = bpt_reader(&s->world);
+    s->world.options.allocator = NULL;
 }
 
 static void end(scene *s)
@@ -141,6 +146,30 @@ static void a_reader_that_looks_late_goes_on(void **state)
     end(&s);
 }
 
+/* Nobody leads when the reader looks: it shows what it has shown. */
+static void a_reader_goes_on_when_the_writer_has_gone(void **state)
+{
+    scene s;
+    bp_error error = {0};
+    uint64_t ignored = 0;
+    (void)state;
+    begin(&s);
+    for (unsigned i = 0; i < 5; i++) {
+        put(&s, "e", NULL);
+    }
+    look(&s);
+    fail_sync(&s, BPI_FAULT_ERROR);
+    put(&s, "g", NULL);
+    bpt_close(s.store);
+    static const uint8_t nothing[4096];
+    bpt_file_write(&s.world, "live", nothing, sizeof nothing);
+    CHECK_OK(bp_count(s.reader, NULL, &ignored, &error), &error);
+    assert_true(bp_store_frontiers(s.reader).published >= s.shown.count);
+    s.store = bpt_open(&s.world);
+    look(&s);
+    end(&s);
+}
+
 /* Iterators keep the view that they began with. */
 static void an_iterator_reads_to_its_end(void **state)
 {
@@ -188,10 +217,72 @@ static void a_reader_that_cannot_read_the_new_segment_tries_again(void **state)
         bp_status status = bp_count(s.reader, NULL, &ignored, &error);
         bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){0});
         failed = failed || status != BP_OK;
+        assert_true(bp_store_frontiers(s.reader).published >= s.shown.count);
         look(&s);
         end(&s);
     }
     assert_true(failed);
+}
+
+/* The same without memory, at each allocation in turn: half way through it shows what it has shown. */
+static void a_reader_without_memory_shows_no_less(void **state)
+{
+    enum { EVENTS = 40 };
+    unsigned failures = 0;
+    bool failed = true;
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        scene s;
+        bp_error error = {0};
+        uint64_t ignored = 0;
+        begin(&s);
+        for (unsigned i = 0; i < EVENTS; i++) {
+            put(&s, i % 3 == 0 ? "e" : "f", i % 7 == 2 ? "named" : NULL);
+        }
+        look(&s);
+        fail_sync(&s, BPI_FAULT_ERROR);
+        put(&s, "g", NULL);
+        s.memory.fails_at = s.memory.calls + nth;
+        bp_status status = bp_count(s.reader, NULL, &ignored, &error);
+        failed = s.memory.calls >= s.memory.fails_at;
+        failures += status != BP_OK;
+        s.memory.fails_at = 0;
+        assert_true(status == BP_OK || status == BP_ERR_NO_MEMORY);
+        assert_true(bp_store_frontiers(s.reader).published >= s.shown.count);
+        look(&s);
+        end(&s);
+    }
+    assert_true(failures > 5);
+}
+
+/* What it has read when memory runs out, and not shown yet, is in the way of nothing. */
+static void a_reader_that_had_read_more_than_it_showed_goes_on(void **state)
+{
+    unsigned failures = 0;
+    bool failed = true;
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        scene s;
+        bp_error error = {0};
+        uint64_t ignored = 0;
+        char name[16];
+        begin(&s);
+        look(&s);
+        for (unsigned i = 0; i < 20; i++) {
+            (void)snprintf(name, sizeof name, "e%u", i);
+            put(&s, name, i % 7 == 2 ? name : NULL);
+        }
+        s.memory.fails_at = s.memory.calls + nth;
+        bp_status status = bp_count(s.reader, NULL, &ignored, &error);
+        failed = s.memory.calls >= s.memory.fails_at;
+        failures += status != BP_OK;
+        s.memory.fails_at = 0;
+        fail_sync(&s, BPI_FAULT_ERROR);
+        put(&s, "g", NULL);
+        look(&s);
+        end(&s);
+    }
+    assert_true(failures > 5);
 }
 
 int main(void)
@@ -199,8 +290,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_goes_on_behind_a_recovery),
         cmocka_unit_test(a_reader_that_looks_late_goes_on),
+        cmocka_unit_test(a_reader_goes_on_when_the_writer_has_gone),
         cmocka_unit_test(an_iterator_reads_to_its_end),
         cmocka_unit_test(a_reader_that_cannot_read_the_new_segment_tries_again),
+        cmocka_unit_test(a_reader_without_memory_shows_no_less),
+        cmocka_unit_test(a_reader_that_had_read_more_than_it_showed_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

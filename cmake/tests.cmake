@@ -136,8 +136,8 @@ if(NOT BATPAK_SANITIZE AND NOT BATPAK_COVERAGE)
     endforeach()
     # Tests that are named in tests/sim/test_planted.c.
     set_target_properties(batpak_planted PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
-    foreach(program log_recovery store_erase store_snapshot crash_failures store_process)
-        string(REPLACE "_" "/test_" file ${program})
+    foreach(program log_recovery store_erase store_snapshot crash_failures store_process store_space_unsure)
+        string(REGEX REPLACE "^([a-z]+)_(.*)$" "\\1/test_\\2" file ${program})
         add_executable(planted_${program} ${CMAKE_SOURCE_DIR}/tests/${file}.c
             $<TARGET_OBJECTS:batpak_planted> $<TARGET_OBJECTS:batpak_plants>)
         set_target_properties(planted_${program} PROPERTIES EXPORT_COMPILE_COMMANDS OFF
@@ -187,11 +187,13 @@ add_library(batpak_scheduled_objects OBJECT ${batpak_scheduled})
 set_target_properties(batpak_scheduled_objects PROPERTIES EXPORT_COMPILE_COMMANDS OFF) # clang-tidy sees them once
 target_include_directories(batpak_scheduled_objects PRIVATE
     ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
-target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L)
+target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L BPI_PLANT=1)
 target_compile_options(batpak_scheduled_objects PRIVATE -include ${CMAKE_SOURCE_DIR}/tests/schedule/replace.h)
-foreach(name schedules names)
+foreach(name schedules names keeper)
     add_executable(test_schedule_${name} ${CMAKE_SOURCE_DIR}/tests/schedule/${name}.c
-        ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c $<TARGET_OBJECTS:batpak_scheduled_objects>)
+        ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c ${CMAKE_SOURCE_DIR}/tests/schedule/scene.c
+        $<TARGET_OBJECTS:batpak_scheduled_objects>)
+    target_compile_definitions(test_schedule_${name} PRIVATE BPI_PLANT=1)
     set_target_properties(test_schedule_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     target_link_libraries(test_schedule_${name} PRIVATE ${batpak_test_library})
     batpak_add_test(schedule/${name} ${CMAKE_SOURCE_DIR}/tests/schedule/${name}.c

@@ -71,6 +71,8 @@ typedef enum bpi_plant {
     BPI_PLANT_TOMBSTONE_UNSYNCED,    /* a tombstone is acknowledged before it is durable */
     BPI_PLANT_REPLACED_BELIEVED,     /* a repair asks replaced segments where their successors end */
     BPI_PLANT_INSPECTION_BLIND,      /* an inspection does not see that something will be cut */
+    BPI_PLANT_KEEPER_SILENT,         /* a failed sync of fresh space is told nobody */
+    BPI_PLANT_SYNCED_BESIDE,         /* a sync is believed before those beside it have ended */
     BPI_PLANT_COUNT
 } bpi_plant;
 

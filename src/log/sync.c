@@ -155,7 +155,9 @@ static bp_status perform(bpi_log *log, sync_work *work, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    await_others(log);
+    if (!bpi_planted(BPI_PLANT_SYNCED_BESIDE)) {
+        await_others(log);
+    }
     if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
         return bpi_log_failed(log, error);
     }

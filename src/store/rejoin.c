@@ -127,7 +127,7 @@ bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
     bpi_follower *follower = &store->follower;
     bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record, NULL};
     uint64_t read = bpi_index_next(store->index);
-    comparison with;
+    comparison with = {.first = BP_NONE};
     bpi_log_walk walk;
     follower->known = read > follower->known ? read : follower->known;
     follower->known_ordinal = bpi_lsn_ordinal(bpi_log_walk_position(&follower->walk));

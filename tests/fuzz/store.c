@@ -270,7 +270,8 @@ void fuzz_store_run(const uint8_t *data, size_t size)
     CHECK(archive != NULL, "no memory");
     fuzz_unpack(archive, data, size);
     bpt_world_memory(&world);
-    bpt_entropy_init(&world.entropy, 0xbb67ae8584caa73bu); /* not the bytes from which the corpora's stores drew their ids */
+    /* Not the bytes from which the corpora's stores drew their ids. */
+    bpt_entropy_init(&world.entropy, 0xbb67ae8584caa73bu);
     fuzz_archive_write(archive, &world);
     fuzz_archive_free(archive);
     free(archive);

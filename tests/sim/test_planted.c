@@ -80,6 +80,8 @@ static const planted all[] = {
     {BPI_PLANT_TOMBSTONE_UNSYNCED, "tombstone unsynced", NULL, 0},
     {BPI_PLANT_REPLACED_BELIEVED, "replaced believed", NULL, 47},
     {BPI_PLANT_INSPECTION_BLIND, "inspection blind", NULL, 0},
+    {BPI_PLANT_KEEPER_SILENT, "keeper silent", "store_space_unsure", 0},
+    {BPI_PLANT_SYNCED_BESIDE, "synced beside", "store_space_unsure", 0},
 };
 
 enum { PLANTS = sizeof all / sizeof *all };

@@ -189,7 +189,7 @@ target_include_directories(batpak_scheduled_objects PRIVATE
     ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
 target_compile_definitions(batpak_scheduled_objects PRIVATE _POSIX_C_SOURCE=200809L BPI_PLANT=1)
 target_compile_options(batpak_scheduled_objects PRIVATE -include ${CMAKE_SOURCE_DIR}/tests/schedule/replace.h)
-foreach(name schedules names keeper)
+foreach(name schedules names keeper keys)
     add_executable(test_schedule_${name} ${CMAKE_SOURCE_DIR}/tests/schedule/${name}.c
         ${CMAKE_SOURCE_DIR}/tests/schedule/scheduler.c ${CMAKE_SOURCE_DIR}/tests/schedule/scene.c
         $<TARGET_OBJECTS:batpak_scheduled_objects>)

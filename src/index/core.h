@@ -40,7 +40,9 @@ struct bpi_index {
     bpi_blocks *mine; /* an array the writer holds, to look at without the lock */
     bpi_blocks *left; /* those that he held before, within one commit: what they led him to he may still look at */
     bpi_blocks *kept; /* taken by views in the place of `current`, from a truncate to the next publishing */
-    uint32_t kept_generation;  /* of those views */
+    uint32_t kept_generation;       /* of those views */
+    _Atomic uint32_t kept_entities; /* the greatest marks that views had when rows were taken back */
+    _Atomic uint32_t kept_scopes;
     bpi_block *active;         /* held */
     bpi_entity *last_scope;    /* the one asked for last */
     pthread_mutex_t repairing; /* one replacement is made at a time; recursive, since it may ask another block */

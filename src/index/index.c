@@ -623,7 +623,11 @@ void bpi_index_count(bpi_index *index, bpi_index_counts *counts_out)
         count_block(blocks->block[i], bpi_blocks_rows(blocks, i, end), bpi_layout_shift(index->layout), counts_out);
     }
     bpi_blocks_drop(blocks);
-    counts_out->entities = atomic_load_explicit(&index->entity_mark, memory_order_relaxed);
-    counts_out->scopes = atomic_load_explicit(&index->scope_mark, memory_order_relaxed);
+    pthread_mutex_lock(&index->lock);
+    bool kept = index->kept != NULL;
+    pthread_mutex_unlock(&index->lock);
+    counts_out->entities =
+        atomic_load_explicit(kept ? &index->kept_entities : &index->entity_mark, memory_order_relaxed);
+    counts_out->scopes = atomic_load_explicit(kept ? &index->kept_scopes : &index->scope_mark, memory_order_relaxed);
     counts_out->bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed);
 }

@@ -45,7 +45,9 @@ static bp_status resolve_prefix(bpi_scan *scan, bpi_index *index, bp_text prefix
 {
     bpi_query *query = &scan->query;
     const bpi_blocks *blocks = scan->view->blocks;
-    query->set_end = atomic_load_explicit(&index->entity_mark, memory_order_acquire);
+    uint32_t mark = atomic_load_explicit(&index->entity_mark, memory_order_acquire);
+    uint32_t kept = atomic_load_explicit(&index->kept_entities, memory_order_relaxed);
+    query->set_end = mark < kept ? kept : mark;
     *count_out = 0;
     if (query->set_end == 0) {
         return BP_OK;

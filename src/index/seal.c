@@ -295,13 +295,24 @@ void bpi_block_marks(const bpi_block *block, uint32_t count, uint32_t *entities_
     }
 }
 
+/* Views that were pinned have numbers up to it. */
+static void keep_mark(_Atomic uint32_t *kept, const _Atomic uint32_t *mark)
+{
+    uint32_t now = atomic_load_explicit(mark, memory_order_relaxed);
+    if (now > atomic_load_explicit(kept, memory_order_relaxed)) {
+        atomic_store_explicit(kept, now, memory_order_relaxed);
+    }
+}
+
 static void set_marks(bpi_index *index, const bpi_block *block, uint32_t count)
 {
     uint32_t entities = 0;
     uint32_t scopes = 0;
     bpi_block_marks(block, count, &entities, &scopes);
-    atomic_store_explicit(&index->entity_mark, entities, memory_order_relaxed);
-    atomic_store_explicit(&index->scope_mark, scopes, memory_order_relaxed);
+    keep_mark(&index->kept_entities, &index->entity_mark);
+    keep_mark(&index->kept_scopes, &index->scope_mark);
+    atomic_store_explicit(&index->entity_mark, entities, memory_order_release);
+    atomic_store_explicit(&index->scope_mark, scopes, memory_order_release);
 }
 
 /* Rows [0, count) of a block. */

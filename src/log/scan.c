@@ -233,6 +233,7 @@ static void place_item(bpi_scanner *scanner, const bp_frame *frame, size_t at, b
 static bp_status visit_records(const body *b, bpi_record_fn visit, void *argument, bp_error *error)
 {
     bpi_scanner *scanner = b->scanner;
+    bp_hlc before = scanner->chain->last_hlc;
     size_t at = BPI_FRAME_HEADER;
     for (uint32_t i = 0; i < b->frame->record_count; i++) {
         bp_event event;
@@ -243,6 +244,7 @@ static bp_status visit_records(const body *b, bpi_record_fn visit, void *argumen
         if (visit != NULL) {
             bp_status status = visit(argument, &event, error);
             if (status != BP_OK) {
+                scanner->chain->last_hlc = before; /* the frame may be told once more */
                 return status;
             }
         }

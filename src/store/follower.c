@@ -74,11 +74,26 @@ bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *en
     return status;
 }
 
+/* When memory runs out within a frame, the frame is told again from its beginning. */
+bp_status bpi_follower_take(void *argument, const bp_event *event, bp_error *error)
+{
+    bp_store *store = argument;
+    bpi_follower *follower = &store->follower;
+    bp_status status = BP_OK;
+    if (event->sequence >= follower->known) {
+        status = bpi_store_teach(store, event, error);
+        follower->known = status == BP_OK ? event->sequence + 1 : follower->known;
+    }
+    return status == BP_OK && event->sequence >= bpi_index_next(store->index)
+               ? bpi_store_index_record(store, event, error)
+               : status;
+}
+
 static bp_status begin_walk(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bpi_walk_calls calls = {
-        store, bpi_indexing_tail, bpi_indexing_covered, bpi_follower_begin_segment, bpi_store_load_record, NULL};
+        store, bpi_indexing_tail, bpi_indexing_covered, bpi_follower_begin_segment, bpi_follower_take, NULL};
     bp_status status = bpi_log_walk_begin(&follower->walk, &follower->home, &follower->catalog, &calls, error);
     follower->walking = status == BP_OK;
     return status;
@@ -213,7 +228,8 @@ static bp_status advance(bp_store *store, uint64_t stop, bp_error *error)
         (void)bpi_log_walk_run(&follower->walk, UINT64_MAX, NULL);
     }
     refresh_size(store->block_segment);
-    return BP_OK;
+    /* After a rejoin, in a list that leads elsewhere: what was shown stays shown until another leads there. */
+    return follower->walk.chain.next_sequence < bpi_index_published(store->index) ? BP_END : BP_OK;
 }
 
 /* Blocks for what was rewritten, and what is sealed mapped: what is mapped stays, whatever becomes of the files. What cannot be mapped
@@ -241,12 +257,15 @@ static bp_status catch_up(bp_store *store, uint64_t stop, bp_error *error)
     bpi_follower *follower = &store->follower;
     for (int i = 0;; i++) {
         bool behind = follower->behind || store->loading;
+        stop = stop < follower->least ? follower->least : stop;
         bp_status status = advance(store, stop, error);
         if (status == BP_OK && behind) {
             status = follow_swaps(store, i == LISTS_MAX, error);
         }
         if (status == BP_OK) {
             bpi_index_publish(store->index, follower->walk.chain.next_sequence);
+            follower->rejoining = false;
+            follower->least = 0;
             atomic_store(&follower->published_lsn, bpi_log_walk_position(&follower->walk));
             return BP_OK;
         }

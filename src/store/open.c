@@ -290,25 +290,28 @@ bp_status bpi_store_learn(bp_store *store, const bp_event *event, bp_error *erro
     }
 }
 
-bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
+bp_status bpi_store_teach(bp_store *store, const bp_event *event, bp_error *error)
 {
-    bp_store *store = argument;
     if (event->dropped) {
-        return bpi_store_index_record(store, event, error); /* of what kind it was is not known any more */
+        return BP_OK; /* of what kind it was is not known any more */
     }
     if (!bpi_kinds_reserve_count(&store->kinds, event->kind)) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the index");
     }
-    bp_status status = bpi_store_index_record(store, event, error);
-    if (status != BP_OK) {
-        return status;
+    bool system = bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA;
+    bp_status status = system ? bpi_store_learn(store, event, error) : BP_OK;
+    if (status == BP_OK) {
+        bpi_kinds_count_event(&store->kinds, event->kind);
+        atomic_fetch_add_explicit(&store->counters.system_events, system, memory_order_relaxed);
     }
-    bpi_kinds_count_event(&store->kinds, event->kind);
-    if (bp_kind_is_system(event->kind) && event->kind != BP_KIND_DATA) {
-        atomic_fetch_add_explicit(&store->counters.system_events, 1, memory_order_relaxed);
-        return bpi_store_learn(store, event, error);
-    }
-    return BP_OK;
+    return status;
+}
+
+bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error)
+{
+    bp_store *store = argument;
+    bp_status status = bpi_store_teach(store, event, error);
+    return status == BP_OK ? bpi_store_index_record(store, event, error) : status;
 }
 
 static void on_sealed(void *argument, uint32_t ordinal, bool locked)

@@ -15,10 +15,11 @@
 #include "store/indexing.h"
 
 typedef struct comparison {
-    const bpi_view *view;
-    uint64_t end;   /* behind the last event that was shown */
-    uint64_t first; /* of those that stand in another place now; BP_NONE: none */
-    uint64_t stop;  /* an LSN behind which the log has all that were shown */
+    bp_store *store;
+    const bpi_view *view; /* what is shown; beyond it there may be more in the index, that is not shown yet */
+    uint64_t end;         /* behind the last event that was shown or read */
+    uint64_t first;       /* of those that stand in another place now; BP_NONE: none */
+    uint64_t stop;        /* an LSN behind which the log has all that were shown */
 } comparison;
 
 static const bpi_segment_entry *entry_of(const bpi_catalog *catalog, uint32_t ordinal)
@@ -35,6 +36,9 @@ bool bpi_follower_is_cut(const bpi_follower *follower, const bpi_catalog *fresh)
 {
     const bpi_log_walk *walk = &follower->walk;
     uint64_t position = bpi_log_walk_position(walk);
+    if (follower->rejoining) {
+        return true; /* that list is not compared yet with what is shown */
+    }
     if (fresh->manifest.epoch <= follower->catalog.manifest.epoch || walk->chain.next_sequence == 0) {
         return false;
     }
@@ -62,7 +66,7 @@ static bp_status pass_known(void *argument, size_t index, size_t *count_out, bp_
 static bp_status diverged(uint64_t sequence, bp_error *error)
 {
     return bpi_error_set(error, BP_ERR_DIVERGED,
-                         "event %llu, which this reader has shown, is not in the log any more; open it anew",
+                         "event %llu, which this reader has read, is not in the log any more; open it anew",
                          (unsigned long long)sequence);
 }
 
@@ -75,7 +79,9 @@ static bp_status compare(void *argument, const bp_event *event, bp_error *error)
         return BP_OK;
     }
     with->stop = event->position + 1;
-    bp_status status = bpi_view_event(with->view, event->sequence, &shown, error);
+    bp_status status = event->sequence < bpi_view_end(with->view)
+                           ? bpi_view_event(with->view, event->sequence, &shown, error)
+                           : bpi_index_event(with->store->index, event->sequence, &shown, error);
     if (status == BP_OK && !bp_hash_equal(&shown.event_hash, &event->event_hash)) {
         status = diverged(event->sequence, error);
     }
@@ -101,14 +107,6 @@ static bp_status compare_all(bp_store *store, comparison *with, bp_error *error)
     return status;
 }
 
-static bp_status load_record(void *argument, const bp_event *event, bp_error *error)
-{
-    bp_store *store = argument;
-    return event->sequence < store->follower.known
-               ? bpi_store_index_record(store, event, error) /* counted and learnt from already */
-               : bpi_store_load_record(store, event, error);
-}
-
 /* Finds out what stands elsewhere, and proves it. */
 static bp_status compare_shown(bp_store *store, comparison *with, bp_error *error)
 {
@@ -116,7 +114,9 @@ static bp_status compare_shown(bp_store *store, comparison *with, bp_error *erro
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to read the log");
     }
-    *with = (comparison){.view = view, .end = bpi_view_end(view), .first = BP_NONE};
+    uint64_t shown = bpi_view_end(view);
+    uint64_t read = bpi_index_next(store->index);
+    *with = (comparison){.store = store, .view = view, .end = shown < read ? read : shown, .first = BP_NONE};
     bp_status status = compare_all(store, with, error);
     bpi_view_drop(view);
     return status;
@@ -125,12 +125,14 @@ static bp_status compare_shown(bp_store *store, comparison *with, bp_error *erro
 bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
-    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, load_record, NULL};
+    bpi_walk_calls calls = {store, NULL, pass_known, bpi_follower_begin_segment, bpi_follower_take, NULL};
     uint64_t read = bpi_index_next(store->index);
+    uint32_t ordinal = bpi_lsn_ordinal(bpi_log_walk_position(&follower->walk));
     comparison with = {.first = BP_NONE};
     bpi_log_walk walk;
-    follower->known = read > follower->known ? read : follower->known;
-    follower->known_ordinal = bpi_lsn_ordinal(bpi_log_walk_position(&follower->walk));
+    follower->known = read > follower->known ? read : follower->known; /* with what index files covered */
+    follower->known_ordinal =
+        follower->rejoining && ordinal < follower->known_ordinal ? follower->known_ordinal : ordinal;
     bp_status status = compare_shown(store, &with, error);
     if (status == BP_OK) {
         status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
@@ -147,9 +149,8 @@ bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
     store->block_segment = NULL; /* its block may have gone */
     bpi_log_walk_end(&follower->walk);
     follower->walk = walk;
-    if (with.stop != 0) {
-        atomic_store(&follower->published_lsn, with.stop);
-    }
+    follower->rejoining = true;
+    follower->least = with.stop;
     bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "rejoined", "events",
                    (int64_t)(with.first < read ? read - with.first : 0));
     return BP_OK;

@@ -52,8 +52,10 @@ typedef struct bpi_follower {
     _Atomic uint32_t epoch;      /* of the catalog */
     _Atomic uint64_t generation; /* of the manifest, as the live page gave it when all of it had been taken in */
     bool behind;                 /* the index may still lead to files that others took the place of */
-    uint64_t known;              /* events below this were read before a rejoin */
-    uint32_t known_ordinal;      /* of the segment at which it stood then */
+    uint64_t known;              /* events below this were counted and learnt from */
+    bool rejoining;              /* from a rejoin until all that was shown is read again */
+    uint32_t known_ordinal;      /* of the segment at which it stood before */
+    uint64_t least;              /* an LSN below which what was shown lies then */
 } bpi_follower;
 
 struct bp_store {
@@ -116,6 +118,8 @@ bp_status bpi_store_check(const bp_store *store, bp_error *error);
 /* The same, and it must be a writer. */
 bp_status bpi_store_check_writer(const bp_store *store, bp_error *error);
 
+/* Counts an event and takes in what the store itself learns from it; before it is in the index. After an error it did neither. */
+bp_status bpi_store_teach(bp_store *store, const bp_event *event, bp_error *error);
 /* Applies one record read from the log to index, heads and kinds. */
 bp_status bpi_store_load_record(void *argument, const bp_event *event, bp_error *error);
 bp_status bpi_store_load_segment(void *argument, bpi_segment *segment, uint64_t first_sequence, uint64_t capacity,
@@ -147,6 +151,7 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error);
 bp_status bpi_follower_refresh(bp_store *store, bp_error *error);
 void bpi_follower_close(bp_store *store);
 /* A bpi_segment_begin_fn of a reader's walk; the argument is the store. */
+bp_status bpi_follower_take(void *argument, const bp_event *event, bp_error *error); /* a bpi_record_fn */
 bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,
                                      bp_error *error);
 /* The tables of a reader, from its options. */

@@ -208,6 +208,21 @@ static void check_all(world *w)
     bpi_view_drop(view);
 }
 
+static uint64_t count_prefix(bpi_view *view, const char *prefix)
+{
+    bp_region region = {.size = sizeof region, .fields = BP_REGION_ENTITY | BP_REGION_PREFIX};
+    bpi_scan *scan = NULL;
+    uint64_t sequence = 0;
+    uint64_t count = 0;
+    region.entity = bp_text_of(prefix);
+    assert_int_equal(bpi_scan_begin(view, &region, NULL, &scan, NULL), BP_OK);
+    while (bpi_scan_next(scan, &sequence, NULL, NULL) == BP_OK) {
+        count++;
+    }
+    bpi_scan_end(scan);
+    return count;
+}
+
 static void rows_taken_back_are_gone(uint64_t seed, bp_layout layout, uint32_t sealed)
 {
     dice d = {seed};
@@ -217,6 +232,7 @@ static void rows_taken_back_are_gone(uint64_t seed, bp_layout layout, uint32_t s
     for (int round = 0; round < 12; round++) {
         bpi_view *old = bpi_view_pin(w.index);
         uint64_t old_end = bpi_view_end(old);
+        uint64_t of_prefix = count_prefix(old, "order");
         bp_id gone = w.events[w.count - 1].id;
         uint64_t cut = w.count - below(&d, (uint32_t)w.count / 2) - 1;
         cut = w.events[cut].batch;
@@ -227,6 +243,7 @@ static void rows_taken_back_are_gone(uint64_t seed, bp_layout layout, uint32_t s
         bpi_view *still = bpi_view_pin(w.index);
         assert_int_equal(bpi_view_end(still), old_end);
         assert_true(world_find(still, &gone, &(uint64_t){0}));
+        assert_int_equal(count_prefix(still, "order"), of_prefix);
         bpi_view_drop(still);
         bpi_index_publish(w.index, cut);
         assert_int_equal(bpi_index_published(w.index), cut);
@@ -272,10 +289,11 @@ static void a_record_that_cannot_be_read_is_said_to_be_damaged(void **state)
     world_begin(&w, BP_LAYOUT_DEFAULT);
     assert_true(world_rotate(&w));
     for (unsigned i = 0; i < EVENTS; i++) {
-        (void)snprintf(names[i], sizeof names[i], "n%u", i);
+        (void)snprintf(names[i], sizeof names[i], "n:%u", i);
         append_plain(&w, names[i]);
     }
     bpi_index_publish(w.index, EVENTS);
+    bpi_view *whole = bpi_view_pin(w.index);
     for (int sealed = 0; sealed < 2; sealed++) {
         const model_event *event = &w.events[sealed == 0 ? CUT - 1 : DAMAGED];
         uint8_t *bytes = (uint8_t *)event->segment->writable + event->offset;
@@ -293,6 +311,8 @@ static void a_record_that_cannot_be_read_is_said_to_be_damaged(void **state)
     }
     assert_int_equal(bpi_index_truncate(w.index, CUT, NULL), BP_OK);
     assert_int_equal(bpi_index_next(w.index), CUT);
+    assert_int_equal(count_prefix(whole, "n"), EVENTS); /* of names that came behind the cut, too */
+    bpi_view_drop(whole);
     bpi_index_publish(w.index, CUT);
     w.count = CUT;
     check_all(&w);

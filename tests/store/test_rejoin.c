@@ -255,6 +255,96 @@ static void a_reader_without_memory_shows_no_less(void **state)
     assert_true(failures > 5);
 }
 
+typedef struct onlooker {
+    scene *scene;
+    uint64_t count;
+    uint64_t later; /* steps until it begins to look */
+    uint64_t looks;
+} onlooker;
+
+/* A bpi_fault_watch_fn: the reader looks at every step of the writer, from one on. */
+static void look_at_step(void *argument, const bpi_fault_step *step)
+{
+    onlooker *at = argument;
+    bp_error error = {0};
+    uint64_t count = 0;
+    (void)step;
+    if (at->later > 0) {
+        at->later--;
+        return;
+    }
+    CHECK_OK(bp_count(at->scene->reader, NULL, &count, &error), &error);
+    CHECK(count >= at->count, "%llu events are shown after %llu, at step %llu", (unsigned long long)count,
+          (unsigned long long)at->count, (unsigned long long)at->looks);
+    at->count = count;
+    assert_true(bp_store_frontiers(at->scene->reader).published >= at->scene->shown.count);
+    at->looks++;
+}
+
+/* A list that the reader has not read yet makes it look for the next one before the live page tells of what that has. */
+static void a_reader_that_looks_at_any_step_of_a_recovery_sees_no_less(void **state)
+{
+    bool looked = true;
+    (void)state;
+    for (uint64_t later = 0; looked; later++) {
+        scene s;
+        bp_error error = {0};
+        begin(&s);
+        CHECK_OK(bp_seal(s.store, &error), &error);
+        put(&s, "e", "named");
+        CHECK_OK(bp_seal(s.store, &error), &error);
+        for (unsigned i = 0; i < 5; i++) {
+            put(&s, i % 2 == 0 ? "e" : "f", NULL);
+        }
+        look(&s);
+        onlooker at = {.scene = &s, .later = later};
+        CHECK_OK(bp_count(s.reader, NULL, &at.count, &error), &error);
+        CHECK_OK(bp_compact(s.store, NULL, NULL, &error), &error);
+        fail_sync(&s, BPI_FAULT_ERROR);
+        bpi_fault_watch(s.world.fault, look_at_step, &at);
+        put(&s, "g", NULL);
+        bpi_fault_watch(s.world.fault, NULL, NULL);
+        looked = at.looks > 0;
+        assert_true(looked || later > 4);
+        look(&s);
+        end(&s);
+    }
+}
+
+/* A frame of which a part is in the index when memory runs out is not told twice. */
+static void a_reader_without_memory_within_a_batch_goes_on(void **state)
+{
+    enum { ITEMS = 6 };
+    unsigned failures = 0;
+    bool failed = true;
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        scene s;
+        bp_error error = {0};
+        uint64_t ignored = 0;
+        char names[ITEMS][16];
+        bp_append_options options[ITEMS];
+        bp_batch_item items[ITEMS];
+        begin(&s);
+        look(&s);
+        for (unsigned i = 0; i < ITEMS; i++) {
+            (void)snprintf(names[i], sizeof names[i], "e%u", i);
+            bp_append_options_init(&options[i]);
+            options[i].kind_name = i % 2 == 0 ? names[i] : NULL;
+            items[i] = (bp_batch_item){bp_at(names[i], names[i]), i % 2 == 0 ? 0 : 0xf001, bp_raw("x", 1), &options[i]};
+        }
+        CHECK_OK(bp_append_batch(s.store, items, ITEMS, NULL, NULL, &error), &error);
+        s.memory.fails_at = s.memory.calls + nth;
+        bp_status status = bp_count(s.reader, NULL, &ignored, &error);
+        failed = s.memory.calls >= s.memory.fails_at;
+        failures += status != BP_OK;
+        s.memory.fails_at = 0;
+        look(&s);
+        end(&s);
+    }
+    assert_true(failures > 5);
+}
+
 /* What it has read when memory runs out, and not shown yet, is in the way of nothing. */
 static void a_reader_that_had_read_more_than_it_showed_goes_on(void **state)
 {
@@ -294,6 +384,8 @@ int main(void)
         cmocka_unit_test(an_iterator_reads_to_its_end),
         cmocka_unit_test(a_reader_that_cannot_read_the_new_segment_tries_again),
         cmocka_unit_test(a_reader_without_memory_shows_no_less),
+        cmocka_unit_test(a_reader_that_looks_at_any_step_of_a_recovery_sees_no_less),
+        cmocka_unit_test(a_reader_without_memory_within_a_batch_goes_on),
         cmocka_unit_test(a_reader_that_had_read_more_than_it_showed_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

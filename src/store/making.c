@@ -73,18 +73,20 @@ static bool is_key(const char *name)
     return (size < 4 || strcmp(name + size - 4, ".new") != 0) && (size < 5 || strcmp(name + size - 5, ".lock") != 0);
 }
 
-bp_status bpi_make_gather(bpi_making *m, const bpi_home *home, bool consumers, bool keys, bp_error *error)
+bp_status bpi_make_gather(bpi_making *m, const bpi_home *home, bool consumers, bp_error *error)
 {
     bpi_buffer_init(&m->consumers, home->allocator);
     bpi_buffer_init(&m->keys, home->allocator);
     bp_status status = consumers ? bpi_folder_read(home, "consumers", is_position, &m->consumers, error) : BP_OK;
-    if (status == BP_OK && keys) {
-        status = bpi_folder_read(home, "keys", is_key, &m->keys, error);
-    }
     if (status != BP_OK) {
         bpi_make_forget(m);
     }
     return status;
+}
+
+bp_status bpi_make_gather_keys(bpi_making *m, const bpi_home *home, bp_error *error)
+{
+    return bpi_folder_read(home, "keys", is_key, &m->keys, error);
 }
 
 void bpi_make_forget(bpi_making *m)

@@ -35,8 +35,10 @@ bp_status bpi_make(bpi_making *making, bp_error *error);
 bp_status bpi_prove(const bpi_home *home, bp_progress_fn progress, void *context, bp_verify_report *report,
                     bp_error *error);
 
-/* Reads the files of the store that are to come along: before the frontier is looked at, so that none is beyond it. */
-bp_status bpi_make_gather(bpi_making *making, const bpi_home *home, bool consumers, bool keys, bp_error *error);
+/* Reads the consumers' positions if they are to come along: before the frontier is looked at, so that none is beyond it. */
+bp_status bpi_make_gather(bpi_making *making, const bpi_home *home, bool consumers, bp_error *error);
+/* Reads the keys: when the frontier is known, so that none is missing. What was gathered is to be forgotten after an error. */
+bp_status bpi_make_gather_keys(bpi_making *making, const bpi_home *home, bp_error *error);
 void bpi_make_forget(bpi_making *making);
 
 #endif

@@ -73,7 +73,10 @@ static bp_status restore(restoring *r, const char *target, bp_error *error)
     if (status != BP_OK) {
         return status;
     }
-    status = bpi_make_gather(m, &r->home, o->consumers, o->keys, error);
+    status = bpi_make_gather(m, &r->home, o->consumers, error);
+    if (status == BP_OK && o->keys) {
+        status = bpi_make_gather_keys(m, &r->home, error);
+    }
     if (status == BP_OK && !bpi_planted(BPI_PLANT_RESTORE_UNPROVEN)) {
         status = bpi_prove(&r->home, o->progress, o->progress_context, &proven, error);
     }

@@ -85,6 +85,24 @@ static bp_status look(snapping *s, bpi_catalog *catalog_out, uint64_t *frontier_
     }
 }
 
+/* And the keys of what lies below the frontier: none is destroyed before they are read. What another process destroys meanwhile may be left
+ * out. */
+static bp_status look_with_keys(snapping *s, bpi_catalog *catalog_out, uint64_t *frontier_out, bp_error *error)
+{
+    bool entered = s->options->keys && !s->store->reader;
+    if (entered) {
+        bpi_keys_enter(s->store->keys);
+    }
+    bp_status status = look(s, catalog_out, frontier_out, error);
+    if (status == BP_OK && s->options->keys) {
+        status = bpi_make_gather_keys(&s->making, s->home, error);
+    }
+    if (entered) {
+        bpi_keys_leave(s->store->keys);
+    }
+    return status;
+}
+
 static void hold_files(snapping *s)
 {
     if (!s->store->reader) {
@@ -134,12 +152,12 @@ static bp_status attempt(snapping *s, bp_error *error)
                       .transfer = {.since = s->since.root != NULL ? &s->since : NULL,
                                    .since_catalog = &s->since_catalog,
                                    .way = (bpi_way)o->sharing}};
-    bp_status status = bpi_make_gather(m, s->home, o->consumers, o->keys, error);
+    bp_status status = bpi_make_gather(m, s->home, o->consumers, error);
     if (status != BP_OK) {
         return status;
     }
     hold_files(s);
-    status = look(s, &catalog, &frontier, error);
+    status = look_with_keys(s, &catalog, &frontier, error);
     if (status == BP_OK) {
         m->epoch = catalog.manifest.epoch;
         status = bpi_picture_take(&m->picture, s->home, &catalog, frontier, error);

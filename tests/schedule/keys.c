@@ -176,6 +176,77 @@ static bool both(const bps_plan *plan)
     return bps_scene_end(NULL);
 }
 
+/* ---- a snapshot with keys beside the first event of a subject ---- */
+
+static void *append_for_new_subjects(void *argument)
+{
+    static const char *const subjects[] = {"bob", "carol", "dave"};
+    (void)argument;
+    for (unsigned i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        bp_append_options options;
+        bp_append_options_init(&options);
+        options.subject = subjects[i];
+        bpt_put_with(run.store, "person:2", SECRET, &options);
+    }
+    return NULL;
+}
+
+static void *take_snapshot(void *argument)
+{
+    bp_error error = {0};
+    bp_snapshot_options options;
+    (void)argument;
+    bp_snapshot_options_init(&options);
+    options.keys = true;
+    CHECK_OK(bp_snapshot(run.store, "copy", &options, NULL, &error), &error);
+    return NULL;
+}
+
+/* What is encrypted in the snapshot can be read from it alone. */
+static bool snapshot_of_keys(const bps_plan *plan)
+{
+    void *(*const starts[])(void *) = {append_for_new_subjects, take_snapshot};
+    pthread_t threads[2];
+    bp_append_options append;
+    bp_error error = {0};
+    memset(&run, 0, sizeof run);
+    run.store = bps_scene_begin(plan, BP_DURABLE, BP_KEEPER_INLINE, NULL);
+    bps_pause(true);
+    bp_append_options_init(&append);
+    append.subject = "alice";
+    bpt_put_with(run.store, "person:1", SECRET, &append);
+    bps_pause(false);
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK(bps_thread_start(&threads[i], starts[i], NULL) == 0, "no thread");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        (void)bps_thread_join(threads[i]);
+    }
+    bps_pause(true);
+    bp_store *copy = NULL;
+    CHECK_OK(bp_open_reader("copy", &bps_world.options, &copy, &error), &error);
+    uint64_t count = bp_store_frontiers(copy).published;
+    for (uint64_t sequence = 0; sequence < count; sequence++) {
+        const bp_event *event = NULL;
+        CHECK_OK(bp_get_sequence(copy, sequence, &event, &error), &error);
+        CHECK(event->encryption == BP_ENCRYPTION_OPENED, "event %llu of %llu is without its key",
+              (unsigned long long)sequence, (unsigned long long)count);
+        bp_event_release(event);
+    }
+    bpt_close(copy);
+    bps_pause(false);
+    return bps_scene_end(run.store);
+}
+
+static void a_snapshot_has_the_keys_of_its_events(void **state)
+{
+    (void)state;
+    if (!bp_encryption_available()) {
+        skip();
+    }
+    bps_at_random("a snapshot with keys", snapshot_of_keys, bpt_amount("BATPAK_RUNS", 500, 100000));
+}
+
 static void a_record_from_elsewhere_costs_no_key(void **state)
 {
     (void)state;
@@ -201,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_from_elsewhere_costs_no_key),
+        cmocka_unit_test(a_snapshot_has_the_keys_of_its_events),
         cmocka_unit_test(planted_mistakes_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

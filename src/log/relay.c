@@ -26,7 +26,11 @@ void bpi_log_quiesce(bpi_log *log)
         }
         (void)pthread_mutex_unlock(&log->sync_lock);
         (void)pthread_mutex_lock(&log->lock);
-        if (!log->filling && !log->maintaining) {
+        /* Who begins to sync after this look gathers with the lock; who had begun may still raise what is durable. */
+        (void)pthread_mutex_lock(&log->sync_lock);
+        bool syncing = log->syncing;
+        (void)pthread_mutex_unlock(&log->sync_lock);
+        if (!syncing && !log->filling && !log->maintaining) {
             return;
         }
     }
@@ -270,15 +274,17 @@ static bp_status switch_manifest(bpi_log *log, uint64_t end_lsn, bp_error *error
     return status;
 }
 
-/* The segment in which the durable frames end, and the link that it began with. */
-static bpi_open_segment *find_holder(bpi_log *log, uint64_t durable, uint32_t *link_out)
+/* The segment in which the durable frames end, and the link and the HLC that it began with. */
+static bpi_open_segment *find_holder(bpi_log *log, uint64_t durable, bpi_segment_entry *begins_out)
 {
     bpi_open_segment *holder = log->finished_count > 0 ? log->finished[0] : log->active;
     const bpi_segment_entry *entry = entry_of(&log->catalog, holder->segment->ordinal);
     const bpi_segment_entry *previous = entry == NULL ? NULL : entry_before(&log->catalog, entry);
-    *link_out = previous != NULL ? previous->link : 0;
+    begins_out->link = previous != NULL ? previous->link : 0;
+    begins_out->last_hlc = previous != NULL ? previous->last_hlc : 0;
     for (size_t i = 0; i < log->finished_count && holder->segment->ordinal < bpi_lsn_ordinal(durable); i++) {
-        *link_out = log->finished[i]->link;
+        begins_out->link = log->finished[i]->link;
+        begins_out->last_hlc = log->finished[i]->last_hlc;
         holder = i + 1 < log->finished_count ? log->finished[i + 1] : log->active;
     }
     return holder;
@@ -310,7 +316,7 @@ bp_status bpi_log_relay(bpi_log *log, uint8_t *bytes, const bpi_relay_frame *fra
     bpi_open_segment *target = log->next;
     bpi_segment_entry durable_end = {0};
     uint64_t durable = atomic_load(&log->durable);
-    bpi_open_segment *holder = find_holder(log, durable, &durable_end.link);
+    bpi_open_segment *holder = find_holder(log, durable, &durable_end);
     target->end = BPI_SEGMENT_HEADER;
     target->frames = 0;
     if (!measure(holder, bpi_lsn_offset(durable), &durable_end)) {

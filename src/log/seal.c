@@ -272,19 +272,26 @@ bp_status bpi_log_seal_one(bpi_log *log, bool locked, bool *done_out, bp_error *
     return status;
 }
 
+/* All DATA is durable, and nothing says so yet. */
+static bool wants_mark(const bpi_log *log)
+{
+    return log->data_unmarked && log->last_type == BP_FRAME_DATA &&
+           atomic_load_explicit(&log->durable, memory_order_acquire) >= bpi_log_next_lsn(log);
+}
+
 bp_status bpi_log_mark(bpi_log *log, bp_error *error)
 {
     (void)pthread_mutex_lock(&log->lock);
-    uint64_t durable = atomic_load_explicit(&log->durable, memory_order_acquire);
     bp_status status = BP_OK;
     uint64_t lsn = 0;
-    if (log->data_unmarked && log->last_type == BP_FRAME_DATA && durable >= bpi_log_next_lsn(log)) {
+    if (wants_mark(log) && !bpi_planted(BPI_PLANT_NO_MARK)) {
         status = bpi_log_room(log, BPI_FRAME_HEADER, error);
-        if (status == BP_OK && log->last_type == BP_FRAME_DATA && !bpi_planted(BPI_PLANT_NO_MARK)) {
-            uint8_t frame[BPI_FRAME_HEADER];
-            status = bpi_log_write(log, frame, sizeof frame, BP_FRAME_MARK, 0, 0, log->last_hlc, error);
-            log->data_unmarked = status != BP_OK;
-        }
+    }
+    /* Making room may have let others write. */
+    if (status == BP_OK && wants_mark(log) && !bpi_planted(BPI_PLANT_NO_MARK)) {
+        uint8_t frame[BPI_FRAME_HEADER];
+        status = bpi_log_write(log, frame, sizeof frame, BP_FRAME_MARK, 0, 0, log->last_hlc, error);
+        log->data_unmarked = status != BP_OK;
         if (status == BP_OK) {
             bpi_log_publish(log);
             lsn = bpi_log_next_lsn(log);

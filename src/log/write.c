@@ -87,19 +87,14 @@ static void expect_store(const bpi_log *log, uint64_t length)
 
 bp_status bpi_log_room(bpi_log *log, uint64_t length, bp_error *error)
 {
-    if (atomic_load_explicit(&log->failed, memory_order_acquire)) {
-        return bpi_log_failed(log, error);
-    }
-    if (log->clean) {
-        bp_status status = leave_clean(log, error);
-        if (status != BP_OK) {
-            return status;
-        }
-    }
-    /* Rotating and extending may wait, and so let others write: what held before must be looked at again. */
+    /* Rotating and extending may wait, and so let others write, or fail: what held before must be looked at again. */
     for (;;) {
         bp_status status = BP_OK;
-        if (log->active->finished || log->active->end + length + BPI_FRAME_HEADER > log->active->capacity) {
+        if (BPI_UNLIKELY(atomic_load_explicit(&log->failed, memory_order_acquire))) {
+            status = bpi_log_failed(log, error);
+        } else if (BPI_UNLIKELY(log->clean)) {
+            status = leave_clean(log, error);
+        } else if (log->active->finished || log->active->end + length + BPI_FRAME_HEADER > log->active->capacity) {
             status = bpi_log_rotate(log, length, error);
         } else if (log->active->end + length > log->active->allocated) {
             status = extend(log, length, error);
@@ -195,7 +190,7 @@ void bpi_log_publish(bpi_log *log)
     }
     const bpi_open_segment *active = log->active;
     if (log->threaded && !atomic_load_explicit(&log->keeper_due, memory_order_relaxed) &&
-        (bpi_log_wants_space(log) || log->finished_count > 0 ||
+        (!log->keeper_started || bpi_log_wants_space(log) || log->finished_count > 0 ||
          (log->next == NULL && active->end * 2 > active->capacity))) {
         (void)bpi_log_maintain(log, NULL);
     }
@@ -276,7 +271,9 @@ bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error)
 {
     uint32_t ordinal = log->active->segment->ordinal;
     for (bool ready = false; !ready;) {
-        bp_status status = step_towards_rotation(log, &ready, error);
+        bp_status status = atomic_load_explicit(&log->failed, memory_order_acquire)
+                               ? bpi_log_failed(log, error)
+                               : step_towards_rotation(log, &ready, error);
         if (status != BP_OK || log->active->segment->ordinal != ordinal) {
             return status; /* while this waited, somebody else rotated */
         }

@@ -172,6 +172,31 @@ static void periodic_syncs_after_some_time(void **state)
     bpt_world_end(&world);
 }
 
+/* What was filled ahead before is room for long: the keeper is there all the same. */
+static void the_keeper_is_at_work_behind_a_reopening(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_append_options options = with(BP_PERIODIC);
+    (void)state;
+    bpt_world_disk(&world);
+    world.options.sync_every_events = 1000000;
+    world.options.sync_every_ms = 20;
+    for (unsigned i = 0; i < 3; i++) {
+        bp_store *store = bpt_open(&world);
+        bp_stats stats = {.size = sizeof stats};
+        bp_receipt receipt = bpt_put_with(store, "e", "x", &options);
+        CHECK_OK(bp_wait_durable(store, receipt.sequence, 10000, &error), &error);
+        for (unsigned looks = 0; looks < 1000 && stats.keeper_marks == 0; looks++) {
+            CHECK_OK(bp_store_stats(store, &stats, &error), &error);
+            bp_clock_system()->sleep_ns(NULL, 5000000);
+        }
+        assert_true(stats.keeper_marks > 0);
+        bpt_close(store);
+    }
+    bpt_world_end(&world);
+}
+
 static void waiting_for_durable_times_out(void **state)
 {
     bpt_world world;
@@ -283,6 +308,7 @@ int main(void)
         cmocka_unit_test(the_store_option_is_the_default),
         cmocka_unit_test(periodic_syncs_after_so_many_events),
         cmocka_unit_test(periodic_syncs_after_some_time),
+        cmocka_unit_test(the_keeper_is_at_work_behind_a_reopening),
         cmocka_unit_test(waiting_for_durable_times_out),
         cmocka_unit_test(waiting_syncs_when_the_keeper_is_inline),
         cmocka_unit_test(frontiers_never_go_back_and_durable_never_leads),

@@ -81,6 +81,47 @@ static void what_was_moved_away_may_be_lost_in_its_old_place(void **state)
     }
 }
 
+/* Larger than a segment: the first frame of one of its own. A write or sync on the way fails, and it is tried again. */
+static void a_large_event_is_tried_again(void **state)
+{
+    enum { LARGE = 100000, STEPS = 60 };
+    static uint8_t large[LARGE];
+    unsigned failures = 0;
+    (void)state;
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        scene s;
+        bp_error error = {0};
+        bpt_note("step %llu", (unsigned long long)step);
+        begin(&s);
+        for (unsigned i = 0; i < 3; i++) {
+            put(&s, BP_DURABLE);
+        }
+        bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = step, .os_error = EIO});
+        bp_status status = bp_seal(s.store, &error);
+        bool sealed = status == BP_OK;
+        for (unsigned tries = 0; tries < 2; tries++) {
+            status = bp_append(s.store, bp_at("a", "s"), 0xf001, bp_raw(large, LARGE), NULL, NULL, &error);
+            failures += status != BP_OK;
+            s.count += status == BP_OK;
+            bpi_fault_set_plan(s.world.fault, &(bpi_fault_plan){0});
+            if (status == BP_OK && !(sealed && tries == 0)) {
+                break;
+            }
+        }
+        CHECK_OK(status, &error);
+        put(&s, BP_DURABLE);
+        CHECK_OK(bp_seal(s.store, &error), &error);
+        put(&s, BP_DURABLE);
+        bpt_close(s.store);
+        s.store = bpt_open(&s.world);
+        assert_true(bp_store_frontiers(s.store).published >= s.count);
+        bpt_close(s.store);
+        (void)bpt_verify(&s.world);
+        bpt_world_end(&s.world);
+    }
+    assert_true(failures > 0);
+}
+
 /* ---- while it goes wrong ---- */
 
 static struct {
@@ -205,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_moved_away_may_be_lost_in_its_old_place),
+        cmocka_unit_test(a_large_event_is_tried_again),
         cmocka_unit_test(a_recovery_without_memory_takes_nothing_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ typedef struct piece {
 typedef struct exchanging {
     bpi_index *index;
     const bpi_exchange *exchange;
+    uint64_t next; /* of the index before that was seen: rows of a block that begins meanwhile are not the last one's */
     bpi_blocks *seen;
     size_t from, to; /* blocks [from, to) of them are replaced */
     uint64_t first;  /* their rows: [first, end) */
@@ -39,18 +40,19 @@ static bp_status no_memory(bp_error *error)
     return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to build a part of the index anew");
 }
 
-static uint64_t block_end(const bpi_index *index, const bpi_blocks *blocks, size_t i)
+static uint64_t block_end(const bpi_blocks *blocks, size_t i, uint64_t next)
 {
-    return i + 1 < blocks->count ? blocks->block[i + 1]->first : bpi_index_next((bpi_index *)(uintptr_t)index);
+    return i + 1 < blocks->count ? blocks->block[i + 1]->first : next;
 }
 
 bp_status bpi_index_keep(bpi_index *index, uint64_t first_sequence, uint64_t count, bp_error *error)
 {
+    uint64_t next = bpi_index_next(index);
     bpi_blocks *blocks = bpi_index_blocks(index);
     bp_status status = BP_OK;
     for (size_t i = 0; i < blocks->count && status == BP_OK; i++) {
         const bpi_block *block = blocks->block[i];
-        if (block_end(index, blocks, i) <= first_sequence || block->first >= first_sequence + count) {
+        if (block_end(blocks, i, next) <= first_sequence || block->first >= first_sequence + count) {
             continue;
         }
         for (uint32_t part = 0; part < block->part_count && status == BP_OK; part++) {
@@ -73,7 +75,7 @@ static bp_status find_blocks(exchanging *x, bool *again_out, bp_error *error)
     const bpi_blocks *seen = x->seen;
     *again_out = false;
     x->from = 0;
-    while (x->from < seen->count && block_end(x->index, seen, x->from) <= exchange->first_sequence) {
+    while (x->from < seen->count && block_end(seen, x->from, x->next) <= exchange->first_sequence) {
         x->from++;
     }
     x->to = x->from;
@@ -89,7 +91,7 @@ static bp_status find_blocks(exchanging *x, bool *again_out, bp_error *error)
         return BP_OK;
     }
     x->first = seen->block[x->from]->first;
-    x->end = block_end(x->index, seen, x->to - 1);
+    x->end = block_end(seen, x->to - 1, x->next);
     return BP_OK;
 }
 
@@ -121,7 +123,7 @@ static bool plan_pieces(exchanging *x)
     x->piece_count = 0;
     for (size_t i = x->from; i < x->to; i++) {
         const bpi_block *block = x->seen->block[i];
-        uint64_t stop = block_end(x->index, x->seen, i);
+        uint64_t stop = block_end(x->seen, i, x->next);
         for (uint32_t part = 0; part < block->part_count; part++) {
             uint64_t from = block->first + block->parts[part].first_row;
             uint64_t to = part + 1 < block->part_count ? block->first + block->parts[part + 1].first_row : stop;
@@ -214,6 +216,7 @@ bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
     bp_status status = BP_OK;
     bool done = exchange->count == 0;
     for (int i = 0; i < TRIES && !done; i++) {
+        x.next = bpi_index_next(index);
         x.seen = bpi_index_blocks(index);
         status = attempt(&x, &done, error);
         for (size_t n = x.from; status == BP_OK && done && unused != NULL && n < x.to; n++) {
@@ -250,11 +253,12 @@ bool bpi_index_is_in(bpi_index *index, uint64_t sequence, uint32_t ordinal, uint
 
 void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts)
 {
+    uint64_t next = bpi_index_next(index);
     bpi_blocks *blocks = bpi_index_blocks(index);
     uint64_t end = first_sequence + count;
     for (size_t i = 0; i < blocks->count; i++) {
         const bpi_block *block = blocks->block[i];
-        uint64_t stop = block_end(index, blocks, i);
+        uint64_t stop = block_end(blocks, i, next);
         for (uint64_t s = block->first > first_sequence ? block->first : first_sequence; s < stop && s < end; s++) {
             uint32_t row = (uint32_t)(s - block->first);
             if ((bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) == 0) {

@@ -389,15 +389,16 @@ bool bpi_index_attach(bpi_index *index, bpi_block *block)
 {
     /* The names in memory are forgotten below: what an open block has of them must be in images first. */
     bool sealed = seal_open_blocks(index);
-    const bpi_blocks *old = bpi_index_mine(index);
     const bpi_index_header *header = &block->image->header;
-    bpi_blocks *blocks = sealed ? bpi_blocks_new(index, old, old->count, 1) : NULL;
+    pthread_mutex_lock(&index->lock);
+    const bpi_blocks *now = atomic_load_explicit(&index->current, memory_order_relaxed);
+    bpi_blocks *blocks = sealed ? bpi_blocks_new(index, now, now->count, 1) : NULL;
     if (blocks == NULL) {
+        pthread_mutex_unlock(&index->lock);
         bpi_block_drop(block);
         return false;
     }
     blocks->block[blocks->count++] = block;
-    pthread_mutex_lock(&index->lock);
     bpi_blocks *replaced = bpi_index_swap(index, blocks);
     atomic_store_explicit(&index->entity_mark, header->first_entity + header->entities, memory_order_release);
     atomic_store_explicit(&index->scope_mark, header->first_scope + header->scopes, memory_order_release);

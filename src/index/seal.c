@@ -107,9 +107,10 @@ bool bpi_index_find_open(bpi_index *index, uint32_t from, uint32_t *ordinal_out)
 
 size_t bpi_index_block_rows(bpi_index *index, uint32_t ordinal)
 {
+    uint64_t next = bpi_index_next(index);
     bpi_blocks *blocks = bpi_index_blocks(index);
     size_t i = place_of(blocks, ordinal);
-    size_t rows = i == blocks->count ? 0 : bpi_blocks_rows(blocks, i, bpi_index_next(index));
+    size_t rows = i == blocks->count ? 0 : bpi_blocks_rows(blocks, i, next);
     bpi_blocks_drop(blocks);
     return rows;
 }
@@ -146,13 +147,14 @@ bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_
 
 bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal)
 {
+    uint64_t next = bpi_index_next(index); /* first: rows of a block that begins meanwhile are not this one's */
     bpi_blocks *blocks = bpi_index_blocks(index);
     size_t i = place_of(blocks, ordinal);
     bool done = true;
     if (i < blocks->count && blocks->block[i]->image == NULL) {
         const bpi_block *block = blocks->block[i];
         bpi_block *sealed = NULL;
-        uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(index));
+        uint32_t rows = bpi_blocks_rows(blocks, i, next);
         done = bpi_block_sealed(index, block, rows, &sealed, NULL) == BP_OK &&
                bpi_index_replace(index, blocks, i, 1, sealed);
         bpi_block_drop(sealed);

@@ -49,6 +49,8 @@ typedef struct making {
     bpi_index *index;
     bpi_input inputs[MERGED];
     size_t count;
+    uint64_t
+        next; /* of the index before the blocks were taken: rows of one that begins meanwhile are not the last one's */
     const bpi_part *parts;
     uint32_t part_count;
     uint64_t first;
@@ -214,7 +216,7 @@ static bool gather(making *m, const bpi_blocks *blocks, size_t first, size_t end
             bpi_input_of_image(&m->inputs[m->count++], block->image);
             continue;
         }
-        uint32_t rows = bpi_blocks_rows(blocks, i, bpi_index_next(m->index));
+        uint32_t rows = bpi_blocks_rows(blocks, i, m->next);
         if (bpi_input_of_block(&m->inputs[m->count], &m->index->allocator, block, rows, NULL) != BP_OK) {
             return false;
         }
@@ -244,7 +246,8 @@ static bool write_segment(making *m, bpi_blocks *own, uint32_t ordinal)
 
 void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi_binding_fn binding, void *argument)
 {
-    making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
+    making m = {
+        .folder = folder, .index = index, .next = bpi_index_next(index), .binding = binding, .argument = argument};
     bpi_blocks *own = bpi_index_own_blocks(index);
     size_t first = 0;
     size_t end = 0;
@@ -258,7 +261,7 @@ void bpi_folder_seal(bpi_folder *folder, bpi_index *index, uint32_t ordinal, bpi
 void bpi_folder_close_tail(bpi_folder *folder, bpi_index *index, uint32_t ordinal, const bpi_index_tail *tail)
 {
     bpi_index_tail ours = *tail;
-    making m = {.folder = folder, .index = index, .tail = &ours};
+    making m = {.folder = folder, .index = index, .next = bpi_index_next(index), .tail = &ours};
     bpi_blocks *blocks = bpi_index_blocks(index);
     bpi_index_header header;
     char name[BPI_INDEX_NAME_SIZE];
@@ -366,8 +369,9 @@ static bool has_to_wait(const bpi_folder *folder, const bpi_blocks *blocks)
 /* One step of what is left to do; false when there is none, or it failed. */
 static bool tend_one(bpi_folder *folder, bpi_index *index, bpi_binding_fn binding, void *argument)
 {
+    making m = {
+        .folder = folder, .index = index, .next = bpi_index_next(index), .binding = binding, .argument = argument};
     bpi_blocks *blocks = bpi_index_own_blocks(index);
-    making m = {.folder = folder, .index = index, .binding = binding, .argument = argument};
     bool done = false;
     bool tried = false;
     bool put_off = false;

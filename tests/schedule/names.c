@@ -115,8 +115,62 @@ static void a_prefix_has_every_event_of_its_view(void **state)
                   more ? "the first " : "all ", (unsigned long long)all);
 }
 
+/* ---- a block is sealed while the next one begins ---- */
+
+static void *seal_the_last(void *argument)
+{
+    world *w = argument;
+    CHECK(bpi_index_seal_block(w->index, 0), "a block that gets no more rows was not sealed");
+    return NULL;
+}
+
+static void *begin_the_next(void *argument)
+{
+    world *w = argument;
+    assert_true(world_rotate(w));
+    append(w, "P");
+    append(w, "P:5");
+    return NULL;
+}
+
+static bool sealed_beside(const bps_plan *plan)
+{
+    world w;
+    pthread_t threads[2];
+    bps_begin(plan);
+    bps_pause(true);
+    world_begin(&w, BP_LAYOUT_SOA);
+    assert_true(world_rotate(&w));
+    for (unsigned i = 0; i < NAMES; i++) {
+        append(&w, names[i]);
+    }
+    bps_pause(false);
+    CHECK(bps_thread_start(&threads[0], seal_the_last, &w) == 0, "no thread");
+    CHECK(bps_thread_start(&threads[1], begin_the_next, &w) == 0, "no thread");
+    (void)bps_thread_join(threads[0]);
+    (void)bps_thread_join(threads[1]);
+    bps_pause(true);
+    world_end(&w);
+    bps_pause(false);
+    return bps_end();
+}
+
+static void a_block_is_sealed_with_its_own_rows(void **state)
+{
+    uint64_t seed = bpt_seed(1);
+    uint64_t runs = bpt_amount("BATPAK_RUNS", 2000, 100000);
+    (void)state;
+    for (uint64_t i = 0; i < runs; i++) {
+        bps_plan plan = {.seed = seed + i, .one_in = 2u << ((seed + i) % 9)};
+        bpt_note("a block beside the next: BATPAK_SEED=%llu BATPAK_RUNS=1", (unsigned long long)plan.seed);
+        (void)sealed_beside(&plan);
+    }
+    bpt_note("%s", "");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_prefix_has_every_event_of_its_view)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_prefix_has_every_event_of_its_view),
+                                       cmocka_unit_test(a_block_is_sealed_with_its_own_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ static struct {
     bp_id ids[EVENTS];
     bool known[EVENTS];  /* its id: its append was answered */
     unsigned syncs_left; /* until one fails and forgets; 0: none does */
+    unsigned again;      /* the same for a second one */
     bool failing;
     unsigned steps_left; /* until the power goes; 0: it stays on */
     bpi_fault *left;     /* the world as it was then */
@@ -71,6 +72,8 @@ static void at_step(void *argument, const bpi_fault_step *step)
     (void)argument;
     if (step->done && run.failing) {
         run.failing = false;
+        run.syncs_left = run.again;
+        run.again = 0;
         bpi_fault_set_plan(bps_world.fault, &(bpi_fault_plan){0});
     }
     bps_point();
@@ -209,6 +212,7 @@ static void begin(const bps_plan *plan)
     run.reader = bpt_reader(&bps_world);
     bps_pause(false);
     run.syncs_left = bpt_random_chance(&random, 60) ? (unsigned)bpt_random_below(&random, FAILURES) + 1 : 0;
+    run.again = bpt_random_chance(&random, 40) ? (unsigned)bpt_random_below(&random, FAILURES) + 1 : 0;
     run.steps_left = (unsigned)bpt_random_below(&random, STEPS) + 1;
     bpi_fault_watch(bps_world.fault, at_step, NULL);
 }

@@ -110,6 +110,10 @@ bp_status bpi_repair_begin_target(bpi_repair *repair, const char *target_dir, bp
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to repair the store");
     }
     bp_status status = look_at(repair, target_dir, &repair->site, error);
+    if (status == BP_OK && repair->site.parent == NULL) {
+        status = bpi_error_set(error, BP_ERR_ARGUMENT, "%s has no name that a new store could be given", target_dir);
+        bpi_error_hint(error, "name the directory as its parent knows it");
+    }
     bpi_site_close(&repair->site);
     if (status == BP_OK) {
         status = look_at(repair, repair->temporary, &repair->site, error);

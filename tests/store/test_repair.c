@@ -626,6 +626,10 @@ static void the_place_must_be_empty(void **state)
     CHECK_STATUS(BP_ERR_ARGUMENT, bp_repair(NULL, "new", &options, NULL, &error), &error);
     CHECK_STATUS(BP_ERR_ARGUMENT, bp_repair(world.path, NULL, &options, NULL, &error), &error);
     CHECK_STATUS(BP_ERR_ARGUMENT, bp_repair(world.path, "", &options, NULL, &error), &error);
+    bp_dir *dir = NULL;
+    assert_int_equal(world.io->dir_open(world.io->context, "there", true, &dir), 0);
+    world.io->dir_close(world.io->context, dir);
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_repair(world.path, "there/.", &options, NULL, &error), &error);
     options.lost_max = 0;
     bpt_file_remove(&world, "log/0000000000-1.seg");
     CHECK_STATUS(BP_ERR_TOO_LARGE, bp_repair(world.path, "new", &options, NULL, &error), &error);

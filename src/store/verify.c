@@ -293,6 +293,11 @@ static bp_status prove_segment(verifying *v, const bpi_segment_entry *entry, boo
         settle_chain(v, entry);
         status = BP_OK;
     } else if (ended) {
+        /* The file ends where a frame does: no frame is at fault, and yet some are gone. */
+        if (v->scanner.fault == NULL && v->scanner.offset < reach && !v->stopped) {
+            fault_at_sequence(v, v->scanner.offset, v->chain.next_sequence,
+                              "the log ends here, but more was known to be kept");
+        }
         status = count_unsettled(v, entry, file, v->scanner.offset, size, error);
     }
     v->report->segments++;

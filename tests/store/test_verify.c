@@ -518,6 +518,90 @@ static void what_nothing_vouches_for_is_unsettled_not_a_fault(void **state)
     bpt_world_end(&world);
 }
 
+/* ---- a log that ends at the border of a frame ---- */
+
+typedef enum ending { ENDS_CLOSED, ENDS_KILLED, ENDS_CUT } ending;
+
+/* A sealed segment, and an open one with events that are durable and, behind them, some that are not. */
+static void make_ending(bpt_world *world, ending how)
+{
+    bp_error error = {0};
+    bp_append_options options;
+    bpt_world_fault(world);
+    bp_store *store = bpt_open(world);
+    (void)bpt_put(store, "e", "sealed");
+    CHECK_OK(bp_seal(store, &error), &error);
+    for (int index = 0; index < 4; index++) {
+        (void)bpt_put(store, "e", "kept");
+    }
+    bp_append_options_init(&options);
+    options.durability = BP_BUFFERED;
+    for (int index = 0; index < 3; index++) {
+        (void)bpt_put_with(store, "e", "perhaps", &options);
+    }
+    if (how == ENDS_CLOSED) {
+        bpt_close(store);
+        return;
+    }
+    if (how == ENDS_KILLED) {
+        bpi_fault_process_kill(world->fault);
+    } else {
+        (void)bpt_power_cut(world, BPT_KEEP_ALL, 0); /* another boot: nobody believes the live page */
+    }
+    (void)bp_close(store, NULL);
+}
+
+/* verify is red where an opening refuses, and nowhere else. True: they are. */
+static bool red_as_an_opening(bpt_world *world, const char *name, const uint8_t *data, size_t size)
+{
+    bpt_world damaged;
+    found all = {0};
+    bp_verify_report report;
+    bp_store *store = NULL;
+    bpt_world_adopt(&damaged, bpi_fault_clone(world->fault));
+    bpt_file_write(&damaged, name, data, size);
+    bp_status verified = verify(&damaged, &all, &report);
+    bp_status opened = bp_open(damaged.path, &damaged.options, &store, NULL);
+    assert_true(opened == BP_OK || opened == BP_ERR_CORRUPT);
+    CHECK(verified == opened, "verify is %s, an opening %s", bp_status_name(verified), bp_status_name(opened));
+    if (opened == BP_ERR_CORRUPT) {
+        assert_int_equal(all.count, 1);
+        assert_string_equal(all.file[0], name);
+        assert_non_null(strstr(all.what[0], "ends here"));
+    }
+    (void)bp_close(store, NULL);
+    bpt_world_end(&damaged);
+    return opened == BP_ERR_CORRUPT;
+}
+
+static void cut_at_every_border(ending how, bool vouched)
+{
+    bpt_world world;
+    size_t refused = 0;
+    make_ending(&world, how);
+    (void)bpt_verify(&world);
+    bpt_forge *forge = bpt_forge_begin(&world, 1);
+    assert_true(forge->frame_count >= 7);
+    for (size_t index = 0; index < forge->frame_count; index++) {
+        bpt_note("ending %d, cut at %zu", (int)how, forge->frames[index].offset);
+        refused += red_as_an_opening(&world, forge->name, forge->data, forge->frames[index].offset);
+    }
+    bpt_note("ending %d, cut at the end", (int)how);
+    assert_false(red_as_an_opening(&world, forge->name, forge->data, forge->end));
+    CHECK(refused == (vouched ? forge->frame_count : 0), "%zu of %zu are refused", refused, forge->frame_count);
+    bpt_forge_end(forge);
+    bpt_note("%s", "");
+    bpt_world_end(&world);
+}
+
+static void a_log_that_ends_before_what_was_kept_is_found(void **state)
+{
+    (void)state;
+    cut_at_every_border(ENDS_CLOSED, true);
+    cut_at_every_border(ENDS_KILLED, true); /* the page vouches for what was shown */
+    cut_at_every_border(ENDS_CUT, false);   /* what vouched was in the frames that are gone */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_missing_segment_is_a_fault),
         cmocka_unit_test(no_store_is_not_damage),
         cmocka_unit_test(what_nothing_vouches_for_is_unsettled_not_a_fault),
+        cmocka_unit_test(a_log_that_ends_before_what_was_kept_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

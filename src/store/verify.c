@@ -378,14 +378,22 @@ static bp_status find_vouched(verifying *v, bp_error *error)
         const bpi_segment_entry *entry = &v->catalog.entries[i];
         bp_file *file = NULL;
         uint64_t size = 0;
-        if (entry->state != BPI_SEGMENT_OPEN ||
-            bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, NULL) != BP_OK) {
+        bp_error local = {0};
+        if (entry->state != BPI_SEGMENT_OPEN) {
             continue;
+        }
+        bp_status status = bpi_open_listed(&v->home, &v->catalog, entry, BP_OPEN_READ, &file, &size, &local);
+        if (status == BP_ERR_CORRUPT) {
+            continue; /* told when the walk comes there */
+        }
+        if (status != BP_OK) {
+            *error = local;
+            return status;
         }
         uint64_t frontier = 0;
         uint64_t unused[2];
-        bp_status status = bpi_scan_headers(&v->home, file, "log", entry->ordinal, entry->salt, BPI_SEGMENT_HEADER,
-                                            size, &frontier, &unused[0], &unused[1], error);
+        status = bpi_scan_headers(&v->home, file, "log", entry->ordinal, entry->salt, BPI_SEGMENT_HEADER, size,
+                                  &frontier, &unused[0], &unused[1], error);
         v->home.io->file_close(v->home.io->context, file);
         if (status != BP_OK) {
             return status;
@@ -418,6 +426,9 @@ static bp_status prove_all(verifying *v, bp_error *error)
     bp_status status = bpi_check_unlisted_live(&v->home, &v->catalog, &local); /* the list may be a newer one now */
     if (status == BP_ERR_CORRUPT) {
         fault(v, local.file, 0, local.message);
+    } else if (status != BP_OK) {
+        *error = local;
+        return status;
     }
     v->chain.seed = bpi_record_seed(&v->catalog.manifest.store_id);
     v->chain.epoch_max = v->catalog.manifest.epoch;

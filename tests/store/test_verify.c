@@ -2,6 +2,8 @@
  * test_verify.c: verify is red on every kind of tampering, forged checksums included, and lists all it finds; and says
  * what it proved when there is nothing.
  */
+#include <errno.h>
+
 #include "format/hashing.h"
 #include "support/forge.h"
 
@@ -602,6 +604,50 @@ static void a_log_that_ends_before_what_was_kept_is_found(void **state)
     cut_at_every_border(ENDS_CUT, false);   /* what vouched was in the frames that are gone */
 }
 
+/* ---- calls that fail ---- */
+
+/* A frame of which only what follows says that it was kept. */
+static void damage_in_a_frame(bpt_world *world)
+{
+    bpt_forge *forge = bpt_forge_begin(world, 1);
+    forge->data[forge->frames[2].offset + 8] ^= 1;
+    bpt_forge_end(forge);
+}
+
+static void a_segment_that_no_list_names(bpt_world *world)
+{
+    size_t size = 0;
+    uint8_t *data = bpt_file_read(world, "log/0000000001-1.seg", &size);
+    assert_non_null(data);
+    bpt_file_write(world, "log/0000000001-2.seg", data, size);
+    free(data);
+}
+
+/* Each reading call fails once: what the only look at the damage would have shown is not passed over. */
+static void damage_is_not_missed_because_a_call_fails(void **state)
+{
+    void (*const damages[])(bpt_world *) = {damage_in_a_frame, a_segment_that_no_list_names};
+    (void)state;
+    for (size_t index = 0; index < sizeof damages / sizeof *damages; index++) {
+        bpt_world world;
+        found all = {0};
+        bp_verify_report report;
+        make_ending(&world, ENDS_CUT);
+        damages[index](&world);
+        uint64_t before = bpi_fault_reads(world.fault);
+        assert_int_equal(verify(&world, &all, &report), BP_ERR_CORRUPT);
+        uint64_t calls = bpi_fault_reads(world.fault) - before;
+        for (uint64_t call = 1; call <= calls; call++) {
+            bpt_note("damage %zu, reading call %llu", index, (unsigned long long)call);
+            bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.read_call = call, .os_error = EIO});
+            bp_status status = verify(&world, &all, &report);
+            CHECK(status == BP_ERR_IO || status == BP_ERR_CORRUPT, "verify is %s", bp_status_name(status));
+        }
+        bpt_note("%s", "");
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +667,7 @@ int main(void)
         cmocka_unit_test(no_store_is_not_damage),
         cmocka_unit_test(what_nothing_vouches_for_is_unsettled_not_a_fault),
         cmocka_unit_test(a_log_that_ends_before_what_was_kept_is_found),
+        cmocka_unit_test(damage_is_not_missed_because_a_call_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -327,12 +327,12 @@ static bp_status take_picture(verifying *v, bp_error *error)
         }
         if (status == BP_OK && (!believed || word.generation == v->catalog.manifest.generation || tries >= 20)) {
             bool bounds = believed && word.published != 0 && word.published >= v->catalog.manifest.durable;
-            v->stop = bounds ? word.published : UINT64_MAX;
             v->vouched = v->catalog.manifest.durable;
             if (believed) {
                 v->vouched = word.published > v->vouched ? word.published : v->vouched;
                 v->vouched = word.durable > v->vouched ? word.durable : v->vouched;
             }
+            v->stop = bounds ? v->vouched : UINT64_MAX; /* a page that calls more durable than shown vouches for that */
             return BP_OK;
         }
         if (status == BP_OK) {

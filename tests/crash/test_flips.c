@@ -337,7 +337,7 @@ static void as_writer(flips *f, bpt_world *world, const answer *want, const char
         store = NULL;
     }
     (void)bp_close(store, NULL);
-    if (want->touched) {
+    if (want->touched || status == BP_ERR_CORRUPT) {
         right = verify_status(world) == BP_ERR_CORRUPT; /* it reads everything */
         if (!right) {
             complain(f, "verify", want, BP_OK, 0, false, &error);

@@ -184,8 +184,9 @@ void bpi_log_ring(bpi_log *log, uint32_t bits)
 void bpi_log_publish(bpi_log *log)
 {
     if (log->live != NULL) {
-        atomic_store_explicit(&log->live->sequence, log->next_sequence, memory_order_relaxed);
-        atomic_store(&log->live->published, bpi_log_next_lsn(log));
+        /* The sequence last: who is woken by it finds the LSN. */
+        atomic_store_explicit(&log->live->published, bpi_log_next_lsn(log), memory_order_release);
+        atomic_store(&log->live->sequence, log->next_sequence);
         bpi_log_ring(log, BPI_WAKE_PUBLISHED);
     }
     const bpi_open_segment *active = log->active;

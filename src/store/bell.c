@@ -26,10 +26,13 @@ bpi_tide bpi_bell_tide(const bp_store *store)
         uint64_t published = bpi_index_published(store->index);
         return (bpi_tide){published, published};
     }
-    /* The LSN first: it is stored last. But it moves with marks, too, which followers do not care about. */
-    bpi_tide tide = {.durable = atomic_load(&live->durable)};
-    (void)atomic_load(&live->published);
-    tide.published = atomic_load_explicit(&live->sequence, memory_order_relaxed);
+    /* The sequence, which is stored behind the LSN that a look goes by: that moves with marks, too, which followers do not care
+     * about. */
+    bpi_tide tide = {.published = atomic_load(&live->sequence), .durable = atomic_load(&live->durable)};
+    if (store->reader) { /* a sync may cover what is not published yet, and a look does not see that */
+        uint64_t published = atomic_load(&live->published);
+        tide.durable = tide.durable < published ? tide.durable : published;
+    }
     return tide;
 }
 

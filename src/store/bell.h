@@ -10,7 +10,8 @@
 
 #include "store/store.h"
 
-/* Two numbers that differ from those taken before if something was published, or became durable, meanwhile. */
+/* Two numbers that differ from those taken before if something was published, or became durable, meanwhile. They are never ahead
+ * of what a look that begins after them finds. */
 typedef struct bpi_tide {
     uint64_t published;
     uint64_t durable;

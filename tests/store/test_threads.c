@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "store/bell.h"
 #include "support/world.h"
 
 enum { WRITERS = 8, READERS = 3 };
@@ -392,6 +393,61 @@ static void closing_joins_the_keeper(void **state)
     bpt_world_end(&world);
 }
 
+/* ---- what the page of a store says beside its writer ---- */
+
+enum { TIDES = 60000 };
+
+typedef struct onlooker {
+    const bp_store *store;
+    _Atomic bool over;
+    uint64_t least[TIDES + 1]; /* the lowest LSN that was published after a tide was taken; 0: none was taken */
+} onlooker;
+
+static void *take_tides(void *argument)
+{
+    onlooker *at = argument;
+    bpi_live *live = at->store->log.live;
+    while (!atomic_load(&at->over)) {
+        uint64_t tide = bpi_bell_tide(at->store).published;
+        uint64_t published = atomic_load(&live->published);
+        if (tide <= TIDES && (at->least[tide] == 0 || published < at->least[tide])) {
+            at->least[tide] = published;
+        }
+    }
+    return NULL;
+}
+
+/* A reader takes the tide, looks for what is published, and then sleeps until the tide is another: the look finds what the tide told. */
+static void a_tide_is_never_ahead_of_a_look(void **state)
+{
+    static onlooker at;
+    static uint64_t ends[TIDES + 1];
+    bpt_world world;
+    pthread_t thread;
+    (void)state;
+    memset(&at, 0, sizeof at);
+    bpt_world_memory(&world);
+    world.options.durability = BP_BUFFERED;
+    bp_store *store = bpt_open(&world);
+    at.store = store;
+    assert_int_equal(pthread_create(&thread, NULL, take_tides, &at), 0);
+    for (unsigned index = 1; index <= TIDES; index++) {
+        bpt_put(store, "e", "x");
+        ends[index] = bp_store_frontiers(store).published_lsn;
+    }
+    atomic_store(&at.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    unsigned taken = 0;
+    for (unsigned index = 1; index <= TIDES; index++) {
+        taken += at.least[index] != 0;
+        CHECK(at.least[index] == 0 || at.least[index] >= ends[index], "event %u was told of before it was published",
+              index - 1);
+    }
+    assert_true(taken > 0);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_race_with_one_key_appends_once),
         cmocka_unit_test(optimistic_writers_never_lose_an_update),
         cmocka_unit_test(closing_joins_the_keeper),
+        cmocka_unit_test(a_tide_is_never_ahead_of_a_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,12 +17,16 @@ bp_frontiers bp_store_frontiers(const bp_store *store)
         return frontiers;
     }
     if (store->reader) {
+        /* What is durable first, beside a refresh by another thread. A sync may cover what is not published yet. */
         const bpi_follower *follower = &store->follower;
-        frontiers.published = bpi_index_published(store->index);
-        frontiers.published_lsn = atomic_load(&follower->published_lsn);
-        frontiers.durable_lsn = atomic_load(&follower->durable_lsn);
-        frontiers.epoch = atomic_load(&follower->epoch);
         frontiers.durable = atomic_load(&follower->durable_sequence);
+        frontiers.durable_lsn = atomic_load(&follower->durable_lsn);
+        frontiers.published_lsn = atomic_load(&follower->published_lsn);
+        frontiers.published = bpi_index_published(store->index);
+        frontiers.epoch = atomic_load(&follower->epoch);
+        if (frontiers.durable_lsn > frontiers.published_lsn) {
+            frontiers.durable_lsn = frontiers.published_lsn;
+        }
         return frontiers;
     }
     const bpi_log *log = &store->log;

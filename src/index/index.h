@@ -247,8 +247,9 @@ bp_status bpi_view_find_id(const bpi_view *view, const bp_id *id, uint64_t *sequ
 
 /* Reads the record of a sequence below the view's end: location, CRC and all, batch fields and tombstone included. */
 bp_status bpi_view_event(const bpi_view *view, uint64_t sequence, bp_event *event_out, bp_error *error);
-/* The first sequence of the view whose record lies at or behind that place in the log; the view's end: none. */
-uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset);
+/* The first sequence of the view whose record lies at or behind that place in the log; the view's end: none. Where what knows that
+ * cannot be read, an error without words, and a sequence that is not too high. */
+bp_status bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset, uint64_t *below_out);
 /* Sequence of the entity's previous event, without reading the record; BP_NONE at genesis. */
 bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error);
 /* What was said there turned out wrong. True: it was a file that said so, and it is worth asking again. */

@@ -111,18 +111,21 @@ static uint32_t row_at(const bpi_block *block, uint32_t rows, uint32_t ordinal, 
     return low < rows ? low : rows;
 }
 
-uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset)
+bp_status bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset, uint64_t *below_out)
 {
     const bpi_blocks *blocks = view->blocks;
     size_t i = block_at(blocks, ordinal);
+    *below_out = view->end;
     if (i == blocks->count || blocks->block[i]->first >= view->end) {
-        return view->end;
+        return BP_OK;
     }
     const bpi_block *block = NULL;
     uint32_t row = 0;
     do {
-        if (bpi_blocks_good(blocks, i, &block, NULL) != BP_OK) {
-            return blocks->block[i]->first; /* what cannot be read is not said to lie below */
+        bp_status status = bpi_blocks_good(blocks, i, &block, NULL);
+        if (status != BP_OK) {
+            *below_out = blocks->block[i]->first; /* what cannot be read is not said to lie below */
+            return status;
         }
         row = row_at(block, bpi_blocks_rows(blocks, i, view->end), ordinal, offset);
         if (row == bpi_blocks_rows(blocks, i, view->end) && i + 1 < blocks->count && !bpi_block_broken(block)) {
@@ -130,7 +133,8 @@ uint64_t bpi_view_below(const bpi_view *view, uint32_t ordinal, uint32_t offset)
             row = UINT32_MAX;
         }
     } while (row == UINT32_MAX || bpi_block_broken(block));
-    return block->first + row < view->end ? block->first + row : view->end;
+    *below_out = block->first + row < view->end ? block->first + row : view->end;
+    return BP_OK;
 }
 
 bp_status bpi_view_previous(const bpi_view *view, uint64_t sequence, uint64_t *previous_out, bp_error *error)

@@ -293,17 +293,22 @@ static bool is_sealed(const bpi_catalog *catalog, uint32_t ordinal)
     return i > 0 && catalog->entries[i - 1].state == BPI_SEGMENT_SEALED;
 }
 
-/* How far the log is durable, as an LSN and, of what was taken in, as a sequence. */
+/* How far the log is durable, as an LSN and, of what was taken in, as a sequence. What was durable stays so; where it cannot be told
+ * how far that goes now, the LSN stays, too, and the next look asks again. */
 static void note_durable(bp_store *store, uint64_t lsn)
 {
     bpi_follower *follower = &store->follower;
-    bpi_view *view = bpi_view_pin(store->index);
-    if (view != NULL) { /* without memory it stays what it was, which was true */
-        uint32_t ordinal = bpi_lsn_ordinal(lsn);
-        uint32_t offset = is_sealed(&follower->catalog, ordinal) ? UINT32_MAX : (uint32_t)bpi_lsn_offset(lsn);
-        uint64_t below = bpi_view_below(view, ordinal, offset);
-        bpi_view_drop(view);
+    bpi_view view;
+    uint64_t below = 0;
+    uint32_t ordinal = bpi_lsn_ordinal(lsn);
+    uint32_t offset = is_sealed(&follower->catalog, ordinal) ? UINT32_MAX : (uint32_t)bpi_lsn_offset(lsn);
+    bpi_view_take(store->index, &view);
+    bp_status status = bpi_view_below(&view, ordinal, offset, &below);
+    bpi_view_leave(&view);
+    if (below > atomic_load(&follower->durable_sequence)) {
         atomic_store(&follower->durable_sequence, below);
+    }
+    if (status == BP_OK) {
         atomic_store(&follower->durable_lsn, lsn);
     }
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "io/fault_memory.h"
+#include "store/bell.h"
 #include "support/world.h"
 
 enum { SHOWN_MAX = 64 };
@@ -375,6 +376,60 @@ static void a_reader_that_had_read_more_than_it_showed_goes_on(void **state)
     assert_true(failures > 5);
 }
 
+/* What became durable is told of by every look that went well, however little memory there was for it. */
+static void a_reader_without_memory_knows_what_is_durable(void **state)
+{
+    bool failed = true;
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        scene s;
+        bp_error error = {0};
+        uint64_t ignored = 0;
+        begin(&s);
+        put(&s, "e", NULL);
+        look(&s);
+        CHECK_OK(bp_sync(s.store, &error), &error);
+        s.memory.fails_at = s.memory.calls + nth;
+        bp_status status = bp_count(s.reader, NULL, &ignored, &error);
+        failed = s.memory.calls >= s.memory.fails_at;
+        s.memory.fails_at = 0;
+        if (status == BP_OK) {
+            assert_int_equal(bp_store_frontiers(s.reader).durable, s.shown.count);
+        }
+        look(&s);
+        assert_int_equal(bp_store_frontiers(s.reader).durable, s.shown.count);
+        end(&s);
+    }
+}
+
+/* A sync may cover a frame that is not published yet. And a page that a new writer fills says less for a moment. */
+static void what_is_durable_lies_within_what_is_shown(void **state)
+{
+    enum { FRAME = 512 };
+    scene s;
+    (void)state;
+    begin(&s);
+    put(&s, "e", NULL);
+    CHECK_OK(bp_sync(s.store, NULL), NULL);
+    look(&s);
+    bpi_live *live = s.store->log.live;
+    uint64_t durable = atomic_load(&live->durable);
+    bpi_tide before = bpi_bell_tide(s.reader);
+    atomic_store(&live->durable, atomic_load(&live->published) + FRAME);
+    assert_int_equal(bpi_bell_tide(s.reader).durable, atomic_load(&live->published));
+    look(&s);
+    bp_frontiers frontiers = bp_store_frontiers(s.reader);
+    assert_int_equal(frontiers.durable_lsn, frontiers.published_lsn);
+    assert_int_equal(frontiers.durable, frontiers.published);
+    atomic_store(&live->durable, 0);
+    look(&s);
+    assert_int_equal(bp_store_frontiers(s.reader).durable, s.shown.count);
+    atomic_store(&live->durable, durable);
+    look(&s);
+    assert_false(bpi_tide_differs(before, bpi_bell_tide(s.reader), BPI_WAKE_ANY));
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_reader_that_looks_at_any_step_of_a_recovery_sees_no_less),
         cmocka_unit_test(a_reader_without_memory_within_a_batch_goes_on),
         cmocka_unit_test(a_reader_that_had_read_more_than_it_showed_goes_on),
+        cmocka_unit_test(a_reader_without_memory_knows_what_is_durable),
+        cmocka_unit_test(what_is_durable_lies_within_what_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

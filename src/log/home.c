@@ -10,8 +10,7 @@
 #include "base/memory.h"
 #include "format/note.h"
 
-/* What a snapshot or a restore did not bring to its end is no store, however much of one is there. */
-static bp_status refuse_incomplete(const bpi_home *home, bp_error *error)
+bp_status bpi_home_refuse_incomplete(const bpi_home *home, bp_error *error)
 {
     bp_file *file = NULL;
     int code = home->io->file_open(home->io->context, home->root, BPI_NOTE_MARKER, BP_OPEN_READ, &file);
@@ -63,7 +62,7 @@ static bp_status open_directories(bpi_home *home, bool create, bp_error *error)
         bpi_error_file(error, "%s", home->path);
         return status;
     }
-    bp_status status = refuse_incomplete(home, error);
+    bp_status status = bpi_home_refuse_incomplete(home, error);
     if (status != BP_OK) {
         return status;
     }

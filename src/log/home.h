@@ -25,6 +25,9 @@ typedef struct bpi_home {
 /* Opens the directory (making it with `create`; one that was lent is taken as it is), and log/ if it is there.
  * BP_ERR_NOT_FOUND when it is not there. */
 bp_status bpi_home_open(bpi_home *home, const char *path, bool create, bp_error *error);
+
+/* BP_ERR_CORRUPT: what a snapshot or a restore did not bring to its end is no store, however much of one is there. */
+bp_status bpi_home_refuse_incomplete(const bpi_home *home, bp_error *error);
 /* Opens log/ if it is there and was not yet when the directory was opened: somebody else may have made the store meanwhile. */
 bp_status bpi_home_find_log(bpi_home *home, bp_error *error);
 /* Makes log/. */

@@ -106,6 +106,13 @@ static bp_status take_lock(bpi_log *log, bp_error *error)
     return BP_OK;
 }
 
+/* Until the lock was held another may have made a store here, or begun to put a copy here. */
+static bp_status check_place_again(const bpi_log *log, const bpi_log_options *options, bp_error *error)
+{
+    bp_status status = bpi_home_refuse_incomplete(&log->home, error);
+    return status == BP_OK ? bpi_log_check_place(&log->home, options->create, options->exclusive, error) : status;
+}
+
 /* The name of a new directory is durable only when the directory above is synced. */
 static bp_status sync_parent(const bpi_home *home, bp_error *error)
 {
@@ -232,6 +239,9 @@ bp_status bpi_log_open(bpi_log *log, const char *path, const bpi_log_options *op
     }
     if (status == BP_OK) {
         status = take_lock(log, error);
+    }
+    if (status == BP_OK) {
+        status = check_place_again(log, options, error);
     }
     if (status == BP_OK) {
         status = load_or_make(log, options, error);

@@ -83,6 +83,56 @@ static void exclusive_refuses_a_store_that_is_there(void **state)
     bpt_world_end(&world);
 }
 
+typedef struct meanwhile {
+    bpt_world *world;
+    void (*act)(bpt_world *world);
+    bool acted;
+} meanwhile;
+
+/* Another one comes between an opening's look at the place and its lock. */
+static void before_the_lock(void *argument, const bpi_fault_step *step)
+{
+    meanwhile *m = argument;
+    if (!m->acted && !step->done && step->name != NULL && strcmp(step->name, "LOCK") == 0) {
+        m->acted = true;
+        m->act(m->world);
+    }
+}
+
+static void make_and_close(bpt_world *world)
+{
+    bpt_close(bpt_open(world));
+}
+
+static void begin_a_copy(bpt_world *world)
+{
+    bpt_file_write(world, "INCOMPLETE", "a copy", 6);
+}
+
+static void what_comes_before_the_lock_is_seen_behind_it(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    size_t size = 0;
+    (void)state;
+    meanwhile store = {.world = &world, .act = make_and_close};
+    bpt_world_fault(&world);
+    world.options.exclusive = true;
+    bpi_fault_watch(world.fault, before_the_lock, &store);
+    CHECK_STATUS(BP_ERR_EXISTS, try_open(&world, &error), &error); /* of two who make it one has made it */
+    assert_true(store.acted);
+    bpt_world_end(&world);
+
+    meanwhile copy = {.world = &world, .act = begin_a_copy};
+    bpt_world_fault(&world);
+    bpi_fault_watch(world.fault, before_the_lock, &copy);
+    CHECK_STATUS(BP_ERR_CORRUPT, try_open(&world, &error), &error);
+    CHECK_SAYS(&error, "unfinished copy");
+    assert_true(copy.acted);
+    assert_null(bpt_file_read(&world, "MANIFEST", &size));
+    bpt_world_end(&world);
+}
+
 static void a_folder_with_other_things_is_left_alone(void **state)
 {
     bpt_world world;
@@ -439,6 +489,7 @@ int main(void)
         cmocka_unit_test(null_options_are_the_defaults),
         cmocka_unit_test(without_create_a_missing_store_is_not_found),
         cmocka_unit_test(exclusive_refuses_a_store_that_is_there),
+        cmocka_unit_test(what_comes_before_the_lock_is_seen_behind_it),
         cmocka_unit_test(a_folder_with_other_things_is_left_alone),
         cmocka_unit_test(a_missing_parent_and_a_file_are_refused),
         cmocka_unit_test(folders_are_0700_and_files_0600),

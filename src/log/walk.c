@@ -145,6 +145,20 @@ bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, cons
     return BP_OK;
 }
 
+bp_status bpi_check_own(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
+                        bp_error *error)
+{
+    char name[BP_SEGMENT_NAME_SIZE];
+    bp_file *file = NULL;
+    bp_segment_name(entry->ordinal, entry->generation, name);
+    bp_status status = bpi_open_listed(home, catalog, entry, BP_OPEN_READ, &file, NULL, error);
+    if (status == BP_OK) {
+        status = refuse_shared(home, file, name, error);
+        home->io->file_close(home->io->context, file);
+    }
+    return status;
+}
+
 bool bpi_tail_confirmed(const bpi_home *home, bp_file *file, const bpi_segment_entry *entry, const bpi_index_tail *tail,
                         uint64_t next_sequence)
 {

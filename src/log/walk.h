@@ -89,4 +89,8 @@ bp_status bpi_log_walk_rebase(bpi_log_walk *walk, bpi_catalog *catalog, uint64_t
 bp_status bpi_open_listed(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
                           unsigned flags, bp_file **file_out, uint64_t *file_size_out, bp_error *error);
 
+/* What opening it for writing asks besides, without doing so. BP_ERR_UNSUPPORTED: the file has other names. */
+bp_status bpi_check_own(const bpi_home *home, const bpi_catalog *catalog, const bpi_segment_entry *entry,
+                        bp_error *error);
+
 #endif

@@ -177,6 +177,12 @@ static bp_status begin_segment(void *argument, const bpi_segment_entry *entry, u
     inspecting *in = argument;
     in->current = entry;
     in->first = first_sequence;
+    if (entry->state == BPI_SEGMENT_OPEN) {
+        bp_status status = bpi_check_own(home_of(in), catalog_of(in), entry, error);
+        if (status != BP_OK) {
+            return status;
+        }
+    }
     return bpi_follower_begin_segment(in->store, entry, first_sequence, error);
 }
 
@@ -214,6 +220,21 @@ static bp_status look_behind(inspecting *in, const bpi_verdict *verdict, bp_erro
     return BP_OK;
 }
 
+/* The open segments behind the log's end are opened for writing too: all that there are, from the last one, when something is cut; else
+ * the prepared one. */
+static bp_status check_later(inspecting *in, const bpi_verdict *verdict, bp_error *error)
+{
+    const bpi_catalog *catalog = catalog_of(in);
+    size_t end = verdict->loose > 0 || catalog->count < verdict->index + 2 ? catalog->count : verdict->index + 2;
+    bp_status status = BP_OK;
+    for (size_t i = end; i-- > verdict->index && status == BP_OK;) {
+        if (catalog->entries[i].state == BPI_SEGMENT_OPEN) {
+            status = bpi_check_own(home_of(in), catalog, &catalog->entries[i], error);
+        }
+    }
+    return status;
+}
+
 static void see_list(inspecting *in, size_t active)
 {
     const bpi_catalog *catalog = catalog_of(in);
@@ -239,6 +260,9 @@ static bp_status judge(inspecting *in, const bpi_live_word *live, bp_error *erro
     out->end = verdict.p;
     out->vouched = verdict.vouched;
     verdict.loose = bpi_planted(BPI_PLANT_INSPECTION_BLIND) ? 0 : verdict.loose;
+    if (status == BP_OK) {
+        status = check_later(in, &verdict, error);
+    }
     if (status == BP_OK && verdict.loose > 0) {
         status = look_behind(in, &verdict, error);
     }

@@ -406,6 +406,39 @@ static void hostile_arguments_are_refused(void **state)
     assert_int_equal(bp_inspect_recovery("./x", &options, NULL, NULL, &found, NULL), BP_ERR_ARGUMENT);
 }
 
+/* ---- files with several names ---- */
+
+/* An opening refuses to write to them, so that is what is said: of the one at hand, and of the one behind it. */
+static void an_open_segment_with_two_names_is_refused(void **state)
+{
+    (void)state;
+    for (unsigned ordinal = 0; ordinal < 6; ordinal++) {
+        bpt_world world;
+        bp_dir *log = NULL;
+        bp_dir *other = NULL;
+        bp_file *file = NULL;
+        char path[600];
+        char name[BP_SEGMENT_NAME_SIZE];
+        make(&world, ordinal % 2 == 1);
+        bpt_note("segment %u has two names", ordinal);
+        bp_segment_name(ordinal, 1, name);
+        (void)snprintf(path, sizeof path, "%s/log", world.path);
+        assert_int_equal(world.io->dir_open(world.io->context, path, false, &log), 0);
+        assert_int_equal(world.io->dir_open(world.io->context, "elsewhere", true, &other), 0);
+        int code = world.io->file_open(world.io->context, log, name, BP_OPEN_READ, &file);
+        if (code == 0) {
+            assert_int_equal(world.io->file_link(world.io->context, file, other, name), 0);
+            world.io->file_close(world.io->context, file);
+        }
+        world.io->dir_close(world.io->context, log);
+        world.io->dir_close(world.io->context, other);
+        bp_recovery_verdict verdict = compare(&world);
+        CHECK((verdict == BP_RECOVERY_REFUSE) == (code == 0 && ordinal >= 3), "the verdict is %d", (int)verdict);
+        bpt_note("%s", "");
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +451,7 @@ int main(void)
         cmocka_unit_test(hostile_arguments_are_refused),
         cmocka_unit_test(what_is_said_is_done_with_every_damage),
         cmocka_unit_test(what_is_said_is_done_after_every_crash),
+        cmocka_unit_test(an_open_segment_with_two_names_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

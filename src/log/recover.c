@@ -102,11 +102,11 @@ bp_status bpi_judge(bpi_log_walk *walk, const bpi_live_word *live, bpi_verdict *
 }
 
 /* Makes a new .torn file; names that are taken are passed over, evidence is never replaced. */
-static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uint64_t offset, bp_file **file_out)
+static int create_torn(const bpi_home *home, const bpi_segment_entry *entry, uint64_t offset, char name[TORN_NAME_SIZE],
+                       bp_file **file_out)
 {
     for (unsigned n = 1; n < 10000; n++) {
-        char name[TORN_NAME_SIZE];
-        (void)snprintf(name, sizeof name, "%010u-%u-%llu-%u.torn", (unsigned)entry->ordinal,
+        (void)snprintf(name, TORN_NAME_SIZE, "%010u-%u-%llu-%u.torn", (unsigned)entry->ordinal,
                        (unsigned)entry->generation, (unsigned long long)offset, n);
         int code = home->io->file_open(home->io->context, home->log, name,
                                        BP_OPEN_WRITE | BP_OPEN_CREATE | BP_OPEN_EXCLUSIVE, file_out);
@@ -178,11 +178,12 @@ static int zero_range(const bpi_home *home, bp_file *file, uint64_t from, uint64
 static int cut_segment(const bpi_home *home, const bpi_segment_entry *entry, bp_file *file, uint64_t from, uint64_t end)
 {
     const bp_io *io = home->io;
+    char name[TORN_NAME_SIZE];
     bp_file *torn = NULL;
     if (bpi_planted(BPI_PLANT_TORN_NOT_KEPT)) {
         return zero_range(home, file, from, end);
     }
-    int code = create_torn(home, entry, from, &torn);
+    int code = create_torn(home, entry, from, name, &torn);
     if (code != 0) {
         return code;
     }
@@ -193,6 +194,9 @@ static int cut_segment(const bpi_home *home, const bpi_segment_entry *entry, bp_
     io->file_close(io->context, torn);
     if (code == 0) {
         code = io->dir_sync(io->context, home->log);
+    }
+    if (code != 0) { /* nothing is zeroed yet: the next opening makes a whole copy, and half a one is no evidence */
+        (void)io->dir_remove(io->context, home->log, name);
     }
     return code == 0 && !bpi_planted(BPI_PLANT_CUT_NOT_ZEROED) ? zero_range(home, file, from, end) : code;
 }

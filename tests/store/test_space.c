@@ -1,6 +1,6 @@
 /*
  * test_space.c: the space that a store takes when nobody writes to it: what was filled with zeros ahead is given back at a clean
- * close, and asked for again before anything is written where it was.
+ * close, and asked for again before anything is written where it was. And what an opening leaves that has no room for what it sets aside.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -173,12 +173,112 @@ static void nothing_is_written_into_a_hole_without_asking(void **state)
     bpt_world_end(&world);
 }
 
+typedef struct torn {
+    unsigned files;
+    size_t size;
+    bool holds; /* the mark that was written */
+} torn;
+
+static void see_torn(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    torn *all = argument;
+    if (strstr(name, ".torn") != NULL) {
+        all->files++;
+        all->size += size;
+        all->holds = all->holds || memmem(data, size, "EVIDENCE", 8) != NULL;
+    }
+}
+
+static bp_status open_status(bpt_world *world, bp_error *error)
+{
+    bp_store *store = NULL;
+    bp_status status = bp_open(world->path, &world->options, &store, error);
+    (void)bp_close(store, NULL);
+    return status;
+}
+
+/* One durable event, then a big one that is not, of which only part survives a power cut. */
+static void make_torn(bpt_world *world)
+{
+    char text[4000];
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.durability = BP_BUFFERED;
+    bpt_world_fault(world);
+    bp_store *store = bpt_open(world);
+    bpt_put(store, "e", "durable");
+    memset(text, 'z', sizeof text);
+    memcpy(text + 20, "EVIDENCE", 8);
+    text[sizeof text - 1] = '\0';
+    bpt_put_with(store, "e", text, &options);
+    bpt_tear(world, 1);
+    (void)bp_close(store, NULL);
+}
+
+static bool same_segment(bpt_world *one, bpt_world *other)
+{
+    size_t sizes[2];
+    uint8_t *first = bpt_file_read(one, "log/0000000000-1.seg", &sizes[0]);
+    uint8_t *second = bpt_file_read(other, "log/0000000000-1.seg", &sizes[1]);
+    assert_true(first != NULL && second != NULL);
+    bool same = sizes[0] == sizes[1] && memcmp(first, second, sizes[0]) == 0;
+    free(first);
+    free(second);
+    return same;
+}
+
+/* No room, a step fails: nothing is zeroed, and no half copy stays; with room there is one. */
+static void a_copy_that_failed_is_no_evidence(void **state)
+{
+    bpt_world world;
+    (void)state;
+    make_torn(&world);
+    unsigned failed = 0;
+    for (uint64_t step = 1;; step++) {
+        bpt_world clone;
+        bp_error error = {0};
+        torn found = {0};
+        bpt_note("step %llu fails", (unsigned long long)step);
+        bpt_world_adopt(&clone, bpi_fault_clone(world.fault));
+        for (int tries = 0; tries < 3; tries++) {
+            bpi_fault_plan plan = {.kind = BPI_FAULT_HALF, .step = step, .os_error = ENOSPC};
+            bpi_fault_set_plan(clone.fault, &plan);
+            if (open_status(&clone, &error) == BP_OK) {
+                break;
+            }
+            bool cutting = strstr(error.message, "set aside") != NULL;
+            failed += cutting;
+            found = (torn){0};
+            bpt_file_each(&clone, see_torn, &found);
+            if (!same_segment(&world, &clone)) {
+                assert_int_equal(found.files, 1);
+                break; /* the copy was whole, and the zeroing began */
+            }
+            CHECK(found.files == 0, "%u .torn files of %zu bytes", found.files, found.size);
+        }
+        bool over = bpi_fault_steps(clone.fault) < step;
+        bpi_fault_set_plan(clone.fault, &(bpi_fault_plan){0});
+        bpt_close(bpt_open(&clone));
+        found = (torn){0};
+        bpt_file_each(&clone, see_torn, &found);
+        assert_true(found.files >= 1 && found.holds);
+        bpt_world_end(&clone);
+        if (over) {
+            break;
+        }
+    }
+    bpt_note("%s", "");
+    assert_true(failed >= 4);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clean_close_gives_back_what_was_filled_ahead),
         cmocka_unit_test(what_is_kept_serves_short_openings),
         cmocka_unit_test(nothing_is_written_into_a_hole_without_asking),
+        cmocka_unit_test(a_copy_that_failed_is_no_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,10 +324,11 @@ static void announce(bpi_log *log, uint32_t pid)
 {
     uint32_t word = atomic_load(&log->live->futex);
     bpi_live_put(log->live, &log->catalog.manifest.store_id, &log->home.place, log->epoch, pid);
+    atomic_store(&log->live->generation,
+                 log->catalog.manifest.generation); /* who sees what is published reads that list */
     atomic_store(&log->live->published, atomic_load(&log->written));
     atomic_store(&log->live->sequence, log->next_sequence);
     atomic_store(&log->live->durable, atomic_load(&log->durable));
-    atomic_store(&log->live->generation, log->catalog.manifest.generation);
     atomic_store(&log->live->state, BPI_LIVE_OPEN);
     /* Who fell asleep under the writer before finds a new one: their word goes on, their bits may be gone. */
     atomic_store(&log->live->futex, word + 1);

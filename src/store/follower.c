@@ -108,27 +108,49 @@ static bp_status pass_sealed(void *argument, size_t index, size_t *count_out, bp
     return BP_OK;
 }
 
-/* Where does the log end for somebody who has no live page? A walk of its own, without an index. */
-static bp_status judge_end(bpi_follower *follower, const bpi_live_word *word, uint64_t *vouched_out, bp_error *error)
+/* What somebody without a live page of his own judged by, and what came of it. */
+typedef struct opinion {
+    uint64_t generation; /* of the manifest */
+    uint32_t epoch;
+    bool believed;
+    bpi_live_word word;
+    bpi_verdict verdict;
+} opinion;
+
+/* Then nothing had moved: a frame below what is vouched for was there when the second walk began. */
+static bool same_opinion(const opinion *a, const opinion *b)
 {
+    bool same_word = a->believed == b->believed && a->word.published == b->word.published &&
+                     a->word.durable == b->word.durable && a->word.generation == b->word.generation;
+    return same_word && a->generation == b->generation && a->epoch == b->epoch && a->verdict.p == b->verdict.p &&
+           a->verdict.vouched == b->verdict.vouched;
+}
+
+/* Where does the log end for somebody who has no live page? A walk of its own, without an index. */
+static bp_status judge_end(bpi_follower *follower, opinion *opinion_out, bp_error *error)
+{
+    const bpi_manifest *manifest = &follower->catalog.manifest;
     bpi_log_walk walk;
     bpi_walk_calls calls = {.covered = pass_sealed, .argument = follower};
-    bp_status status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
+    *opinion_out = (opinion){.generation = manifest->generation, .epoch = manifest->epoch};
+    bp_status status = bpi_read_live(&follower->home, &manifest->store_id, &opinion_out->word, &opinion_out->believed,
+                                     error); /* before the walk, which so meets what it says */
     if (status != BP_OK) {
         return status;
     }
-    bpi_verdict verdict = {0};
+    status = bpi_log_walk_begin(&walk, &follower->home, &follower->catalog, &calls, error);
+    if (status != BP_OK) {
+        return status;
+    }
     status = bpi_log_walk_run(&walk, UINT64_MAX, error);
     if (status == BP_END) {
-        status = bpi_judge(&walk, word, &verdict, error);
+        status = bpi_judge(&walk, opinion_out->believed ? &opinion_out->word : NULL, &opinion_out->verdict, error);
     }
     bpi_log_walk_end(&walk);
-    if (status == BP_OK) {
-        *vouched_out = verdict.vouched;
-        if (verdict.p > verdict.vouched) {
-            bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "unsettled", "bytes",
-                           (int64_t)(verdict.p - verdict.vouched));
-        }
+    const bpi_verdict *verdict = &opinion_out->verdict;
+    if (status == BP_OK && verdict->p > verdict->vouched) {
+        bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "unsettled", "bytes",
+                       (int64_t)(verdict->p - verdict->vouched));
     }
     return status;
 }
@@ -364,11 +386,15 @@ bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
     return status;
 }
 
-/* How far the log is to be read, and is durable, for who opens. */
+/*
+ * How far the log is to be read, and is durable, for who opens. Without a page a writer may start, and write, while it is judged: what
+ * looks like damage is believed when it was found twice in the same place, by the same list, epoch and page.
+ */
 static bp_status find_end(bp_store *store, uint64_t *stop_out, uint64_t *durable_out, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bpi_live_word word;
+    opinion before = {0};
     for (int i = 0;; i++) {
         map_live(follower);
         /* A page that knows less than the manifest was put there from elsewhere: it bounds nothing. */
@@ -377,16 +403,14 @@ static bp_status find_end(bp_store *store, uint64_t *stop_out, uint64_t *durable
             *durable_out = word.durable;
             return word.generation != follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
         }
-        bool believed = false;
-        bp_status status =
-            bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, error);
-        if (status == BP_OK) {
-            status = judge_end(follower, believed ? &word : NULL, stop_out, error);
-        }
+        opinion now;
+        bp_status status = judge_end(follower, &now, error);
+        *stop_out = now.verdict.vouched;
         *durable_out = *stop_out;
-        if (status != BP_ERR_CORRUPT || i == LISTS_MAX || !bpi_catalog_moved(&follower->home, &follower->catalog)) {
+        if (status != BP_ERR_CORRUPT || i == LISTS_MAX || (i != 0 && same_opinion(&now, &before))) {
             return status;
         }
+        before = now;
         status = reload(store, error);
         if (status != BP_OK) {
             return status;

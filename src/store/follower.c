@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/plant.h"
 #include "format/frame.h"
@@ -16,7 +17,10 @@
 #include "store/rejoin.h"
 #include "store/swapped.h"
 
-enum { LISTS_MAX = 100 }; /* that are taken in within one call while somebody writes one after the other */
+enum {
+    LISTS_MAX = 100, /* that are taken in within one call while somebody writes one after the other */
+    GROWTH = 4096    /* what the length of a segment is a multiple of */
+};
 
 /* The file may have grown since it was mapped: reads go as far as it is long now. */
 static void refresh_size(bpi_segment *segment)
@@ -45,12 +49,16 @@ static bp_status open_segment(bpi_follower *follower, const bpi_segment_entry *e
         *segment_out = segment;
         return BP_OK;
     }
-    bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, NULL, error);
+    uint64_t size = 0;
+    bp_status status = bpi_open_listed(&follower->home, &follower->catalog, entry, BP_OPEN_READ, &file, &size, error);
     if (status != BP_OK) {
         return status;
     }
+    /* One that was made for a large batch has it already, and goes on to the end of the page (bpi_log_rotate). */
+    uint64_t most = bpi_round_up(size + BPI_FRAME_HEADER, GROWTH);
+    uint32_t usual = follower->catalog.manifest.segment_size;
     return bpi_segment_wrap(&follower->home, file, entry, bpi_record_seed(&follower->catalog.manifest.store_id),
-                            follower->catalog.manifest.segment_size, false, segment_out, error);
+                            (size_t)(most > usual ? most : usual), false, segment_out, error);
 }
 
 bp_status bpi_follower_begin_segment(void *argument, const bpi_segment_entry *entry, uint64_t first_sequence,

@@ -405,6 +405,34 @@ static void the_lock_dies_with_its_holder(void **state)
     bpt_world_end(&world);
 }
 
+/* A segment that was made for a large batch has some room behind it: what comes there later is read, too. */
+static void a_reader_sees_what_comes_behind_a_large_event(void **state)
+{
+    enum { LARGE = 100000, STEP = 500, SMALL = 30 };
+    (void)state;
+    for (size_t size = LARGE; size < LARGE + 4096; size += STEP) {
+        bpt_world world;
+        bp_error error = {0};
+        uint64_t count = 0;
+        bpt_world_fault(&world);
+        world.options.segment_size = BP_SEGMENT_MIN;
+        bp_store *store = bpt_open(&world);
+        bp_store *reader = bpt_reader(&world);
+        (void)bpt_put_sized(store, "e", size);
+        for (uint64_t next = 1; next <= SMALL; next++) {
+            const bp_event *event = NULL;
+            CHECK_OK(bp_count(reader, NULL, &count, &error), &error);
+            assert_int_equal(count, next);
+            bp_receipt receipt = bpt_put(store, "e", "x");
+            CHECK_OK(bp_get_sequence(reader, receipt.sequence, &event, &error), &error);
+            bp_event_release(event);
+        }
+        bpt_close(reader);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_stale_live_page_bounds_nothing),
         cmocka_unit_test(a_lost_manifest_is_damage_to_readers_and_verify),
         cmocka_unit_test(the_lock_dies_with_its_holder),
+        cmocka_unit_test(a_reader_sees_what_comes_behind_a_large_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

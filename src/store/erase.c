@@ -24,7 +24,7 @@
 #include "store/read.h"
 #include "store/rewrite.h"
 
-enum { REGION_TEXT = 16384 };
+enum { REGION_TEXT = 16384, ROUNDS = 16 };
 
 typedef struct erasing {
     bp_store *store;
@@ -114,7 +114,9 @@ static bp_status find_ids(erasing *e, bpi_view *view, bp_error *error)
         if (status == BP_OK) {
             status = bpi_view_event(view, sequence, &event, error);
         }
-        if (status == BP_ERR_NOT_FOUND) {
+        if (status == BP_OK && event.dropped && !e->on_record) {
+            status = bpi_store_dropped(&event, error);
+        } else if (status == BP_ERR_NOT_FOUND) {
             bpi_error_set(error, BP_ERR_NOT_FOUND, "no event with id %s; nothing was erased", text);
             bpi_error_hint(error, "leave it out, or look at it with batpak get");
         } else if (status == BP_OK && bp_text_equal(event.entity, bp_text_of(BP_SYSTEM_ENTITY))) {
@@ -326,7 +328,26 @@ static bp_status empty_caches(erasing *e, bp_error *error)
     return status;
 }
 
-/* A compaction may have given segments other ordinals between the look and the rewriting: then everything is looked at. */
+/* A compaction may have given segments other ordinals between the look and the rewriting, or a recovery in the process moved events to a new
+ * segment, which is open: then everything is looked at, sealed before. */
+static bp_status erase_rest(erasing *e, bp_error *error)
+{
+    bp_status status = find(e, error);
+    for (unsigned round = 0; status == BP_OK && e->found != 0; round++) {
+        if (round == ROUNDS) {
+            bpi_error_set(error, BP_ERR_FAILED, "what is to be erased was moved by recoveries again and again");
+            bpi_error_hint(error, "ask again");
+            return BP_ERR_FAILED;
+        }
+        e->first = 0;
+        e->last = UINT32_MAX;
+        status = bp_seal(e->store, error);
+        status = status == BP_OK ? rewrite(e, error) : status;
+        status = status == BP_OK ? find(e, error) : status;
+    }
+    return status;
+}
+
 static bp_status erase_found(erasing *e, bp_error *error)
 {
     bp_status status = seal_if_needed(e, error);
@@ -340,15 +361,13 @@ static bp_status erase_found(erasing *e, bp_error *error)
     if (status == BP_OK) {
         status = rewrite(e, error);
     }
-    if (status == BP_OK) {
-        status = find(e, error);
-    }
-    if (status == BP_OK && e->found != 0) {
-        e->first = 0;
-        e->last = UINT32_MAX;
-        status = rewrite(e, error);
-    }
-    return status;
+    return status == BP_OK ? erase_rest(e, error) : status;
+}
+
+/* Also when asked again: what a crash or a failure may have left lies beside events of which a stub does not say that they were meant. */
+static bool wants_sweep(const erasing *e)
+{
+    return e->noted || e->options.subject != NULL || e->report->found + e->report->before != 0;
 }
 
 static bp_status erase(erasing *e, bp_error *error)
@@ -362,8 +381,7 @@ static bp_status erase(erasing *e, bp_error *error)
     if (e->found != 0) {
         status = erase_found(e, error);
     }
-    /* Also when asked again: this is what a crash may have left. */
-    if (status == BP_OK && e->report->found + e->report->before != 0) {
+    if (status == BP_OK && wants_sweep(e)) {
         status = sweep(e, error);
     }
     if (status == BP_OK) {
@@ -421,8 +439,15 @@ static bp_status read_intent(erasing *e, const bpi_intent *intent, char text[REG
     return status == BP_ERR_NAME ? BP_ERR_FORMAT : status;
 }
 
-static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *error)
+/* Who finishes it: an opening, or a later erasure by the same handle, which may be stopped. */
+typedef struct finishing {
+    bp_store *store;
+    const bp_erase_options *asked; /* NULL: an opening */
+} finishing;
+
+static bp_status finish(const finishing *f, const bpi_intent *intent, bp_error *error)
 {
+    bp_store *store = f->store;
     char text[REGION_TEXT];
     bp_erase_report report = {.sequence = BP_NONE};
     erasing e = {.store = store,
@@ -435,6 +460,12 @@ static bp_status finish(bp_store *store, const bpi_intent *intent, bp_error *err
     bp_region_text *owner = NULL;
     bp_status status = read_intent(&e, intent, text, &region, &owner, error);
     bpi_buffer_init(&e.ordinals, store->allocator);
+    if (f->asked != NULL) {
+        e.options.progress = f->asked->progress;
+        e.options.progress_context = f->asked->progress_context;
+        e.options.caches = f->asked->caches;
+        e.options.cache_count = f->asked->cache_count;
+    }
     status = status == BP_OK ? take_ids(&e, error) : status;
     if (status == BP_OK) {
         status = erase(&e, error);
@@ -481,32 +512,61 @@ bp_status bpi_erasure_judge(bpi_view *view, const bpi_intent *intent, bool *on_r
     return status == BP_ERR_NOT_FOUND ? BP_ERR_FORMAT : status;
 }
 
+/* Its sync may have failed, and been forgotten since. */
+static bp_status make_durable(bp_store *store, bpi_view *view, const bp_id *record, bp_error *error)
+{
+    uint64_t sequence = 0;
+    bp_status status = bpi_view_find_id(view, record, &sequence, error);
+    return status == BP_OK ? bpi_store_settle(store, sequence + 1, error) : status;
+}
+
 /* A bpi_intent_fn. What is not on record was not begun. */
 static bp_status settle(void *argument, const bpi_intent *intent, bp_error *error)
 {
-    bp_store *store = argument;
+    const finishing *f = argument;
+    bp_store *store = f->store;
     bool on_record = false;
     bpi_view *view = bpi_view_pin(store->index);
     if (view == NULL) {
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
     }
     bp_status status = bpi_erasure_judge(view, intent, &on_record, error);
+    if (status == BP_OK && on_record && f->asked != NULL) {
+        status = make_durable(store, view, &intent->record, error);
+    }
     bpi_view_drop(view);
+    if (status == BP_OK && !on_record && atomic_load(&store->log.failed)) {
+        return bpi_log_failed(&store->log, error); /* nobody knows whether it is there */
+    }
     if (status == BP_OK && !on_record) {
         return bpi_intent_remove(&store->log.home, &intent->record, error);
     }
-    return status == BP_OK ? finish(store, intent, error) : status;
+    return status == BP_OK ? finish(f, intent, error) : status;
 }
 
 bp_status bpi_erasures_finish(bp_store *store, bp_error *error)
 {
-    bp_status status = bpi_intents(&store->log.home, settle, store, error);
+    finishing f = {.store = store};
+    bp_status status = bpi_intents(&store->log.home, settle, &f, error);
     if (status == BP_ERR_FAILED) { /* there is no handle yet that could be closed: what made it fail counts */
         status = store->log.failure.status == BP_ERR_NO_SPACE ? BP_ERR_NO_SPACE : BP_ERR_IO;
         bpi_error_hint(error, "open the store again when that is mended: the erasure is finished then");
     }
     return status == BP_OK ? BP_OK
                            : bpi_error_wrap(error, status, "an erasure that was interrupted cannot be finished");
+}
+
+/* One at a time; and what an earlier one could not do is done first: it may be this very one, asked again. */
+static bp_status erase_in_turn(erasing *e, bp_error *error)
+{
+    finishing f = {.store = e->store, .asked = &e->options};
+    (void)pthread_mutex_lock(&e->store->erasing);
+    bp_status status = bpi_intents(&e->store->log.home, settle, &f, error);
+    if (status == BP_OK) {
+        status = erase(e, error);
+    }
+    (void)pthread_mutex_unlock(&e->store->erasing);
+    return status;
 }
 
 /* ---- arguments ---- */
@@ -564,7 +624,7 @@ bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_re
     bpi_buffer_init(&e.ordinals, store->allocator);
     status = take_ids(&e, error);
     if (status == BP_OK) {
-        status = erase(&e, error);
+        status = e.options.plan_only ? erase(&e, error) : erase_in_turn(&e, error);
         bpi_store_flow(store, "erase", report.erased);
     }
     bpi_buffer_fini(&e.ordinals);

@@ -136,6 +136,181 @@ static void an_opening_that_cannot_finish_says_why(void **state)
     }
 }
 
+/* ---- asked again ---- */
+
+#define NAME "somebody who is to be forgotten"
+
+static void look_for_name(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    char *found = argument;
+    bool key = strncmp(name, "keys/", 5) == 0; /* which is destroyed by bp_key_destroy */
+    if (!key && memmem(data, size, NAME, sizeof NAME - 1) != NULL) {
+        (void)snprintf(found, 64, "%.60s", name);
+    }
+}
+
+static bp_status forget_subject(bp_store *store, bool stops, bp_error *error)
+{
+    bp_erase_options options;
+    bp_erase_options_init(&options);
+    options.reason = "asked for";
+    options.by = "a clerk";
+    options.subject = NAME;
+    options.progress = stops ? stop_writing : NULL;
+    return bp_erase(store, &options, NULL, error);
+}
+
+/* By subject, of which a stub does not say that it was meant; with what recovery set aside, and a cache. */
+static bp_store *begin_subject(bpt_world *world)
+{
+    bp_append_options options;
+    bp_append_options_init(&options);
+    options.subject = NAME;
+    bpt_world_fault(world);
+    bp_store *store = bpt_open(world);
+    (void)bpt_put_with(store, "person:1", SECRET, &options);
+    (void)bpt_put(store, "person:2", SECRET);
+    CHECK_OK(bp_seal(store, NULL), NULL);
+    (void)bpt_put_with(store, "person:1", SECRET, &options);
+    bp_dir *cache = NULL;
+    assert_int_equal(world->io->dir_open(world->io->context, "store/cache", true, &cache), 0);
+    world->io->dir_close(world->io->context, cache);
+    bpt_file_write(world, "cache/states", NAME, sizeof NAME);
+    bpt_file_write(world, "log/0000000000-1.seg.1.torn", NAME, sizeof NAME);
+    return store;
+}
+
+static void nothing_has_the_name(bpt_world *world)
+{
+    char found[64] = "";
+    bpt_file_each(world, look_for_name, found);
+    CHECK(found[0] == '\0', "%s has the name", found);
+}
+
+/* How it ends the first time: a step fails, or the caller stops it; asked again by the same handle, or the next opening goes on. */
+static void what_an_erasure_by_subject_left_goes_when_asked_again(void **state)
+{
+    unsigned failures = 0;
+    bool reached = true;
+    (void)state;
+    if (!bp_encryption_available()) {
+        skip();
+    }
+    for (uint64_t nth = 0; reached; nth++) {
+        for (unsigned reopens = 0; reopens < 2; reopens++) {
+            bpt_world world;
+            char note[64];
+            bp_error error = {0};
+            bp_store *store = begin_subject(&world);
+            bpt_note("step %llu, %s", (unsigned long long)nth, reopens == 1 ? "opened anew" : "asked again");
+            bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = nth, .os_error = EIO});
+            bp_status status = forget_subject(store, nth == 0, &error);
+            reached = nth == 0 || bpi_fault_steps(world.fault) >= nth;
+            bpi_fault_set_plan(world.fault, &(bpi_fault_plan){0});
+            failures += status != BP_OK;
+            bool on_record = bp_store_frontiers(store).published > 3;
+            if (reopens == 1 || bp_store_frontiers(store).failed) {
+                (void)bp_close(store, NULL);
+                store = bpt_open(&world);
+            }
+            if (reopens == 0 || !on_record) {
+                CHECK_OK(forget_subject(store, false, &error), &error);
+            }
+            assert_false(noted(&world, note));
+            nothing_has_the_name(&world);
+            bpt_close(store);
+            (void)bpt_verify(&world);
+            nothing_has_the_name(&world);
+            bpt_world_end(&world);
+        }
+    }
+    assert_true(failures > 10);
+}
+
+/* ---- a recovery beside it ---- */
+
+static struct {
+    bpt_world world;
+    bp_store *store;
+    uint64_t left; /* allocations until it comes; 0: it does not */
+    bool running;
+} beside;
+
+/* The sync of what was appended without one fails, and the next append recovers: it lies in another segment then. */
+static void recover_beside(void)
+{
+    if (beside.left == 0 || beside.running || --beside.left != 0) {
+        return;
+    }
+    beside.running = true;
+    bpi_fault_set_plan(beside.world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = 1, .os_error = EIO});
+    assert_true(bp_sync(beside.store, NULL) != BP_OK);
+    bpi_fault_set_plan(beside.world.fault, &(bpi_fault_plan){0});
+    (void)bpt_put(beside.store, "person:2", "recovers");
+    beside.running = false;
+}
+
+static void *beside_allocate(void *context, size_t size)
+{
+    (void)context;
+    recover_beside();
+    return malloc(size);
+}
+
+static void *beside_resize(void *context, void *memory, size_t old_size, size_t size)
+{
+    (void)context;
+    (void)old_size;
+    recover_beside();
+    return realloc(memory, size);
+}
+
+static void beside_release(void *context, void *memory, size_t size)
+{
+    (void)context;
+    (void)size;
+    free(memory);
+}
+
+static const bp_allocator beside_memory = {sizeof(bp_allocator), NULL, beside_allocate, beside_resize, beside_release};
+
+/* While it looks for what is meant, that is moved to a new segment, which is open. */
+static void what_a_recovery_moves_meanwhile_is_erased(void **state)
+{
+    (void)state;
+    for (uint64_t nth = 1; nth < 4; nth++) {
+        bp_error error = {0};
+        bp_erase_report report;
+        const bp_event *event = NULL;
+        bp_append_options buffered;
+        bp_append_options_init(&buffered);
+        buffered.durability = BP_BUFFERED;
+        memset(&beside, 0, sizeof beside);
+        bpt_world_fault(&beside.world);
+        beside.world.options.allocator = &beside_memory;
+        beside.world.options.recovery_attempts = 4;
+        beside.store = bpt_open(&beside.world);
+        (void)bpt_put(beside.store, "person:2", "first");
+        bp_id id = bpt_put_with(beside.store, "person:1", SECRET, &buffered).id;
+        bp_erase_options options;
+        bp_erase_options_init(&options);
+        options.reason = "asked for";
+        options.by = "a clerk";
+        options.ids = &id;
+        options.id_count = 1;
+        beside.left = nth;
+        bp_status status = bp_erase(beside.store, &options, &report, &error);
+        beside.left = 0;
+        CHECK_OK(status, &error);
+        CHECK_OK(bp_get(beside.store, &id, &event, &error), &error);
+        CHECK(event->payload_absent, "it is there, at allocation %llu", (unsigned long long)nth);
+        bp_event_release(event);
+        bpt_close(beside.store);
+        (void)bpt_verify(&beside.world);
+        bpt_world_end(&beside.world);
+    }
+}
+
 /* The note with another content, its sums right. */
 static void forge(bpt_world *world, const char *note, uint64_t below, uint32_t kind, const void *body, size_t size)
 {
@@ -392,6 +567,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_opening_that_cannot_finish_says_why),
         cmocka_unit_test(what_was_to_be_erased_may_have_been_dropped_since),
+        cmocka_unit_test(what_an_erasure_by_subject_left_goes_when_asked_again),
+        cmocka_unit_test(what_a_recovery_moves_meanwhile_is_erased),
         cmocka_unit_test(an_unfinished_erasure_is_told_of),
         cmocka_unit_test(a_note_that_says_what_nobody_noted_is_damage),
         cmocka_unit_test(behind_a_compaction_that_failed_anywhere),

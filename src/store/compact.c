@@ -164,6 +164,7 @@ bp_status bp_compact(bp_store *store, const bp_compact_options *options, bp_comp
                              .merge_size = c.options.merge ? store->log.segment_size : 0,
                              .min_segments = c.options.min_segments,
                              .last = UINT32_MAX,
+                             .tails = decides(&c.options), /* a recovery leaves there what it moved */
                              .plan_only = c.options.plan_only,
                              .progress = c.options.progress,
                              .progress_argument = c.options.progress_context};

@@ -541,11 +541,57 @@ static void an_empty_segment_is_merged(void **state)
     bpt_world_end(&world);
 }
 
+#define WORDS "words that go with what is dropped"
+
+static void count_words(void *argument, const char *name, const uint8_t *data, size_t size)
+{
+    (void)name;
+    *(size_t *)argument += memmem(data, size, WORDS, sizeof WORDS - 1) != NULL;
+}
+
+static size_t files_with_words(bpt_world *world)
+{
+    size_t files = 0;
+    bpt_file_each(world, count_words, &files);
+    return files;
+}
+
+/* A recovery in the process leaves a copy behind the end of the old segment: it goes, too. */
+static void what_a_recovery_moved_is_dropped_in_both_places(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_region region = bp_region_stream("moved");
+    bp_compact_options options;
+    (void)state;
+    bpt_world_fault(&world);
+    world.options.durability = BP_BUFFERED;
+    world.options.recovery_attempts = 2;
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "stays", "before");
+    bpt_put(store, "moved", WORDS);
+    bpi_fault_set_plan(world.fault, &(bpi_fault_plan){.kind = BPI_FAULT_ERROR, .step = 1, .os_error = 5});
+    CHECK_STATUS(BP_ERR_FAILED, bp_sync(store, &error), &error);
+    bpt_put(store, "stays", "behind");
+    CHECK_OK(bp_seal(store, &error), &error);
+    assert_true(files_with_words(&world) > 1);
+    bp_compact_options_init(&options);
+    options.drop = &region;
+    options.drop_count = 1;
+    options.merge = false;
+    CHECK_OK(bp_compact(store, &options, NULL, &error), &error);
+    assert_int_equal(files_with_words(&world), 0);
+    bpt_close(store);
+    (void)bpt_verify(&world);
+    bpt_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dropped_events_are_gone_and_the_rest_is_as_it_was),
         cmocka_unit_test(a_second_compaction_goes_on_from_the_first),
+        cmocka_unit_test(what_a_recovery_moved_is_dropped_in_both_places),
         cmocka_unit_test(heads_ids_and_positions_outlive_their_events),
         cmocka_unit_test(a_chain_stops_with_a_reason),
         cmocka_unit_test(rules_are_met_together),

@@ -64,8 +64,9 @@ typedef struct bp_erase_report {
  * event: what, who, why, when, how many) is written; then segments are rewritten, `.torn` files and cached states removed.
  * BP_OK: no file of the store holds the bytes any more. After anything else, a crash included, the record may be there and
  * some segments rewritten: the store is right in any case, and asking again with the same options goes on; asking for what is
- * erased already is BP_OK with `erased` 0. What is on record the next bp_open finishes by itself, and until it has, it does
- * not succeed; of caches it empties those in cache/ alone. What is not on record was not begun.
+ * erased already is BP_OK with `erased` 0. What is on record the next bp_erase of this handle finishes first, with its caches and its
+ * progress, whatever it is asked for (so that it has nothing left to do when it is asked for the same), or the next bp_open by
+ * itself, and until it has, it does not succeed; of caches it empties those in cache/ alone. What is not on record was not begun.
  *
  * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed), and a
  * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old

@@ -73,7 +73,8 @@ typedef struct bp_compact_report {
  * still maps, or that have other names (hard links, snapshots).
  *
  * options NULL: only merges. report_out may be NULL; it is filled in on errors too. Any thread; one compaction (or erasure) runs at a
- * time, a second one waits. Blocks for as long as reading all sealed segments takes, and writing those that change twice
+ * time, a second one waits. With a rule, or stub_tombstoned, it syncs the store first: what is decided by (newer events, tombstones) no
+ * crash takes back. Blocks for as long as reading all sealed segments takes, and writing those that change twice
  * (once read more, once written). Needs room for one new segment at a time. It works in pieces of a fifth of a millisecond and
  * takes a third of the time as long as this process appends beside it (so it takes three times as long), all of it otherwise.
  *
@@ -83,7 +84,7 @@ typedef struct bp_compact_report {
  *   BP_ERR_CORRUPT     a segment that would be read is not whole; it was not touched
  *   BP_ERR_READ_ONLY, BP_ERR_CLOSED, BP_ERR_FORKED, BP_ERR_REENTRANT   nothing was done
  *   BP_ERR_NO_SPACE, BP_ERR_IO, BP_ERR_NO_MEMORY
- *   BP_ERR_FAILED      the manifest could not be written, or not synced: the store has failed, as after any failed write
+ *   BP_ERR_FAILED      a sync, or writing the manifest, failed, now or before: the store has failed, as after any failed write
  */
 BP_API BP_MUST_USE bp_status bp_compact(bp_store *store, const bp_compact_options *options,
                                         bp_compact_report *report_out, bp_error *error);

@@ -129,6 +129,13 @@ static bp_status take_heads(compacting *c, bp_store *store, bp_error *error)
     return bpi_view_heads(c->view, store->allocator, &c->heads, &c->head_count, error);
 }
 
+/* What is decided by is durable before it is acted on: newer events, and tombstones. */
+static bp_status settle(const compacting *c, bp_store *store, bp_error *error)
+{
+    bool acts = decides(&c->options) && !c->options.plan_only;
+    return acts ? bpi_store_settle(store, bpi_index_published(store->index), error) : BP_OK;
+}
+
 static void give_report(const bpi_rewritten *done, bp_compact_report *report_out)
 {
     if (report_out != NULL) {
@@ -157,6 +164,9 @@ bp_status bp_compact(bp_store *store, const bp_compact_options *options, bp_comp
     status = take_options(options, &c.options, error);
     if (status == BP_OK) {
         status = take_heads(&c, store, error);
+    }
+    if (status == BP_OK) {
+        status = settle(&c, store, error);
     }
     if (status == BP_OK) {
         bpi_rewriting how = {.decide = decides(&c.options) ? decide : NULL,

@@ -43,7 +43,7 @@ typedef enum bp_sync_mode {
 /* Where a directory lives: what makes a `live` page believable. */
 typedef struct bp_io_place {
     uint8_t boot[16]; /* changes whenever the machine starts */
-    uint64_t mount;   /* changes whenever the filesystem is mounted */
+    uint64_t mount;   /* changes whenever the filesystem is mounted, and is never used again; 0: not known */
 } bp_io_place;
 
 /* Called once a name, without "." and "..". `size` is 0 for directories. Non-zero stops the listing and is returned. */

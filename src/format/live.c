@@ -33,9 +33,10 @@ bool bpi_live_get(const uint8_t *bytes, size_t size, const bp_id *store_id, cons
         memcmp(bytes + BPI_LIVE_BOOT, place->boot, sizeof place->boot) != 0) {
         return false;
     }
-    bool same_mount = bpi_get64(bytes + BPI_LIVE_MOUNT) == place->mount;
+    bool same_mount = place->mount != 0 && bpi_get64(bytes + BPI_LIVE_MOUNT) == place->mount;
     const bpi_live *live = (const bpi_live *)(const void *)bytes;
-    word_out->published = same_mount ? atomic_load_explicit(&live->published, memory_order_acquire) : 0;
+    word_out->told = atomic_load_explicit(&live->published, memory_order_acquire);
+    word_out->published = same_mount ? word_out->told : 0;
     word_out->sequence = same_mount ? atomic_load_explicit(&live->sequence, memory_order_relaxed) : 0;
     word_out->durable = atomic_load_explicit(&live->durable, memory_order_relaxed);
     word_out->generation = atomic_load_explicit(&live->generation, memory_order_relaxed);

@@ -66,7 +66,8 @@ _Static_assert(sizeof(bpi_live) == BPI_LIVE_SIZE, "one page");
 
 /* What a live page vouches for. */
 typedef struct bpi_live_word {
-    uint64_t published; /* 0 when it is on another mount */
+    uint64_t published; /* 0 when that may be another mount: then it vouches for nothing beyond `durable` */
+    uint64_t told;      /* what the page calls published, wherever it is */
     uint64_t durable;
     uint64_t sequence;
     uint64_t generation;

@@ -18,7 +18,10 @@
 
 enum { DIRECTORY_MODE = 0700 };
 
-/* Since Linux 6.8: the mount's number is not used again after an unmount. Older kernels ignore the bit. */
+/*
+ * Since Linux 6.8: the mount's number is not used again after an unmount. Older kernels ignore the bit and give a number that the next
+ * mount may have: one that lost what was not written yet would pass for the one that has it. So theirs is not known.
+ */
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x00004000U
 #endif
@@ -202,6 +205,7 @@ int bpi_posix_dir_place(void *context, bp_dir *dir, bp_io_place *place_out)
     }
     int code = boot_identity(place_out->boot);
     uint64_t device = (uint64_t)about.stx_dev_major << 32 | about.stx_dev_minor;
-    place_out->mount = about.stx_mnt_id ^ device * UINT64_C(0x9e3779b97f4a7c15);
+    bool unique = (about.stx_mask & STATX_MNT_ID_UNIQUE) != 0;
+    place_out->mount = unique ? about.stx_mnt_id ^ device * UINT64_C(0x9e3779b97f4a7c15) : 0;
     return code;
 }

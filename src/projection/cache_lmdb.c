@@ -152,7 +152,8 @@ static const char *judge(const bpi_place *place, const bp_io_place *where)
         return "its mark is missing or damaged";
     }
     if (m.state == MARK_OPEN) {
-        bool same = memcmp(m.where.boot, where->boot, sizeof where->boot) == 0 && m.where.mount == where->mount;
+        bool same = memcmp(m.where.boot, where->boot, sizeof where->boot) == 0 && m.where.mount == where->mount &&
+                    where->mount != 0;
         return same ? NULL : "the machine went down while it was open";
     }
     if (m.state != MARK_CLOSED || measure(place, &size, &crc) != 0 || size != m.data_size || crc != m.data_crc) {

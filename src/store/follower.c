@@ -2,8 +2,9 @@
  * follower.c: a reader: the log read with the same walk as recovery, into an index of its own, as far as it is published.
  *
  * With a believed `live` the reader goes to what that page says is published. Without one (after a reboot, on read-only
- * media, on a copy) it judges the end of the log as recovery does, in memory, and shows what is vouched for. It writes
- * nothing in either case.
+ * media, on a copy) it judges the end of the log as recovery does, in memory, and shows what is vouched for. A page that is or may
+ * be another mount's (of a container, or a kernel that does not tell mounts apart) vouches for nothing beyond what is durable, but of
+ * what it tells is shown what is there: its writer lives, or the next one keeps just that. It writes nothing in any case.
  */
 #include <errno.h>
 #include <string.h>
@@ -171,7 +172,7 @@ static void map_live(bpi_follower *follower)
     bool believed = false;
     if (atomic_load(&follower->live) != NULL ||
         bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, NULL) != BP_OK ||
-        !believed || word.published == 0) {
+        !believed || word.told == 0) {
         return;
     }
     bp_file *file = NULL;
@@ -277,20 +278,31 @@ static bp_status follow_swaps(bp_store *store, bool last, bp_error *error)
     return status;
 }
 
+/* Is the page still that writer's? Then all that was read meanwhile, up to what it told, was written before it told so. */
+static bool still_told(const bpi_follower *follower, const bpi_live_word *told)
+{
+    bpi_live_word now;
+    return read_word(follower, &now) && now.epoch == told->epoch && now.told >= told->told;
+}
+
 /*
  * Goes on to `stop` and takes in what was rewritten. A file that is missing, or an end that comes too early, may be the
  * doing of a writer who has gone on since the list was read: then it is read anew, and what was done stays done. Only when the
- * list is still the same it is damage.
+ * list is still the same it is damage; with `told`, a word that does not vouch, it is as far as it goes.
  */
-static bp_status catch_up(bp_store *store, uint64_t stop, bp_error *error)
+static bp_status catch_up(bp_store *store, uint64_t stop, const bpi_live_word *told, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
+    bool ended = false;
     for (int i = 0;; i++) {
         bool behind = follower->behind || store->loading;
         stop = stop < follower->least ? follower->least : stop;
         bp_status status = advance(store, stop, error);
         if (status == BP_OK && behind) {
             status = follow_swaps(store, i == LISTS_MAX, error);
+        }
+        if (status == BP_OK && told != NULL && !still_told(follower, told)) {
+            return BP_OK; /* the next look asks whoever writes now */
         }
         if (status == BP_OK) {
             bpi_index_publish(store->index, follower->walk.chain.next_sequence);
@@ -302,7 +314,16 @@ static bp_status catch_up(bp_store *store, uint64_t stop, bp_error *error)
         if (status != BP_END && status != BP_ERR_CORRUPT) {
             return status;
         }
-        if (i == LISTS_MAX || !bpi_catalog_moved(&follower->home, &follower->catalog)) {
+        bool moved = i < LISTS_MAX && bpi_catalog_moved(&follower->home, &follower->catalog);
+        if (!moved && told != NULL && status == BP_END) {
+            if (ended) {
+                return BP_OK; /* less than was shown before: that stays */
+            }
+            ended = true;
+            stop = bpi_log_walk_position(&follower->walk);
+            continue;
+        }
+        if (!moved) {
             return status == BP_END ? missing_published(follower, error) : status;
         }
         status = reload(store, error);
@@ -349,7 +370,43 @@ static bp_status refresh_unled(bp_store *store, bp_error *error)
 {
     bpi_follower *follower = &store->follower;
     bp_status status = bpi_catalog_moved(&follower->home, &follower->catalog) ? reload(store, error) : BP_OK;
-    return status == BP_OK && follower->behind ? catch_up(store, atomic_load(&follower->published_lsn), error) : status;
+    return status == BP_OK && follower->behind ? catch_up(store, atomic_load(&follower->published_lsn), NULL, error)
+                                               : status;
+}
+
+/* All of the page's word was taken in, as far as it goes. */
+static void note_word(bp_store *store, const bpi_live_word *word)
+{
+    bpi_follower *follower = &store->follower;
+    if (word->generation != atomic_load(&follower->generation)) { /* a segment was sealed, for one */
+        bpi_indexing_follow(store);
+    }
+    note_durable(store, word->durable);
+    atomic_store(&follower->generation, word->generation);
+}
+
+/* By a page that may be another mount's: up to what is durable the log must lead, and then as far as it does. */
+static bp_status refresh_elsewhere(bp_store *store, const bpi_live_word *word, bp_error *error)
+{
+    bpi_follower *follower = &store->follower;
+    bp_status status = word->generation > follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
+    if (status != BP_OK) {
+        return status;
+    }
+    if (word->epoch != follower->catalog.manifest.epoch) {
+        return refresh_unled(store, error);
+    }
+    uint64_t seen = atomic_load(&follower->published_lsn);
+    if (word->durable > seen) {
+        status = catch_up(store, word->durable, NULL, error);
+    }
+    if (status == BP_OK && (word->told > atomic_load(&follower->published_lsn) || follower->behind)) {
+        status = catch_up(store, word->told > seen ? word->told : seen, word, error);
+    }
+    if (status == BP_OK) {
+        note_word(store, word);
+    }
+    return status;
 }
 
 static bp_status refresh_locked(bp_store *store, bp_error *error)
@@ -357,20 +414,19 @@ static bp_status refresh_locked(bp_store *store, bp_error *error)
     bpi_follower *follower = &store->follower;
     bpi_live_word word;
     map_live(follower);
-    if (!read_word(follower, &word) || word.published == 0) {
+    if (!read_word(follower, &word) || word.told == 0) {
         return refresh_unled(store, error);
+    }
+    if (word.published == 0) {
+        return refresh_elsewhere(store, &word, error);
     }
     uint64_t seen = atomic_load(&follower->published_lsn);
     bp_status status = word.generation > follower->catalog.manifest.generation ? reload(store, error) : BP_OK;
     if (status == BP_OK && (word.published > seen || follower->behind)) {
-        status = catch_up(store, word.published > seen ? word.published : seen, error);
+        status = catch_up(store, word.published > seen ? word.published : seen, NULL, error);
     }
     if (status == BP_OK) {
-        if (word.generation != atomic_load(&follower->generation)) { /* a segment was sealed, for one */
-            bpi_indexing_follow(store);
-        }
-        note_durable(store, word.durable);
-        atomic_store(&follower->generation, word.generation);
+        note_word(store, &word);
     }
     return status;
 }
@@ -394,6 +450,14 @@ bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
     return status;
 }
 
+/* Beyond what is vouched for is shown what the page tells of and is there. */
+static uint64_t show_told(const bpi_follower *follower, const opinion *now)
+{
+    uint64_t there = now->word.told < now->verdict.p ? now->word.told : now->verdict.p;
+    bool shown = now->believed && now->word.epoch == now->epoch && there > now->verdict.vouched;
+    return shown && still_told(follower, &now->word) ? there : now->verdict.vouched;
+}
+
 /*
  * How far the log is to be read, and is durable, for who opens. Without a page a writer may start, and write, while it is judged: what
  * looks like damage is believed when it was found twice in the same place, by the same list, epoch and page.
@@ -413,8 +477,8 @@ static bp_status find_end(bp_store *store, uint64_t *stop_out, uint64_t *durable
         }
         opinion now;
         bp_status status = judge_end(follower, &now, error);
-        *stop_out = now.verdict.vouched;
-        *durable_out = *stop_out;
+        *durable_out = now.verdict.vouched;
+        *stop_out = show_told(follower, &now);
         if (status != BP_ERR_CORRUPT || i == LISTS_MAX || (i != 0 && same_opinion(&now, &before))) {
             return status;
         }
@@ -432,7 +496,7 @@ static bp_status first_look(bp_store *store, bp_error *error)
     uint64_t durable = 0;
     bp_status status = find_end(store, &stop, &durable, error);
     if (status == BP_OK) {
-        status = catch_up(store, stop, error);
+        status = catch_up(store, stop, NULL, error);
     }
     if (status == BP_OK) {
         note_durable(store, durable);

@@ -45,7 +45,6 @@ typedef struct bpi_follower {
     _Atomic(bpi_live *) bell;      /* mapped for writing, so that it can say that somebody sleeps; NULL: not yet */
     bp_file *bell_file;
     bool bell_refused; /* the directory is read-only to us */
-    uint64_t place_mount;
     _Atomic uint64_t published_lsn;
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t durable_sequence;

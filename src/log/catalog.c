@@ -178,7 +178,7 @@ bool bpi_catalog_moved(const bpi_home *home, const bpi_catalog *catalog)
         return false;
     }
     bool moved = bpi_manifest_choose(data, size, &now, NULL) == BP_OK &&
-                 now.list_generation != catalog->manifest.list_generation;
+                 (now.list_generation != catalog->manifest.list_generation || now.epoch != catalog->manifest.epoch);
     release_manifest(home, data);
     return moved;
 }
@@ -296,9 +296,43 @@ static void take_back(bpi_catalog *catalog, const bpi_manifest *before)
     catalog->manifest.generation += 2;
 }
 
+static bp_status refuse_spent(const char *what, bp_error *error)
+{
+    bpi_error_set(error, BP_ERR_CORRUPT,
+                  "%s is at the greatest number that can be read: nothing can be written behind it", what);
+    bpi_error_file(error, "MANIFEST");
+    bpi_error_hint(error, "no store comes that far by itself; batpak repair takes over what can be proven");
+    return BP_ERR_CORRUPT;
+}
+
+bp_status bpi_manifest_has_next(const bpi_manifest *manifest, bp_error *error)
+{
+    return manifest->generation >= BPI_GENERATION_MOST ? refuse_spent("the manifest's generation", error)
+           : manifest->epoch >= BPI_COUNT_MOST         ? refuse_spent("the epoch", error)
+                                                       : BP_OK;
+}
+
+/* What is written here must be read again. */
+static bp_status check_numbers(const bpi_catalog *catalog, bp_error *error)
+{
+    if (catalog->manifest.generation >= BPI_GENERATION_MOST || catalog->manifest.epoch > BPI_COUNT_MOST) {
+        return refuse_spent("the manifest", error);
+    }
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (catalog->entries[i].ordinal > BPI_COUNT_MOST || catalog->entries[i].generation > BPI_COUNT_MOST) {
+            return refuse_spent("a segment's number", error);
+        }
+    }
+    return BP_OK;
+}
+
 bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool list_changed, bool first, bp_error *error)
 {
     bpi_manifest before = catalog->manifest;
+    bp_status possible = check_numbers(catalog, error);
+    if (possible != BP_OK) {
+        return possible;
+    }
     catalog->manifest.generation++;
     if (list_changed) {
         bp_status status = store_list(home, catalog, error);

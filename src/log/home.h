@@ -82,6 +82,9 @@ bool bpi_catalog_reserve(const bpi_home *home, bpi_catalog *catalog, size_t coun
  */
 bp_status bpi_catalog_store(const bpi_home *home, bpi_catalog *catalog, bool list_changed, bool first, bp_error *error);
 
+/* BP_ERR_CORRUPT: what a writer would write next has a number that is not read any more; only a forged manifest leads there. */
+bp_status bpi_manifest_has_next(const bpi_manifest *manifest, bp_error *error);
+
 /* Removes lists that neither slot names. */
 void bpi_catalog_sweep(const bpi_home *home, const bpi_catalog *catalog);
 

@@ -210,7 +210,7 @@ bp_status bpi_log_check_manifest(bpi_home *home, const bpi_manifest *manifest, b
         bpi_error_file(error, "%s/log", home->path);
         return BP_ERR_CORRUPT;
     }
-    return BP_OK;
+    return bpi_manifest_has_next(manifest, error);
 }
 
 static bp_status load_or_make(bpi_log *log, const bpi_log_options *options, bp_error *error)

@@ -68,7 +68,7 @@ bp_status bpi_catalog_secure(const bpi_home *home, const bpi_catalog *catalog, b
  * 40 ms before it counts.
  */
 bp_status bpi_catalog_load_live(const bpi_home *home, bpi_catalog *catalog, bp_error *error);
-/* Does MANIFEST name another list than this one by now? Then what is missing may have been there when it was read. */
+/* Does MANIFEST name another list or epoch than this one by now? Then what is missing may have been there when it was read. */
 bool bpi_catalog_moved(const bpi_home *home, const bpi_catalog *catalog);
 void bpi_catalog_free(const bpi_home *home, bpi_catalog *catalog);
 /* As bpi_log_binding. */

@@ -68,6 +68,7 @@ static bp_status refuse(const bp_binding *binding, const bpi_gate *gate, bp_comm
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to say what gate %s refused; nothing was appended",
                              gate->name);
     }
+    scratch->refused = true;
     bpi_denied(&refused->denial, gate->description, error);
     bpi_error_entity(error, view->event.entity);
     if (error != NULL && view->count > 1) {
@@ -138,11 +139,9 @@ static void on_refused(void *context, const bpi_scratch *scratch)
     (void)pthread_mutex_lock(&registry->denials_lock);
     registry->counts.denied++;
     (void)pthread_mutex_unlock(&registry->denials_lock);
-    if (scratch->names.size == sizeof refused) {
-        memcpy(&refused, scratch->names.data, sizeof refused);
-        if (refused.record) {
-            bpi_record_refused(registry, scratch, &refused);
-        }
+    memcpy(&refused, scratch->names.data, sizeof refused);
+    if (refused.record) {
+        bpi_record_refused(registry, scratch, &refused);
     }
 }
 

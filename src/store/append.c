@@ -161,7 +161,7 @@ bp_status bpi_store_run(bp_store *store, const bpi_request *request, bp_durabili
     while (status == BP_END) { /* gates were bound or taken out meanwhile */
         status = commit_request(store, scratch, request, durability, receipts, error);
     }
-    if (BPI_UNLIKELY(status == BP_ERR_DENIED)) {
+    if (BPI_UNLIKELY(status == BP_ERR_DENIED && scratch->refused)) {
         bpi_tell_refused(store, scratch);
     }
     bpi_scratch_give(store, scratch);

@@ -25,11 +25,11 @@ typedef struct bpi_before_append {
     /*
      * Locked, behind duplicates, causes, expectations and guards, before anything is written; entities are resolved, heads
      * are as they were before this append. BP_END: the rules are others than those of `scratch->rules`, and the append is
-     * staged anew. Any other status but BP_OK refuses, with `error` filled in; what `refused` is to know of it may be
-     * left in `scratch->names`.
+     * staged anew. Any other status but BP_OK refuses, with `error` filled in; `refused` is called if it was BP_ERR_DENIED
+     * and `scratch->refused` was set, and finds in `scratch->names` what was left there.
      */
     bp_status (*judge)(void *context, bpi_scratch *scratch, size_t count, int64_t now_us, bp_error *error);
-    /* Not locked, after `judge` has refused with BP_ERR_DENIED and before the caller is answered. May append. */
+    /* Not locked, after `judge` has refused and before the caller is answered. May append. */
     void (*refused)(void *context, const bpi_scratch *scratch);
     /* Not locked: bp_close has begun; no append is under way. The store can still be written, but not in a forked child. */
     void (*closing)(void *context);

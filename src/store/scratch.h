@@ -62,6 +62,7 @@ typedef struct bpi_scratch {
     uint64_t rules;      /* the state of the rules it went by */
     bool guarded;        /* an item has guards */
     bool encrypted;      /* an item has a subject */
+    bool refused;        /* `names` holds what `judge` left of its refusal */
     bool entered;        /* bpi_keys_enter was called, bpi_keys_leave not yet */
     bpi_staged *items;
     size_t capacity;

@@ -304,6 +304,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     scratch->arena.size = 0;
     scratch->guarded = false;
     scratch->encrypted = false;
+    scratch->refused = false;
     if (!bpi_scratch_items(scratch, request->count)) {
         return no_memory(error);
     }

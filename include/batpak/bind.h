@@ -89,11 +89,15 @@ typedef struct bp_head {
     bool of_this_batch; /* the newest is an earlier item of the same commit */
 } bp_head;
 
-/* An entity's head, the earlier items of the same commit counted. BP_ERR_CORRUPT, BP_ERR_NO_MEMORY: it cannot be told; the
- * gate cannot judge, and returns anything but a verdict. */
+/*
+ * An entity's head, the earlier items of the same commit counted. After an error a gate that needs what cannot be told
+ * cannot judge, and returns anything but a verdict.
+ *   BP_ERR_DROPPED  retention took the newest event away: events and sequence are told, its kind is not known any more
+ *   BP_ERR_CORRUPT, BP_ERR_NO_MEMORY: nothing can be told
+ */
 BP_API BP_MUST_USE bp_status bp_commit_head(const bp_commit_view *view, bp_text entity, bp_head *head_out);
-/* An event by its id: committed, or an earlier item. False: there is none (or it cannot be read). Payloads here and in
- * bp_commit_query are as stored: no converter (upcast.h) runs inside a commit. */
+/* An event by its id: committed, or an earlier item. False: there is none, retention took it away, or it cannot be read.
+ * Payloads here and in bp_commit_query are as stored: no converter (upcast.h) runs inside a commit. */
 BP_API bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out);
 
 enum { BP_COMMIT_QUERY_MAX = 65536 };

@@ -571,14 +571,22 @@ bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment
 
 bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind_out, bp_error *error)
 {
-    const bpi_block *active = index->active;
-    if (BPI_LIKELY(active != NULL && active->image == NULL && sequence >= active->first &&
-                   sequence < bpi_index_next(index))) {
-        *kind_out = bpi_row_kind(active->rows, (uint32_t)(sequence - active->first));
-        return BP_OK;
-    }
+    const bpi_blocks *blocks = bpi_index_mine(index);
+    const bpi_block *newest = blocks->count == 0 ? NULL : blocks->block[blocks->count - 1];
     bp_event event = {.kind = BP_KIND_DATA};
-    bp_status status = bpi_index_event(index, sequence, &event, error);
+    bp_status status = BP_OK;
+    /* The block that was appended to last may have been replaced. */
+    if (BPI_LIKELY(newest != NULL && newest == index->active && newest->image == NULL && sequence >= newest->first &&
+                   sequence < bpi_index_next(index))) {
+        event.kind = bpi_row_kind(newest->rows, (uint32_t)(sequence - newest->first));
+        event.dropped = event.kind == BPI_KIND_FOLDED;
+    } else {
+        status = bpi_index_event(index, sequence, &event, error);
+    }
+    if (status == BP_OK && event.dropped) {
+        return bpi_error_set(error, BP_ERR_DROPPED, "event %llu was dropped by retention, and its kind with it",
+                             (unsigned long long)sequence);
+    }
     if (status == BP_OK) {
         *kind_out = event.kind;
     }

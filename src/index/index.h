@@ -136,7 +136,7 @@ bp_status bpi_index_event(bpi_index *index, uint64_t sequence, bp_event *event_o
 uint64_t bpi_index_scope_newest(bpi_index *index, bp_text name);
 /* Where the active block begins: a name without an event at or behind it may be unknown in memory, any other is known. */
 uint64_t bpi_index_active_first(const bpi_index *index);
-/* The kind of a row that is there, published or not; the writer's. */
+/* The kind of a row that is there, published or not; the writer's. BP_ERR_DROPPED: retention took it away. */
 bp_status bpi_index_kind(bpi_index *index, uint64_t sequence, bp_kind_code *kind_out, bp_error *error);
 /* Where a row's record is, in an open block. The segment is not held: good while the caller keeps the commit lock. */
 bool bpi_index_locate(bpi_index *index, uint64_t sequence, bpi_segment **segment_out, uint32_t *offset_out);

@@ -145,7 +145,7 @@ bp_status bp_commit_head(const bp_commit_view *view, bp_text entity, bp_head *he
             head_out->of_this_batch = true;
         }
     }
-    return status;
+    return status == BP_ERR_DROPPED && head_out->of_this_batch ? BP_OK : status;
 }
 
 bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event_out)
@@ -158,7 +158,7 @@ bool bp_commit_find(const bp_commit_view *view, const bp_id *id, bp_event *event
         }
     }
     return bpi_index_find_id(view->store->index, id, &sequence, NULL) == BP_OK &&
-           bpi_commit_event(view->store, sequence, event_out, NULL) == BP_OK;
+           bpi_commit_event(view->store, sequence, event_out, NULL) == BP_OK && !event_out->dropped;
 }
 
 /* Earlier items, newest first. True: enough were seen. */

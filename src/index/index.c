@@ -219,6 +219,12 @@ static bp_status known_head(bpi_index *index, bp_text name, uint32_t *number, bo
     }
 }
 
+bp_status bpi_index_sealed_head(bpi_index *index, bp_text name, bpi_head *head_out, bp_error *error)
+{
+    uint32_t number = 0;
+    return known_head(index, name, &number, true, head_out, error);
+}
+
 /* As sealed blocks know it, or new: from now on it is in memory. */
 static bp_status adopt_entity(bpi_index *index, bp_text name, bool confirm, bpi_entity **entity_out, bp_error *error)
 {

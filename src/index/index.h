@@ -88,6 +88,8 @@ void bpi_index_undo_entity(bpi_index *index, bpi_entity *entity);
 bp_status bpi_index_take_scope(bpi_index *index, bp_text name, bpi_entity **scope_out, bp_error *error);
 /* Among those in memory; NULL: not there. */
 bpi_entity *bpi_index_find_entity(bpi_index *index, bp_text name);
+/* What sealed blocks say of one that is not there, held against the log. BP_ERR_NOT_FOUND, BP_ERR_CORRUPT. */
+bp_status bpi_index_sealed_head(bpi_index *index, bp_text name, bpi_head *head_out, bp_error *error);
 
 /*
  * ---- asking ahead ----

@@ -102,31 +102,21 @@ static bp_status visit_log(const bp_commit_view *view, const bp_region *region, 
     return status == BP_END ? BP_OK : status;
 }
 
-/* The newest of an entity that is not in memory: its events lie in sealed blocks, if there are any. */
-static int note_newest(void *argument, const bp_event *event)
-{
-    bp_head *head = argument;
-    head->events = event->clock + 1;
-    head->sequence = event->sequence;
-    head->kind = event->kind;
-    return 1;
-}
-
+/* The events of an entity that is not in memory lie in sealed blocks, if there are any. */
 static bp_status committed_head(const bp_commit_view *view, bp_text name, const bpi_entity *known, bp_head *head)
 {
-    if (known != NULL && known->head.events == 0) {
+    bpi_head sealed;
+    bp_status status = known == NULL ? bpi_index_sealed_head(view->store->index, name, &sealed, NULL) : BP_OK;
+    const bpi_head *last = known == NULL ? &sealed : &known->head;
+    if (status == BP_ERR_NOT_FOUND || (status == BP_OK && last->events == 0)) {
         return BP_OK;
     }
-    if (known != NULL) {
-        head->events = known->head.events;
-        head->sequence = known->head.last;
-        return bpi_index_kind(view->store->index, known->head.last, &head->kind, NULL);
+    if (status == BP_OK) {
+        head->events = last->events;
+        head->sequence = last->last;
+        status = bpi_index_kind(view->store->index, last->last, &head->kind, NULL);
     }
-    uint64_t count = 0;
-    bp_region region = bp_region_all();
-    bp_region_set_entity(&region, name);
-    bp_region_set_system(&region, true);
-    return visit_log(view, &region, 1, note_newest, head, &count);
+    return status;
 }
 
 bp_status bp_commit_head(const bp_commit_view *view, bp_text entity, bp_head *head_out)

@@ -106,11 +106,68 @@ static void a_dropped_cause_is_of_no_kind(void **state)
     }
 }
 
+typedef struct shown {
+    bp_status status;
+    bp_head head;
+} shown;
+
+static bp_verdict look_at_b(const void *state, const void *context, bp_denial *denial)
+{
+    union {
+        const void *given;
+        shown *mine;
+    } hold = {state};
+    (void)denial;
+    hold.mine->status = bp_commit_head(context, bp_text_of("b"), &hold.mine->head);
+    return BP_VERDICT_PASS;
+}
+
+static shown head_of_b(void)
+{
+    shown what = {0};
+    bp_gate gate = {"look", "what the test wants", look_at_b, &what, NULL};
+    bp_gate_set *set = NULL;
+    bp_binding *binding = NULL;
+    CHECK_OK(bp_gate_set_new(&set, &error), &error);
+    CHECK_OK(bp_gate_set_push(set, &gate, &error), &error);
+    CHECK_OK(bp_gate_bind(store, NULL, set, NULL, &binding, &error), &error);
+    bp_gate_set_free(set);
+    put("a");
+    CHECK_OK(bp_gate_unbind(store, binding, &error), &error);
+    return what;
+}
+
+/* Of five events those from `first` on are dropped; the entity is looked at in memory, and in sealed blocks. */
+static void heads_count_what_was_dropped(void **state)
+{
+    (void)state;
+    for (uint64_t first = 0; first <= 4; first += 4) {
+        bpt_note("first %u", (unsigned)first);
+        for (unsigned i = 0; i < 5; i++) {
+            put("b");
+        }
+        drop_from(first);
+        for (unsigned pass = 0; pass < 3; pass++) {
+            bpt_note("first %u, pass %u", (unsigned)first, pass);
+            shown what = head_of_b();
+            assert_int_equal(what.status, BP_ERR_DROPPED);
+            assert_int_equal(what.head.events, 5);
+            assert_int_equal(what.head.sequence, 4);
+            assert_int_equal(what.head.kind, BP_KIND_DATA);
+            CHECK_OK(bp_seal(store, &error), &error);
+            reopen();
+        }
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_step_from_a_dropped_event_cannot_be_judged, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dropped_cause_is_of_no_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(heads_count_what_was_dropped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

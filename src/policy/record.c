@@ -86,6 +86,28 @@ static bool append_denial(bp_store *store, const bpi_buffer *payload, const bp_a
     return bpi_store_run(store, &request, BP_BUFFERED, NULL, NULL) == BP_OK;
 }
 
+static bool is_item(const bpi_scratch *scratch, size_t end, const bp_id *id)
+{
+    size_t i = 0;
+    while (i < end && !bp_id_equal(&scratch->items[i].input.id, id)) {
+        i++;
+    }
+    return i < end;
+}
+
+/* The causes that a denial can name: those that are earlier items of the batch came to nothing with it. */
+static size_t causes_left(const bpi_scratch *scratch, size_t index, bp_id causes_out[BP_CAUSES_MAX])
+{
+    const bpi_staged *staged = &scratch->items[index];
+    size_t count = 0;
+    for (size_t i = 0; i < staged->given_causes; i++) {
+        if (!is_item(scratch, index, &staged->input.causes[i])) {
+            causes_out[count++] = staged->input.causes[i];
+        }
+    }
+    return count;
+}
+
 void bpi_record_refused(bpi_registry *registry, const bpi_scratch *scratch, const bpi_refused *refused)
 {
     bp_store *store = registry->store;
@@ -94,11 +116,12 @@ void bpi_record_refused(bpi_registry *registry, const bpi_scratch *scratch, cons
     if (!take_share(registry, refused->per_second, &untold)) {
         return;
     }
+    bp_id causes[BP_CAUSES_MAX];
     bp_append_options options;
     bp_append_options_init(&options);
     options.correlation = staged->correlation;
-    options.causes = staged->input.causes;
-    options.cause_count = staged->given_causes; /* those inside its batch came to nothing with it */
+    options.causes = causes;
+    options.cause_count = causes_left(scratch, refused->index, causes);
     options.external = staged->external;
     bpi_buffer payload;
     bpi_buffer_init(&payload, store->allocator);

@@ -94,10 +94,61 @@ static void a_key_that_does_not_open_is_no_gates_refusal(void **state)
     assert_int_equal(bp_store_frontiers(store).published, 1);
 }
 
+static bp_verdict no_x(const void *state, const void *context, bp_denial *denial)
+{
+    (void)state;
+    const bp_event *event = bp_commit_event(context);
+    if (event->payload_size != 1 || memcmp(event->payload, "x", 1) != 0) {
+        return BP_VERDICT_PASS;
+    }
+    return bp_denial_say(denial, "AN_X", "it is an x");
+}
+
+static bp_gate_set *no_x_set(void)
+{
+    bp_gate_set *set = NULL;
+    CHECK_OK(bp_gate_set_new(&set, &error), &error);
+    push(set, "no-x", no_x, NULL);
+    return set;
+}
+
+/* Causes by their ids may be earlier items of the batch, which come to nothing with it. */
+static void a_denial_is_kept_whatever_causes_it_names(void **state)
+{
+    (void)state;
+    bp_bind_options bound;
+    bp_append_options options[2];
+    bp_receipt there = {0};
+    CHECK_OK(bp_append(store, bp_at("a", "s"), 0xf001, bp_raw("1", 1), NULL, &there, &error), &error);
+    bp_id causes[2] = {bp_id_from("test", "earlier", 7), there.id};
+    for (unsigned i = 0; i < 2; i++) {
+        bp_append_options_init(&options[i]);
+    }
+    options[0].id = causes[0];
+    options[1].causes = causes;
+    options[1].cause_count = 2;
+    bp_batch_item items[2] = {{bp_at("a", "s"), 0xf001, bp_raw("2", 1), &options[0]},
+                              {bp_at("a", "s"), 0xf001, bp_raw("x", 1), &options[1]}};
+    bp_bind_options_init(&bound);
+    bound.record_denials = true;
+    bind(no_x_set(), &bound);
+    CHECK_STATUS(BP_ERR_DENIED, bp_append_batch(store, items, 2, NULL, NULL, &error), &error);
+    bp_denial_counts counts = bp_gate_denial_counts(store);
+    assert_int_equal(counts.recorded, 1);
+    assert_int_equal(counts.unrecorded, 0);
+    const bp_event *denial = NULL;
+    CHECK_OK(bp_get_sequence(store, 1, &denial, &error), &error);
+    assert_int_equal(denial->kind, BP_KIND_DENIAL);
+    assert_int_equal(denial->cause_count, 1);
+    assert_true(bp_id_equal(&denial->causes[0], &there.id));
+    bp_event_release(denial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_that_does_not_open_is_no_gates_refusal, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_denial_is_kept_whatever_causes_it_names, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,9 +303,11 @@ bp_status bpi_append_exact(bp_store *store, const bp_event *events, size_t count
         status = check_records(store, scratch, events, count, error);
     }
     if (status == BP_OK) {
+        (void)pthread_mutex_lock(&store->kinds.naming); /* nobody is about to give a name that these give */
         (void)pthread_mutex_lock(&store->log.lock);
         status = commit_exact(store, scratch, events, count, &outcome, error);
         (void)pthread_mutex_unlock(&store->log.lock);
+        (void)pthread_mutex_unlock(&store->kinds.naming);
     }
     if (status == BP_OK && store->options.durability == BP_DURABLE) {
         status = bpi_log_wait(&store->log, outcome.lsn, scratch->frame.size, error);

@@ -23,7 +23,7 @@ enum { BPI_KIND_CATEGORIES = 16, BPI_KIND_TYPES = 4096 };
 typedef struct bpi_kinds {
     const bp_allocator *allocator;
     pthread_rwlock_t lock;
-    pthread_mutex_t naming;   /* held from choosing a free kind until it is in the log */
+    pthread_mutex_t naming;   /* before the commit lock: held from looking at the names until one is in the log */
     bpi_kind_entry **by_kind; /* sorted by kind */
     bpi_kind_entry **by_name; /* the same, sorted by name */
     bpi_kind_entry *spare;    /* made before a commit, for the names that it brings */

@@ -4,6 +4,7 @@
  * The events bring their sequence, clock, HLC, time, salt and hash; each must be what this history would have it be:
  * the next sequence, the next clock of its entity, a greater HLC, and a hash over the chain as it stands here.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -95,6 +96,40 @@ static bp_status check_records(bp_store *store, bpi_scratch *scratch, const bp_e
         staged->given_causes = staged->input.cause_count;
     }
     return BP_OK;
+}
+
+/* By id; of one id in their order. */
+static int compare_events(const void *a, const void *b)
+{
+    const bp_event *left = *(const bp_event *const *)a;
+    const bp_event *right = *(const bp_event *const *)b;
+    int order = bp_id_compare(&left->id, &right->id);
+    return order != 0 ? order : (left > right) - (left < right);
+}
+
+/* Each id once: the index tells only of earlier commits. */
+static bp_status check_ids(const bp_store *store, const bp_event *events, size_t count, bp_error *error)
+{
+    if (count == 1) {
+        return BP_OK;
+    }
+    const bp_event **sorted = bpi_allocate_array(store->allocator, count, sizeof *sorted);
+    if (sorted == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the events");
+    }
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &events[i];
+    }
+    qsort((void *)sorted, count, sizeof *sorted, compare_events);
+    bp_status status = BP_OK;
+    for (size_t i = 1; i < count && status == BP_OK; i++) {
+        if (bp_id_equal(&sorted[i]->id, &sorted[i - 1]->id)) {
+            status = refuse(sorted[i], (size_t)(sorted[i] - events), BP_ERR_IDEMPOTENCY,
+                            "an earlier event of the commit has its id", error);
+        }
+    }
+    bpi_release(store->allocator, (void *)sorted, count * sizeof *sorted);
+    return status;
 }
 
 static void compute_hash(const bpi_staged *staged, const bpi_head *head, bp_hash *hash_out)
@@ -301,6 +336,9 @@ bp_status bpi_append_exact(bp_store *store, const bp_event *events, size_t count
     bp_status status = stage_events(store, scratch, events, count, error);
     if (status == BP_OK) {
         status = check_records(store, scratch, events, count, error);
+    }
+    if (status == BP_OK) {
+        status = check_ids(store, events, count, error);
     }
     if (status == BP_OK) {
         (void)pthread_mutex_lock(&store->kinds.naming); /* nobody is about to give a name that these give */

@@ -416,6 +416,53 @@ static void what_no_next_event_can_be_is_refused(void **state)
     bpt_world_end(&to);
 }
 
+enum { MANY = 500 };
+
+/* One id in two events of one commit, wherever they stand. */
+static void an_id_twice_in_one_commit_is_refused(void **state)
+{
+    bpt_world from;
+    bpt_world to;
+    bp_error error = {0};
+    static bp_event events[MANY];
+    static const bp_event *held[MANY];
+    (void)state;
+    bpt_world_memory(&from);
+    bpt_world_memory(&to);
+    bp_store *source = bpt_open(&from);
+    bp_store *store = bpt_open(&to);
+    for (unsigned i = 0; i < MANY; i++) {
+        bpt_put(source, "a", "one");
+        CHECK_OK(bp_get_sequence(source, i, &held[i], &error), &error);
+    }
+    static const unsigned twice[3][2] = {{0, 1}, {7, MANY - 1}, {0, MANY - 1}};
+    for (unsigned how = 0; how < 3; how++) {
+        bp_hash previous = {{0}};
+        for (unsigned i = 0; i < MANY; i++) {
+            events[i] = *held[i];
+            events[i].id = held[i == twice[how][1] ? twice[how][0] : i]->id;
+            events[i].correlation = events[i].id;
+            events[i].event_hash = bp_event_compute_hash(&events[i], i == 0 ? NULL : &previous);
+            previous = events[i].event_hash;
+        }
+        CHECK_STATUS(BP_ERR_IDEMPOTENCY, bp_append_exact(store, events, MANY, &error), &error);
+        assert_true(error.has_index && error.index == twice[how][1]);
+        assert_int_equal(bp_store_frontiers(store).published, 0);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        events[i] = *held[i];
+    }
+    CHECK_OK(bp_append_exact(store, events, MANY, &error), &error);
+    for (unsigned i = 0; i < MANY; i++) {
+        bp_event_release(held[i]);
+    }
+    bpt_close(source);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&to), MANY);
+    bpt_world_end(&from);
+    bpt_world_end(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +471,7 @@ int main(void)
         cmocka_unit_test(it_goes_on_where_the_store_ends_and_nowhere_else),
         cmocka_unit_test(not_behind_an_ordinary_append),
         cmocka_unit_test(a_name_that_is_given_twice_is_refused),
+        cmocka_unit_test(an_id_twice_in_one_commit_is_refused),
         cmocka_unit_test(what_no_event_can_be_is_refused),
         cmocka_unit_test(causes_are_what_verify_asks_for),
         cmocka_unit_test(what_no_next_event_can_be_is_refused),

@@ -222,12 +222,12 @@ static int allocate_by_zeros(bp_file *file, uint64_t size)
 }
 
 /* Some filesystems hand out their very last blocks before they find that these were not enough, and keep them handed
- * out. So what can be known to fail is not tried. */
+ * out. So what can be known to fail is not tried. One that counts no blocks at all (a ramfs, a tmpfs without a limit) says nothing. */
 static bool cannot_fit(int fd, uint64_t size)
 {
     struct stat about;
     struct statvfs space;
-    if (fstat(fd, &about) != 0 || fstatvfs(fd, &space) != 0 || space.f_frsize == 0) {
+    if (fstat(fd, &about) != 0 || fstatvfs(fd, &space) != 0 || space.f_frsize == 0 || space.f_blocks == 0) {
         return false;
     }
     uint64_t now = (uint64_t)about.st_size;

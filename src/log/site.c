@@ -283,12 +283,15 @@ static int note_name(void *argument, const char *name, bool is_directory, uint64
     return list->count == FOUND_MAX ? ECANCELED : 0;
 }
 
-/* Files first; what cannot be removed ends it. */
+/* Files first; what cannot be removed, or listed, ends it. */
 static bool empty_folder(const bp_io *io, bp_dir *dir, names *list)
 {
     for (;;) {
         memset(list, 0, sizeof *list);
-        (void)io->dir_list(io->context, dir, note_name, list);
+        int code = io->dir_list(io->context, dir, note_name, list);
+        if (code != 0 && code != ECANCELED) {
+            return false;
+        }
         for (size_t i = 0; i < list->count; i++) {
             if (list->is_directory[i] || io->dir_remove(io->context, dir, list->found[i]) != 0) {
                 return false;

@@ -185,6 +185,9 @@ void bpi_log_publish(bpi_log *log);
  * does. */
 void bpi_log_ring(bpi_log *log, uint32_t bits);
 
+/* Puts this writer, his epoch and how far the log goes on the page, and wakes all. */
+void bpi_log_announce(bpi_log *log, uint32_t pid);
+
 /* Ends the active segment with a PAD and goes on in the next. */
 bp_status bpi_log_rotate(bpi_log *log, uint64_t needed, bp_error *error);
 

@@ -229,15 +229,7 @@ static void switch_over(bpi_log *log, uint64_t capacity, uint64_t first_sequence
     atomic_store(&log->durable_sequence, log->next_sequence);
     atomic_store(&log->durable, lsn);
     if (log->live != NULL) {
-        uint32_t word = atomic_load(&log->live->futex);
-        bpi_live_put(log->live, &log->catalog.manifest.store_id, &log->home.place, log->epoch, log->live->pid);
-        atomic_store(&log->live->generation, log->catalog.manifest.generation);
-        atomic_store(&log->live->published, lsn);
-        atomic_store(&log->live->sequence, log->next_sequence);
-        atomic_store(&log->live->durable, lsn);
-        atomic_store(&log->live->state, BPI_LIVE_OPEN);
-        atomic_store(&log->live->futex, word + 1);
-        log->home.io->map_wake(log->home.io->context, log->live_file, log->live, BPI_LIVE_FUTEX, BPI_WAKE_ALL);
+        bpi_log_announce(log, log->live->pid);
     }
     (void)pthread_mutex_lock(&log->sync_lock);
     memset(&log->failure, 0, sizeof log->failure);

@@ -320,21 +320,6 @@ static bp_status open_live(bpi_log *log, bp_error *error)
     return BP_OK;
 }
 
-static void announce(bpi_log *log, uint32_t pid)
-{
-    uint32_t word = atomic_load(&log->live->futex);
-    bpi_live_put(log->live, &log->catalog.manifest.store_id, &log->home.place, log->epoch, pid);
-    atomic_store(&log->live->generation,
-                 log->catalog.manifest.generation); /* who sees what is published reads that list */
-    atomic_store(&log->live->published, atomic_load(&log->written));
-    atomic_store(&log->live->sequence, log->next_sequence);
-    atomic_store(&log->live->durable, atomic_load(&log->durable));
-    atomic_store(&log->live->state, BPI_LIVE_OPEN);
-    /* Who fell asleep under the writer before finds a new one: their word goes on, their bits may be gone. */
-    atomic_store(&log->live->futex, word + 1);
-    log->home.io->map_wake(log->home.io->context, log->live_file, log->live, BPI_LIVE_FUTEX, BPI_WAKE_ALL);
-}
-
 /* Step 6: a new epoch unless nothing happened since a clean close. */
 static bp_status claim(settling *s, const bpi_verdict *verdict, uint64_t cut, bool list_changed, bp_error *error)
 {
@@ -520,7 +505,7 @@ bp_status bpi_log_settle(bpi_log *log, const bpi_log_options *options, bp_error 
     free_segments(&s);
     if (status == BP_OK) {
         bpi_catalog_sweep(&log->home, &log->catalog);
-        announce(log, bpi_process_id());
+        bpi_log_announce(log, bpi_process_id());
         bpi_say_number(&log->home, BP_LOG_INFO, "recovery", log->clean ? "opened" : "recovered", "next_sequence",
                        (int64_t)log->next_sequence);
     }

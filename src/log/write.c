@@ -8,6 +8,7 @@
 #include "log/log.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -179,6 +180,33 @@ void bpi_log_ring(bpi_log *log, uint32_t bits)
     (void)atomic_fetch_and(&live->waiters, ~bits);
     (void)atomic_fetch_add(&live->futex, 1);
     log->home.io->map_wake(log->home.io->context, log->live_file, live, BPI_LIVE_FUTEX, bits);
+}
+
+/*
+ * Readers look at the page meanwhile: without its magic it is not believed, and the numbers go from the old ones straight to the new
+ * ones. Bits and word are theirs too: who fell asleep under the writer before is woken, and nobody's bit is taken away.
+ */
+void bpi_log_announce(bpi_log *log, uint32_t pid)
+{
+    bpi_live *live = log->live;
+    bpi_live fresh;
+    bpi_live_put(&fresh, &log->catalog.manifest.store_id, &log->home.place, log->epoch, pid);
+    memset(live->magic, 0, sizeof live->magic);
+    atomic_thread_fence(memory_order_seq_cst);
+    memcpy((uint8_t *)live + sizeof live->magic, (const uint8_t *)&fresh + sizeof live->magic,
+           BPI_LIVE_PUBLISHED - sizeof live->magic);
+    memset(live->zero, 0, sizeof live->zero);
+    /* the generation first: who sees what is published reads that list */
+    atomic_store(&live->generation, log->catalog.manifest.generation);
+    atomic_store(&live->published, atomic_load(&log->written));
+    atomic_store(&live->sequence, log->next_sequence);
+    atomic_store(&live->durable, atomic_load(&log->durable));
+    atomic_store(&live->state, BPI_LIVE_OPEN);
+    atomic_thread_fence(memory_order_seq_cst);
+    memcpy(live->magic, fresh.magic, sizeof live->magic);
+    (void)atomic_fetch_and(&live->waiters, BPI_WAKE_ANY);
+    (void)atomic_fetch_add(&live->futex, 1);
+    log->home.io->map_wake(log->home.io->context, log->live_file, live, BPI_LIVE_FUTEX, BPI_WAKE_ALL);
 }
 
 void bpi_log_publish(bpi_log *log)

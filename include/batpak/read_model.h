@@ -8,7 +8,8 @@
  * The tables lie in *generations*: those of generation 3 of the model `shop` are called shop_3_orders, and so on. Readers use
  * views with the plain names (`orders`). A new version of the model, or bp_read_model_rebuild, folds a second generation
  * while the views show the first, and when it has caught up the views are switched and the first is dropped, in one
- * transaction. Nobody ever sees half of either.
+ * transaction. Nobody ever sees half of either. What goes with a generation are the tables that `schema` made, which
+ * batpak_read_tables names; tables of yours may be called alike.
  *
  * sqlite3.h is not included here; the structs are SQLite's own. Built without SQLite, bp_read_model_open answers
  * BP_ERR_UNSUPPORTED.
@@ -59,8 +60,8 @@ typedef struct bp_read_model {
 typedef struct bp_read_handle bp_read_handle;
 
 /*
- * Finds the model in the database, or makes its tables. The table batpak_read_models keeps the positions. The connection is
- * the caller's, stays open, and is used by one thread at a time together with the handle.
+ * Finds the model in the database, or makes its tables. The tables batpak_read_models and batpak_read_tables are ours. The
+ * connection is the caller's, stays open, and is used by one thread at a time together with the handle.
  *
  * If the database has the model in another version or of another region or kinds, the handle folds a second generation, and the
  * views stay with the first until it has caught up. A program of the older version may go on updating the first meanwhile.

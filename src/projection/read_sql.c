@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 #define POSITIONS "batpak_read_models"
+#define TABLES "batpak_read_tables"
 
 enum { TABLE_NAME = 2 * BPI_READ_PREFIX };
 
@@ -169,7 +170,10 @@ bp_status bpi_read_prepare_table(sqlite3 *db, bp_error *error)
                          "CREATE TABLE IF NOT EXISTS " POSITIONS "("
                          "name TEXT NOT NULL, generation INTEGER NOT NULL, live INTEGER NOT NULL, version INTEGER NOT "
                          "NULL, source TEXT NOT NULL, views TEXT NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT "
-                         "NULL, event_hash BLOB NOT NULL, PRIMARY KEY(name, generation)) WITHOUT ROWID",
+                         "NULL, event_hash BLOB NOT NULL, PRIMARY KEY(name, generation)) WITHOUT ROWID;"
+                         "CREATE TABLE IF NOT EXISTS " TABLES "("
+                         "name TEXT NOT NULL, generation INTEGER NOT NULL, tables TEXT NOT NULL, PRIMARY KEY(name, "
+                         "generation)) WITHOUT ROWID",
                          "", "positions of read models", error);
 }
 
@@ -229,6 +233,47 @@ bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, uint64_t number
     return status;
 }
 
+/* ---- lists of names ---- */
+
+/* The text that `sql` answers, for a generation and with `text` as ?3 (NULL: none), copied with a NUL: what stays under way would
+ * keep tables from being dropped. */
+static bp_status read_names(sqlite3 *db, const char *sql, const bp_read_model *model, uint64_t number, const char *text,
+                            bpi_buffer *names_out, bp_error *error)
+{
+    bp_status status = BP_OK;
+    sqlite3_stmt *row = prepare(db, sql, model, &status, error);
+    if (row == NULL) {
+        return status;
+    }
+    (void)sqlite3_bind_int64(row, 2, (sqlite3_int64)number);
+    (void)sqlite3_bind_text(row, 3, text, -1, SQLITE_STATIC);
+    int code = sqlite3_step(row);
+    const char *names = code == SQLITE_ROW ? (const char *)sqlite3_column_text(row, 0) : NULL;
+    status = bpi_sqlite_status(db, code, "positions of read models", error);
+    if (status == BP_OK && !(put(names_out, names != NULL ? names : "") && bpi_buffer_append(names_out, "", 1))) {
+        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a read model");
+    }
+    (void)sqlite3_finalize(row);
+    return status;
+}
+
+/* Drops views or tables, as `what` says; `most`: letters of a name that can be. */
+static bp_status drop_names(sqlite3 *db, const char *names, const char *what, size_t most, bp_error *error)
+{
+    char sql[TABLE_NAME + 32];
+    bp_status status = BP_OK;
+    while (status == BP_OK && *names != '\0') {
+        size_t length = name_length(names);
+        if (length == 0 || length > most) {
+            return bpi_error_set(error, BP_ERR_CORRUPT, "a read model has a %s whose name cannot be", what);
+        }
+        (void)snprintf(sql, sizeof sql, "DROP %s IF EXISTS %.*s", what, (int)length, names);
+        status = bpi_read_exec(db, sql, "", "what a read model had", error);
+        names += names[length] == ' ' ? length + 1 : length;
+    }
+    return status;
+}
+
 /* ---- views ---- */
 
 static bp_status make_views(sqlite3 *db, const bp_read_model *model, const char *prefix, bp_error *error)
@@ -245,28 +290,80 @@ static bp_status make_views(sqlite3 *db, const bp_read_model *model, const char 
 /* Those that the generation's row names: an older version of the model may have had others. */
 static bp_status drop_views(sqlite3 *db, const bp_read_model *model, uint64_t number, bp_error *error)
 {
-    char sql[BPI_READ_NAME_MAX + 64];
+    bpi_buffer names;
+    bpi_buffer_init(&names, bp_allocator_system());
+    bp_status status = read_names(db, "SELECT views FROM " POSITIONS " WHERE name = ?1 AND generation = ?2", model,
+                                  number, NULL, &names, error);
+    if (status == BP_OK) {
+        status = drop_names(db, (const char *)names.data, "VIEW", BPI_READ_NAME_MAX, error);
+    }
+    bpi_buffer_fini(&names);
+    return status;
+}
+
+/* ---- tables ---- */
+
+#define PREFIX "?1 || '_' || ?2 || '_'"
+/* Tables whose names begin as those of the generation, as one text; ends with what else is to hold of `m`. */
+#define TABLES_LIKE                                                                                                 \
+    "SELECT coalesce(group_concat(name, ' '), '') FROM (SELECT m.name FROM sqlite_master m WHERE m.type = 'table' " \
+    "AND substr(m.name, 1, length(" PREFIX ")) = " PREFIX " AND m.name NOT GLOB '*[^A-Za-z0-9_]*' AND "
+
+/* All but those that were there before: another model's name, or a table of the user's, may begin so, too. */
+static const char tables_made[] = TABLES_LIKE "instr(' ' || ?3 || ' ', ' ' || m.name || ' ') = 0 ORDER BY m.rowid)";
+
+/* What was noted. Where nothing was, since an older library made it: all but what can only be another model's. */
+static const char tables_noted[] =
+    "SELECT coalesce((SELECT tables FROM " TABLES " WHERE name = ?1 AND generation = ?2), (" TABLES_LIKE
+    "substr(m.name, length(" PREFIX ") + 1, 1) NOT GLOB '[0-9]' AND NOT EXISTS (SELECT 1 FROM " POSITIONS
+    " o WHERE length(o.name) > length(?1) AND substr(m.name, 1, length(o.name || '_' || o.generation || '_')) = "
+    "o.name || '_' || o.generation || '_') ORDER BY m.rowid)), ?3)";
+
+static bp_status note_tables(sqlite3 *db, const bp_read_model *model, uint64_t number, const char *names,
+                             bp_error *error)
+{
     bp_status status = BP_OK;
-    sqlite3_stmt *row =
-        prepare(db, "SELECT views FROM " POSITIONS " WHERE name = ?1 AND generation = ?2", model, &status, error);
+    sqlite3_stmt *row = prepare(db, "INSERT OR REPLACE INTO " TABLES " VALUES (?1, ?2, ?3)", model, &status, error);
     if (row == NULL) {
         return status;
     }
     (void)sqlite3_bind_int64(row, 2, (sqlite3_int64)number);
-    int code = sqlite3_step(row);
-    const char *names = code == SQLITE_ROW ? (const char *)sqlite3_column_text(row, 0) : "";
-    status = bpi_sqlite_status(db, code, "positions of read models", error);
-    while (status == BP_OK && names != NULL && *names != '\0') {
-        size_t length = name_length(names);
-        if (length == 0 || length > BPI_READ_NAME_MAX) {
-            status = bpi_error_set(error, BP_ERR_CORRUPT, POSITIONS " names a view that cannot be");
-            break;
-        }
-        (void)snprintf(sql, sizeof sql, "DROP VIEW IF EXISTS %.*s", (int)length, names);
-        status = bpi_read_exec(db, sql, "", "views of a read model", error);
-        names += names[length] == ' ' ? length + 1 : length;
+    (void)sqlite3_bind_text(row, 3, names, -1, SQLITE_STATIC);
+    return finish(db, row, error);
+}
+
+/* Runs the schema, and notes which tables it made. */
+static bp_status make_tables(sqlite3 *db, const bp_read_model *model, uint64_t number, const char *prefix,
+                             bp_error *error)
+{
+    bpi_buffer before;
+    bpi_buffer made;
+    bpi_buffer_init(&before, bp_allocator_system());
+    bpi_buffer_init(&made, bp_allocator_system());
+    bp_status status = read_names(db, tables_made, model, number, "", &before, error);
+    if (status == BP_OK) {
+        status = bpi_read_exec(db, model->schema, prefix, "schema of a read model", error);
     }
-    (void)sqlite3_finalize(row);
+    if (status == BP_OK) {
+        status = read_names(db, tables_made, model, number, (const char *)before.data, &made, error);
+    }
+    if (status == BP_OK) {
+        status = note_tables(db, model, number, (const char *)made.data, error);
+    }
+    bpi_buffer_fini(&before);
+    bpi_buffer_fini(&made);
+    return status;
+}
+
+static bp_status drop_tables(sqlite3 *db, const bp_read_model *model, uint64_t number, bp_error *error)
+{
+    bpi_buffer names;
+    bpi_buffer_init(&names, bp_allocator_system());
+    bp_status status = read_names(db, tables_noted, model, number, "", &names, error);
+    if (status == BP_OK) {
+        status = drop_names(db, (const char *)names.data, "TABLE", TABLE_NAME, error);
+    }
+    bpi_buffer_fini(&names);
     return status;
 }
 
@@ -308,64 +405,38 @@ bp_status bpi_read_make(sqlite3 *db, const bp_read_model *model, const char *sou
 {
     char prefix[BPI_READ_PREFIX];
     bpi_read_prefix(model, number, prefix);
-    bp_status status = bpi_read_exec(db, model->schema, prefix, "schema of a read model", error);
+    bp_status status = make_tables(db, model, number, prefix, error);
     if (status == BP_OK) {
         status = add_row(db, model, source, number, live, error);
     }
     return status == BP_OK && live ? make_views(db, model, prefix, error) : status;
 }
 
-/* One table whose name begins with the prefix; *found_out false: there is none. */
-static bp_status find_table(sqlite3 *db, const char *prefix, char name_out[TABLE_NAME], bool *found_out,
-                            bp_error *error)
+/* Deletes what a table of ours has of the generation. */
+static bp_status delete_row(sqlite3 *db, const char *sql, const bp_read_model *model, uint64_t number, bp_error *error)
 {
-    sqlite3_stmt *row = NULL;
-    *found_out = false;
-    int code = sqlite3_prepare_v2(
-        db, "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, length(?1)) = ?1 LIMIT 1", -1,
-        &row, NULL);
-    if (code == SQLITE_OK) {
-        (void)sqlite3_bind_text(row, 1, prefix, -1, SQLITE_STATIC);
-        code = sqlite3_step(row);
+    bp_status status = BP_OK;
+    sqlite3_stmt *row = prepare(db, sql, model, &status, error);
+    if (row == NULL) {
+        return status;
     }
-    if (code == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(row, 0);
-        size_t length = name == NULL ? 0 : name_length(name);
-        *found_out = length > 0 && name[length] == '\0' && length < TABLE_NAME;
-        if (*found_out) {
-            memcpy(name_out, name, length + 1);
-        }
-    }
-    bp_status status = bpi_sqlite_status(db, code, "tables of a read model", error);
-    (void)sqlite3_finalize(row);
-    return status;
+    (void)sqlite3_bind_int64(row, 2, (sqlite3_int64)number);
+    return finish(db, row, error);
 }
 
 bp_status bpi_read_drop(sqlite3 *db, const bp_read_model *model, const bpi_generation *generation, bp_error *error)
 {
-    char prefix[BPI_READ_PREFIX];
-    char name[TABLE_NAME];
-    char sql[TABLE_NAME + 32];
-    bool found = true;
-    bpi_read_prefix(model, generation->number, prefix);
-    bp_status status = generation->live ? drop_views(db, model, generation->number, error) : BP_OK;
-    while (status == BP_OK && found) {
-        status = find_table(db, prefix, name, &found, error);
-        if (status == BP_OK && found) {
-            (void)snprintf(sql, sizeof sql, "DROP TABLE %s", name);
-            status = bpi_read_exec(db, sql, "", "tables of a read model", error);
-        }
+    uint64_t number = generation->number;
+    bp_status status = generation->live ? drop_views(db, model, number, error) : BP_OK;
+    if (status == BP_OK) {
+        status = drop_tables(db, model, number, error);
     }
-    if (status != BP_OK) {
-        return status;
+    if (status == BP_OK) {
+        status = delete_row(db, "DELETE FROM " TABLES " WHERE name = ?1 AND generation = ?2", model, number, error);
     }
-    sqlite3_stmt *row =
-        prepare(db, "DELETE FROM " POSITIONS " WHERE name = ?1 AND generation = ?2", model, &status, error);
-    if (row == NULL) {
-        return status;
-    }
-    (void)sqlite3_bind_int64(row, 2, (sqlite3_int64)generation->number);
-    return finish(db, row, error);
+    return status != BP_OK
+               ? status
+               : delete_row(db, "DELETE FROM " POSITIONS " WHERE name = ?1 AND generation = ?2", model, number, error);
 }
 
 bp_status bpi_read_show(sqlite3 *db, const bp_read_model *model, uint64_t number, bp_error *error)

@@ -2,7 +2,8 @@
  * read_sql.h: the SQL of read models: names of generations, texts with the names filled in, and the table of positions.
  *
  * batpak_read_models has a row for each generation there is: its model, number, whether the views show it, what it is folded
- * from (version, region, kinds), up to where, and the names of its views.
+ * from (version, region, kinds), up to where, and the names of its views. batpak_read_tables has the names of the tables that its
+ * schema made: names alone do not tell, since `shop` may have a generation 1 and `shop_1` be another model.
  */
 #ifndef BPI_PROJECTION_READ_SQL_H
 #define BPI_PROJECTION_READ_SQL_H

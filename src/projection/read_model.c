@@ -380,8 +380,8 @@ static bp_status fold_some(bp_read_handle *handle, uint64_t most, bool durable, 
     if (status != BP_OK) {
         return status;
     }
-    status = bpi_read_load(handle->db, &handle->model, handle->generation, &generation, error);
-    if (status == BP_OK && generation.number == 0) {
+    status = bpi_read_load(handle->db, &handle->model, handle->source, handle->generation, &generation, error);
+    if (status == BP_OK && !generation.ours) { /* gone, or its number was taken again */
         status = gone(handle, error);
     }
     if (status == BP_OK) {

@@ -184,8 +184,7 @@ static void take_row(sqlite3_stmt *row, const bp_read_model *model, const char *
     *generation = (bpi_generation){.number = (uint64_t)sqlite3_column_int64(row, 0),
                                    .live = sqlite3_column_int(row, 1) != 0,
                                    .version = (uint32_t)sqlite3_column_int64(row, 2)};
-    generation->ours = generation->version == model->version && source != NULL && text != NULL &&
-                       strcmp((const char *)text, source) == 0;
+    generation->ours = generation->version == model->version && text != NULL && strcmp((const char *)text, source) == 0;
     generation->position.next = (uint64_t)sqlite3_column_int64(row, 4);
     generation->position.epoch = (uint32_t)sqlite3_column_int64(row, 5);
     if (sqlite3_column_bytes(row, 6) == sizeof generation->position.event_hash) {
@@ -214,8 +213,8 @@ bp_status bpi_read_find(sqlite3 *db, const bp_read_model *model, const char *sou
     return status;
 }
 
-bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, uint64_t number, bpi_generation *generation_out,
-                        bp_error *error)
+bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, const char *source, uint64_t number,
+                        bpi_generation *generation_out, bp_error *error)
 {
     bp_status status = BP_OK;
     *generation_out = (bpi_generation){0};
@@ -226,7 +225,7 @@ bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, uint64_t number
     (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)number);
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
-        take_row(statement, model, NULL, generation_out);
+        take_row(statement, model, source, generation_out);
     }
     status = bpi_sqlite_status(db, code, "positions of read models", error);
     (void)sqlite3_finalize(statement);

@@ -46,8 +46,8 @@ bp_status bpi_read_prepare_table(sqlite3 *db, bp_error *error);
 bp_status bpi_read_find(sqlite3 *db, const bp_read_model *model, const char *source, bpi_generation *live_out,
                         bpi_generation *building_out, bp_error *error);
 /* One by its number; number 0: it is gone. */
-bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, uint64_t number, bpi_generation *generation_out,
-                        bp_error *error);
+bp_status bpi_read_load(sqlite3 *db, const bp_read_model *model, const char *source, uint64_t number,
+                        bpi_generation *generation_out, bp_error *error);
 /* Makes tables and row of a generation; a live one's views too. */
 bp_status bpi_read_make(sqlite3 *db, const bp_read_model *model, const char *source, uint64_t number, bool live,
                         bp_error *error);

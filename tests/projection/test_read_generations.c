@@ -161,11 +161,32 @@ static void tables_that_were_not_noted_go_by_their_names(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM batpak_read_tables"), 2);
 }
 
+/* The number of a generation that was given up is taken again by the next. */
+static void a_handle_writes_into_no_other_versions_tables(void **state)
+{
+    fixture *f = *state;
+    static int64_t seven = 7;
+    bp_read_model first = of_orders("shop", 1);
+    bp_read_model second = of_orders("shop", 2);
+    second.context = &seven;
+    fold(f, &first);
+    bp_read_handle *old = open_model(f, &first);
+    CHECK_OK(bp_read_model_rebuild(old, &f->error), &f->error);
+    bp_read_handle *new = open_model(f, &second); /* makes generation 2 anew */
+    CHECK_STATUS(BP_ERR_CONFLICT, update(f, old), &f->error);
+    CHECK_SAYS(&f->error, "open the model again");
+    assert_int_equal(ask(f, "SELECT count(*) FROM shop_2_orders"), 0);
+    assert_int_equal(ask(f, "SELECT generation FROM batpak_read_models WHERE live"), 1);
+    bp_read_model_close(old);
+    bp_read_model_close(new);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_that_begin_alike_are_kept_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(tables_that_were_not_noted_go_by_their_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_handle_writes_into_no_other_versions_tables, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

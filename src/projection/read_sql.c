@@ -359,6 +359,9 @@ static bp_status drop_tables(sqlite3 *db, const bp_read_model *model, uint64_t n
     bpi_buffer names;
     bpi_buffer_init(&names, bp_allocator_system());
     bp_status status = read_names(db, tables_noted, model, number, "", &names, error);
+    if (status == BP_OK) { /* until the transaction ends: rows may refer to rows of a table that goes before theirs */
+        status = bpi_read_exec(db, "PRAGMA defer_foreign_keys = ON", "", "foreign keys of a read model", error);
+    }
     if (status == BP_OK) {
         status = drop_names(db, (const char *)names.data, "TABLE", TABLE_NAME, error);
     }

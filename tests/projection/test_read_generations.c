@@ -29,6 +29,12 @@ static bp_status apply(void *context, const bp_read_step *step, bp_error *error)
     return bp_read_run(step, 0, error);
 }
 
+static bp_status apply_both(void *context, const bp_read_step *step, bp_error *error)
+{
+    bp_status status = apply(context, step, error);
+    return status == BP_OK ? bp_read_run(step, 1, error) : status;
+}
+
 static bp_read_model of_orders(const char *name, uint32_t version)
 {
     return (bp_read_model){.size = sizeof(bp_read_model),
@@ -181,12 +187,53 @@ static void a_handle_writes_into_no_other_versions_tables(void **state)
     bp_read_model_close(new);
 }
 
+/* Parents are made first, and their rows are referred to while they go. */
+static void tables_that_refer_to_each_other_go_together(void **state)
+{
+    fixture *f = *state;
+    static const char *const both[] = {"INSERT INTO {orders} VALUES (?1)",
+                                       "INSERT INTO {lines} VALUES (last_insert_rowid())"};
+    bp_read_model model = of_orders("shop", 1);
+    model.schema = "CREATE TABLE {orders}(id INTEGER PRIMARY KEY);"
+                   "CREATE TABLE {lines}(id REFERENCES {orders}(id) ON DELETE RESTRICT)";
+    model.statements = both;
+    model.statement_count = 2;
+    model.apply = apply_both;
+    run(f, "PRAGMA foreign_keys = ON");
+    fold(f, &model);
+    model.version = 2;
+    fold(f, &model);
+    assert_true(f->progress.switched);
+    assert_int_equal(ask(f, "SELECT count(*) FROM shop_2_lines"), 5);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'shop_1_%'"), 0);
+    assert_int_equal(ask(f, "PRAGMA defer_foreign_keys"), 0);
+}
+
+/* A virtual table takes tables of its own along. */
+static void a_virtual_table_goes_with_what_is_below_it(void **state)
+{
+    fixture *f = *state;
+    bp_read_model model = of_orders("shop", 1);
+    if (sqlite3_compileoption_used("ENABLE_FTS5") == 0) {
+        skip();
+    }
+    model.schema = "CREATE VIRTUAL TABLE {orders} USING fts5(id)";
+    fold(f, &model);
+    model.version = 2;
+    fold(f, &model);
+    assert_true(f->progress.switched);
+    assert_int_equal(ask(f, "SELECT count(*) FROM orders"), 5);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'shop_1_%'"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_that_begin_alike_are_kept_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(tables_that_were_not_noted_go_by_their_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handle_writes_into_no_other_versions_tables, setup, teardown),
+        cmocka_unit_test_setup_teardown(tables_that_refer_to_each_other_go_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_virtual_table_goes_with_what_is_below_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

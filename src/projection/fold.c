@@ -123,7 +123,7 @@ static bp_status final_position(bpi_fold *fold, bp_position *position_out)
             *position_out = fold->items[i].result->position;
         }
     }
-    if (fold->last != BP_NONE) {
+    if (fold->last != BP_NONE && fold->last + 1 > position_out->next) {
         position_out->next = fold->last + 1;
         position_out->epoch = bp_store_frontiers(fold->store).epoch;
         position_out->event_hash = fold->last_hash;

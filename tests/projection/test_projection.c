@@ -1,6 +1,8 @@
 /*
  * test_projection.c: what a fold gives, what it is told, and what it says when a projection fails; caches are in test_rows.
  */
+#include <unistd.h>
+
 #include "projection/folding.h"
 
 typedef struct fixture {
@@ -242,27 +244,119 @@ static void one_of_several_that_fails_leaves_no_state(void **state)
 }
 
 /* In a file under a mapping, as a failing medium would. */
+static void damage(const bpt_world *disk, const bp_receipt *receipt)
+{
+    char path[1100];
+    (void)snprintf(path, sizeof path, "%s/log/%010u-1.seg", disk->path, (unsigned)(receipt->position >> 32));
+    FILE *stream = fopen(path, "r+be");
+    assert_non_null(stream);
+    assert_int_equal(fseek(stream, (long)(receipt->position & UINT32_MAX) + 40, SEEK_SET), 0);
+    int byte = fgetc(stream);
+    assert_int_equal(fseek(stream, -1, SEEK_CUR), 0);
+    assert_int_equal(fputc(byte ^ 1, stream), byte ^ 1);
+    assert_int_equal(fclose(stream), 0);
+}
+
 static void damage_in_an_event_surfaces(void **state)
 {
     fixture *f = *state;
     bpt_world disk;
     bpt_tally got;
-    char path[1100];
     bpt_world_disk(&disk);
     bp_store *store = bpt_open(&disk);
     bp_receipt receipt = bpt_put(store, "a", "hello");
     (void)bpt_put(store, "b", "x");
-    (void)snprintf(path, sizeof path, "%s/log/%010u-1.seg", disk.path, (unsigned)(receipt.position >> 32));
-    FILE *stream = fopen(path, "r+be");
-    assert_non_null(stream);
-    assert_int_equal(fseek(stream, (long)(receipt.position & UINT32_MAX) + 40, SEEK_SET), 0);
-    int byte = fgetc(stream);
-    assert_int_equal(fseek(stream, -1, SEEK_CUR), 0);
-    assert_int_equal(fputc(byte ^ 1, stream), byte ^ 1);
-    assert_int_equal(fclose(stream), 0);
+    damage(&disk, &receipt);
     CHECK_STATUS(BP_ERR_CORRUPT, bp_project(store, &f->tally, "a", NULL, &got, NULL, &f->error), &f->error);
     CHECK_OK(bp_project(store, &f->tally, "b", NULL, &got, NULL, &f->error), &f->error);
     assert_int_equal(got.count, 1);
+    bpt_close(store);
+    bpt_world_end(&disk);
+}
+
+/* Projections of two kinds over everything, the first from a cache that is complete up to event 11, the other from the log. */
+static void fold_two(fixture *f, bp_store *store, const bp_project_options *options, bp_projected *first_out)
+{
+    static const bp_kind_code kinds[] = {0xF001, 0xF002};
+    bp_projection projections[2];
+    bpt_tally states[2];
+    bp_projection_item items[2] = {{.projection = &projections[0], .state = &states[0]},
+                                   {.projection = &projections[1], .state = &states[1]}};
+    for (size_t i = 0; i < 2; i++) {
+        projections[i] = bpt_tally_projection(i == 0 ? "first" : "second", true);
+        projections[i].kinds = &kinds[i];
+        projections[i].kind_count = 1;
+    }
+    if (first_out->position.next == 0) {
+        CHECK_OK(bp_project_fused(store, NULL, items, 1, options, &f->error), &f->error);
+        assert_int_equal(items[0].result.position.next, 12);
+    } else {
+        CHECK_OK(bp_project_fused(store, NULL, items, 2, options, &f->error), &f->error);
+        assert_int_equal(states[0].count, first_out->applied);
+        assert_int_equal(states[1].count, 1);
+        assert_int_equal(items[0].result.position.next, items[1].result.position.next);
+    }
+    *first_out = items[0].result;
+}
+
+/* Event 3 is the second's, event 8 the first's, the others nobody's. */
+static void put_for_two(fixture *f, bp_store *store, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        bp_kind_code kind = i == 3 ? 0xF002 : i == 8 ? 0xF001 : 0xF003;
+        CHECK_OK(bp_append(store, bp_at("a", "s"), kind, bp_raw("x", 1), NULL, NULL, &f->error), &f->error);
+    }
+}
+
+static void a_position_never_goes_back_behind_a_cached_one(void **state)
+{
+    fixture *f = *state;
+    bp_project_options options;
+    bp_projected first = {0};
+    bp_project_options_init(&options);
+    bp_cache *cache = NULL;
+    CHECK_OK(bp_cache_memory(0, NULL, &cache, &f->error), &f->error);
+    options.cache = cache;
+    put_for_two(f, f->store, 12);
+    fold_two(f, f->store, &options, &first);
+    put_for_two(f, f->store, 3);
+    options.as_of = BP_AS_OF_SEQUENCE;
+    options.as_of_sequence = 13;
+    first.applied = 1;
+    fold_two(f, f->store, &options, &first);
+    assert_int_equal(first.position.next, 12);
+    CHECK_OK(bp_position_check(f->store, &first.position, &f->error), &f->error);
+    bp_cache_close(cache);
+}
+
+/* The newest event, which is nobody's, cannot be read: the row that is put anew keeps its position. */
+static void a_row_that_is_put_anew_keeps_its_events(void **state)
+{
+    fixture *f = *state;
+    bpt_world disk;
+    bp_project_options options;
+    bp_projected first = {0};
+    bp_cache *cache = NULL;
+    bp_project_options_init(&options);
+    bpt_world_disk(&disk);
+    disk.options.incremental_projection = true;
+    bp_store *store = bpt_open(&disk);
+    CHECK_OK(bp_cache_memory(0, NULL, &cache, &f->error), &f->error);
+    options.cache = cache;
+    put_for_two(f, store, 12);
+    fold_two(f, store, &options, &first);
+    bp_receipt newest;
+    CHECK_OK(bp_append(store, bp_at("a", "s"), 0xF003, bp_raw("x", 1), NULL, &newest, &f->error), &f->error);
+    damage(&disk, &newest);
+    options.max_stale_ms = 1; /* what is older is put anew */
+    (void)usleep(5000);
+    first.applied = 1;
+    fold_two(f, store, &options, &first);
+    assert_int_equal(first.position.next, 12);
+    options.max_stale_ms = 0;
+    first.applied = 1;
+    fold_two(f, store, &options, &first);
+    bp_cache_close(cache);
     bpt_close(store);
     bpt_world_end(&disk);
 }
@@ -405,6 +499,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_apply_answers_surfaces, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_several_that_fails_leaves_no_state, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_in_an_event_surfaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_position_never_goes_back_behind_a_cached_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_that_is_put_anew_keeps_its_events, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_arguments_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_has_changed_is_projected, setup, teardown),
         cmocka_unit_test_setup_teardown(a_projection_sees_converted_payloads, setup, teardown),

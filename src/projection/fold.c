@@ -225,12 +225,10 @@ static bp_status pass_one(bpi_fold *fold, bpi_scan *scan, bpi_handout *handout)
             status = apply(fold, item, &event);
         }
         if (BPI_UNLIKELY(status != BP_OK)) {
-            if (item->result->applied > 0) {
-                fold->last_hash = event.event_hash;
-            }
             return status;
         }
         fold->last = sequence;
+        fold->last_hash = event.event_hash; /* at the end `event` may be one that is not of the region */
     }
 }
 

@@ -1,6 +1,7 @@
 /*
  * test_projection.c: what a fold gives, what it is told, and what it says when a projection fails; caches are in test_rows.
  */
+#include <batpak/tombstone.h>
 #include <unistd.h>
 
 #include "projection/folding.h"
@@ -361,6 +362,34 @@ static void a_row_that_is_put_anew_keeps_its_events(void **state)
     bpt_world_end(&disk);
 }
 
+/* Events that were read and are not of the region leave no trace in the position. */
+static void a_position_is_that_of_the_last_event_applied(void **state)
+{
+    fixture *f = *state;
+    bp_tombstone_options bury;
+    bp_project_options options;
+    bp_projected result;
+    bpt_tally got;
+    bp_region region = bp_region_stream("a");
+    bp_region buried = bp_region_stream("a");
+    put(f, "a", 0xF001, "x");
+    put(f, "a", 0xF001, "y");
+    bp_region_set_sequence(&buried, 1, 1);
+    bp_tombstone_options_init(&bury);
+    bury.region = &buried;
+    bury.reason = "a mistake";
+    bury.by = "officer 7";
+    CHECK_OK(bp_tombstone(f->store, &bury, NULL, &f->error), &f->error);
+    bp_region_set_tombstoned(&region, false);
+    bp_project_options_init(&options);
+    options.as_of = BP_AS_OF_SEQUENCE;
+    options.as_of_sequence = 1;
+    CHECK_OK(bp_project_region(f->store, &f->tally, &region, &options, &got, &result, &f->error), &f->error);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(result.position.next, 1);
+    CHECK_OK(bp_position_check(f->store, &result.position, &f->error), &f->error);
+}
+
 static void hostile_arguments_are_refused(void **state)
 {
     fixture *f = *state;
@@ -501,6 +530,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_in_an_event_surfaces, setup, teardown),
         cmocka_unit_test_setup_teardown(a_position_never_goes_back_behind_a_cached_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_that_is_put_anew_keeps_its_events, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_position_is_that_of_the_last_event_applied, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_arguments_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(only_what_has_changed_is_projected, setup, teardown),
         cmocka_unit_test_setup_teardown(a_projection_sees_converted_payloads, setup, teardown),

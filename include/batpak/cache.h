@@ -27,7 +27,8 @@ enum {
 
 /*
  * The functions may be called from any thread, several at a time, except that `close` comes last. Keys and values are
- * bytes. `error` is never NULL and is to be set (bp_error_set) with every status but BP_OK and BP_ERR_NOT_FOUND.
+ * bytes. `error` is never NULL and is to be set (bp_error_set) with every status but BP_OK and BP_ERR_NOT_FOUND. An erasure
+ * waits for `put`, which must not ask for one (bp_erase).
  */
 typedef struct bp_cache {
     size_t size;      /* sizeof(bp_cache) */

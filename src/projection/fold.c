@@ -61,6 +61,10 @@ bp_status bpi_fold_begin(bpi_fold *fold, bp_store *store, const bp_region *regio
     }
     const bp_clock *clock = store->options.clock;
     fold->begun_us = options->cache == NULL ? 0 : clock->now_us(clock->context);
+    fold->erasures = atomic_load(&store->erasures);
+    if (fold->erasures % 2 != 0) {
+        fold->options.cache = NULL; /* it is being emptied */
+    }
     fold->view = bpi_view_pin(index);
     if (fold->view == NULL) {
         return bpi_error_set(&fold->error, BP_ERR_NO_MEMORY, "no memory for a view");

@@ -30,9 +30,10 @@ typedef struct bpi_fold {
     const bp_region *asked; /* the whole region: what rows belong to */
     bp_region region;       /* the same up to the moment that is asked for */
     bp_project_options options;
-    bpi_view *view;   /* held */
-    uint64_t end;     /* of the view */
-    int64_t begun_us; /* by the store's clock, before the view was taken */
+    bpi_view *view;    /* held */
+    uint64_t end;      /* of the view */
+    int64_t begun_us;  /* by the store's clock, before the view was taken */
+    uint64_t erasures; /* of the store, before the view was taken */
     bpi_fold_item *items;
     size_t count;
     uint64_t last; /* the last event that was applied; BP_NONE */

@@ -2,7 +2,7 @@
  * recall.c: cached states, as far as they can be believed.
  *
  * Holds: a row whose position is not in the view's history is never served, not even stale; nor one with an event that was
- * tombstoned behind its position.
+ * tombstoned behind its position. And a state that may be made of what was erased since the fold began is never put.
  */
 #include "projection/recall.h"
 
@@ -177,9 +177,27 @@ static bool encode(bpi_fold_item *item, bp_error *error)
     return bpi_error_callback(error, status, "encode") == BP_OK;
 }
 
-void bpi_recall_put(bpi_fold *fold, bpi_fold_item *item, const bp_position *position)
+/* Puts the row, unless an erasure empties caches, or has done so since the fold began. False: the cache failed. */
+static bool put(bpi_fold *fold, bpi_fold_item *item, bp_error *error)
 {
     const bp_cache *cache = fold->options.cache;
+    const bpi_row_key *key = &item->owner.key;
+    bp_store *store = fold->store;
+    bp_status status = BP_OK;
+    if (atomic_load(&store->erasures) != fold->erasures) {
+        return true; /* and the erasure need not wait for us */
+    }
+    (void)pthread_rwlock_rdlock(&store->putting);
+    if (atomic_load(&store->erasures) == fold->erasures) {
+        status = cache->put(cache->context, key->bytes, key->size, bp_output_data(&item->value),
+                            bp_output_size(&item->value), error);
+    }
+    (void)pthread_rwlock_unlock(&store->putting);
+    return bpi_error_callback(error, status, "the cache") == BP_OK;
+}
+
+void bpi_recall_put(bpi_fold *fold, bpi_fold_item *item, const bp_position *position)
+{
     bool old = item->behind > BEHIND_MAX || fold->options.max_stale_ms != 0;
     bool news = item->result->applied > 0 || !item->cached;
     if (position->next == 0 || item->stale || !item->made || (!news && !old)) {
@@ -191,10 +209,7 @@ void bpi_recall_put(bpi_fold *fold, bpi_fold_item *item, const bp_position *posi
         return;
     }
     bpi_row_finish(&item->value, &item->owner, position, fold->begun_us);
-    const bpi_row_key *key = &item->owner.key;
-    bp_status status = cache->put(cache->context, key->bytes, key->size, bp_output_data(&item->value),
-                                  bp_output_size(&item->value), &own);
-    if (bpi_error_callback(&own, status, "the cache") != BP_OK) {
+    if (!put(fold, item, &own)) {
         warn(fold, item, "put", &own);
     }
 }

@@ -328,6 +328,22 @@ static bp_status empty_caches(erasing *e, bp_error *error)
     return status;
 }
 
+/* What is cached, and the files beside the log. A fold that is under way may have the payloads before it still: it puts none of them
+ * behind this, since the number is another; and one that puts now is waited for, and what it puts is emptied. */
+static bp_status clear_away(erasing *e, bool files, bp_error *error)
+{
+    bp_store *store = e->store;
+    (void)atomic_fetch_add(&store->erasures, 1);
+    (void)pthread_rwlock_wrlock(&store->putting);
+    (void)pthread_rwlock_unlock(&store->putting);
+    bp_status status = files ? sweep(e, error) : BP_OK;
+    if (status == BP_OK) {
+        status = empty_caches(e, error);
+    }
+    (void)atomic_fetch_add(&store->erasures, 1);
+    return status;
+}
+
 /* A compaction may have given segments other ordinals between the look and the rewriting, or a recovery in the process moved events to a new
  * segment, which is open: then everything is looked at, sealed before. */
 static bp_status erase_rest(erasing *e, bp_error *error)
@@ -381,11 +397,8 @@ static bp_status erase(erasing *e, bp_error *error)
     if (e->found != 0) {
         status = erase_found(e, error);
     }
-    if (status == BP_OK && wants_sweep(e)) {
-        status = sweep(e, error);
-    }
     if (status == BP_OK) {
-        status = empty_caches(e, error);
+        status = clear_away(e, wants_sweep(e), error);
     }
     return status == BP_OK && e->noted ? bpi_intent_remove(&e->store->log.home, &e->record, error) : status;
 }

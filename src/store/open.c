@@ -134,6 +134,7 @@ void bpi_store_free(bp_store *store)
     (void)pthread_mutex_destroy(&store->rewriting);
     (void)pthread_mutex_destroy(&store->burying);
     (void)pthread_mutex_destroy(&store->erasing);
+    (void)pthread_rwlock_destroy(&store->putting);
     (void)pthread_mutex_destroy(&store->files);
     bpi_upcast_slot_fini(&store->upcasts);
     for (size_t i = 0; i < BPI_SCRATCHES; i++) {
@@ -165,6 +166,7 @@ bp_status bpi_store_new(const char *path, const bp_options *options, bool reader
     (void)pthread_mutex_init(&store->rewriting, NULL);
     (void)pthread_mutex_init(&store->burying, NULL);
     (void)pthread_mutex_init(&store->erasing, NULL);
+    (void)pthread_rwlock_init(&store->putting, NULL);
     (void)pthread_mutex_init(&store->files, NULL);
     bpi_kinds_init(&store->kinds, store->allocator);
     uint64_t key = 0;

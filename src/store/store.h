@@ -76,6 +76,8 @@ struct bp_store {
     pthread_mutex_t rewriting; /* held by who compacts or erases */
     pthread_mutex_t burying;   /* held by who tombstones, until it is durable */
     pthread_mutex_t erasing;   /* held by who erases, before all others */
+    pthread_rwlock_t putting;  /* held, shared, by a fold that puts a state into a cache */
+    _Atomic uint64_t erasures; /* odd while one empties caches; a fold that began before another number puts nothing */
     pthread_mutex_t files;     /* held by who copies sealed segments by their names, and by who removes old ones */
     bpi_folder folder;         /* of index files */
     bpi_tender tender;         /* who writes them */

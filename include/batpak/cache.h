@@ -41,7 +41,8 @@ typedef struct bp_cache {
     bp_status (*get)(void *context, const void *key, size_t key_size, bp_output *value, bp_error *error);
     bp_status (*put)(void *context, const void *key, size_t key_size, const void *value, size_t value_size,
                      bp_error *error);
-    /* Deletes all whose key begins so; size 0 deletes everything. *deleted_out: how many, never NULL. */
+    /* Deletes all whose key begins so; size 0 deletes everything, and the bytes are to be gone (bp_erase counts on it).
+     * *deleted_out: how many, never NULL. */
     bp_status (*delete_prefix)(void *context, const void *prefix, size_t prefix_size, uint64_t *deleted_out,
                                bp_error *error);
     /* Puts on the medium what was put; BP_OK where there is nothing to do. */
@@ -52,7 +53,11 @@ typedef struct bp_cache {
 /* Closes and frees a cache that one of the functions below made; NULL is allowed. No projection may be using it. */
 BP_API void bp_cache_close(bp_cache *cache);
 
-/* Deletes what projections of that type id keep in it; NULL: everything. deleted_out may be NULL. */
+/*
+ * Deletes what projections of that type id keep in it; NULL: everything, and then nothing is left of it in the files of LMDB and
+ * SQLite either (of a type, the bytes may lie there in free pages). deleted_out may be NULL. BP_ERR_LOCKED: all is deleted, but
+ * another connection is using the SQLite file, which keeps some of it until somebody asks again.
+ */
 BP_API BP_MUST_USE bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *deleted_out,
                                              bp_error *error);
 

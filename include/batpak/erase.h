@@ -82,6 +82,8 @@ typedef struct bp_erase_report {
  *                    Nothing was done
  *   BP_ERR_CORRUPT   a segment is damaged: it, and what comes behind it, stays as it was
  *   BP_END           progress said stop
+ *   BP_ERR_LOCKED    the events are erased, but another connection is using an SQLite cache of `caches`, whose file may hold states
+ *                    made from them still: ask again
  *   BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_FAILED, BP_ERR_NO_MEMORY, BP_ERR_READ_ONLY, BP_ERR_FORKED, BP_ERR_CLOSED
  */
 BP_API BP_MUST_USE bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_report *report_out,

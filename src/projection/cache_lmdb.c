@@ -373,7 +373,7 @@ static int delete_all(MDB_txn *txn, MDB_dbi dbi, void *argument)
     if (code != 0) {
         return code;
     }
-    code = mdb_cursor_get(cursor, &key, &value, d->prefix_size == 0 ? MDB_FIRST : MDB_SET_RANGE);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     while (code == 0 && key.mv_size >= d->prefix_size && memcmp(key.mv_data, d->prefix, d->prefix_size) == 0) {
         code = mdb_cursor_del(cursor, 0);
         if (code == 0) {
@@ -385,9 +385,29 @@ static int delete_all(MDB_txn *txn, MDB_dbi dbi, void *argument)
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
+/* Deleted values stay in pages that are free: nothing is to be left in the file, so that another one is begun. */
+static bp_status delete_file(lmdb_cache *cache, uint64_t *deleted_out, bp_error *error)
+{
+    MDB_stat stat = {0};
+    (void)pthread_rwlock_wrlock(&cache->lock);
+    int code = cache->fork_generation == bpi_fork_generation() ? 0 : EIO;
+    if (code == 0 && cache->env != NULL) {
+        code = mdb_env_stat(cache->env, &stat);
+    }
+    if (code == 0) {
+        code = empty(cache);
+    }
+    (void)pthread_rwlock_unlock(&cache->lock);
+    *deleted_out = code == 0 ? stat.ms_entries : 0;
+    return code == 0 ? BP_OK : failed(error, code, "cannot delete everything");
+}
+
 static bp_status lmdb_delete_prefix(void *context, const void *prefix, size_t prefix_size, uint64_t *deleted_out,
                                     bp_error *error)
 {
+    if (prefix_size == 0) {
+        return delete_file(context, deleted_out, error);
+    }
     deletion d = {.prefix = prefix, .prefix_size = prefix_size};
     bp_status status = write_all(context, delete_all, &d, error);
     *deleted_out = status == BP_OK ? d.deleted : 0;

@@ -205,6 +205,29 @@ static bp_status sqlite_put(void *context, const void *key, size_t key_size, con
     return status;
 }
 
+/* Runs a pragma that brings the log into the file; that somebody kept it from doing all is a row of its, and no error. */
+static bp_status checkpoint(sqlite_cache *cache, const char *pragma, const char *what, bp_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(cache->db, pragma, -1, &statement, NULL);
+    code = code == SQLITE_OK ? sqlite3_step(statement) : code;
+    bool busy = code == SQLITE_ROW && sqlite3_column_int(statement, 0) != 0;
+    (void)sqlite3_finalize(statement);
+    if (busy) {
+        bpi_error_set(error, BP_ERR_LOCKED, "SQLite: %s: another connection is using the cache", what);
+        bpi_error_hint(error, "try again");
+        return BP_ERR_LOCKED;
+    }
+    return answer(cache, code, what, error);
+}
+
+/* Deleted values stay in pages that are free, and in the log: both are given back. */
+static bp_status give_back(sqlite_cache *cache, bp_error *error)
+{
+    bp_status status = answer(cache, sqlite3_exec(cache->db, "VACUUM", NULL, NULL, NULL), "cannot shrink", error);
+    return status == BP_OK ? checkpoint(cache, "PRAGMA wal_checkpoint(TRUNCATE)", "cannot shrink", error) : status;
+}
+
 static bp_status sqlite_delete_prefix(void *context, const void *prefix, size_t prefix_size, uint64_t *deleted_out,
                                       bp_error *error)
 {
@@ -215,6 +238,9 @@ static bp_status sqlite_delete_prefix(void *context, const void *prefix, size_t 
     sqlite3_stmt *statement = prepare(cache, DELETE, prefix, prefix_size, error);
     if (statement != NULL) {
         status = run(cache, statement, "cannot delete", deleted_out, error);
+        if (status == BP_OK && prefix_size == 0) {
+            status = give_back(cache, error);
+        }
     }
     (void)pthread_mutex_unlock(&cache->lock);
     return status;

@@ -3,6 +3,8 @@
  * bytes of its files, and not one that was open meanwhile.
  */
 #include <batpak/erase.h>
+#include <dirent.h>
+#include <sys/stat.h>
 
 #include "projection/folding.h"
 
@@ -91,6 +93,11 @@ static int in_memory(void **state)
     return begin(state, false);
 }
 
+static int on_disk(void **state)
+{
+    return begin(state, true);
+}
+
 static int teardown(void **state)
 {
     fixture *f = *state;
@@ -140,10 +147,108 @@ static void a_fold_under_way_puts_nothing_back(void **state)
     }
 }
 
+/* ---- caches on disk ---- */
+
+typedef enum engine { LMDB, SQLITE } engine;
+
+/* NULL: built without. directory NULL: in cache/ of the store. */
+static bp_cache *open_disk(fixture *f, engine which, const char *directory)
+{
+    bp_cache_lmdb_options options;
+    bp_cache *cache = NULL;
+    bp_cache_lmdb_options_init(&options);
+    options.directory = directory;
+    bp_status status = which == LMDB ? bp_cache_lmdb(f->store, &options, &cache, &f->error)
+                                     : bp_cache_sqlite(f->store, directory, &cache, &f->error);
+    if (status != BP_ERR_UNSUPPORTED) {
+        CHECK_OK(status, &f->error);
+    }
+    return cache;
+}
+
+/* How many files of the directory have the text in them. */
+static unsigned files_with(const char *directory, const char *text)
+{
+    unsigned count = 0;
+    char path[1100];
+    DIR *dir = opendir(directory);
+    assert_non_null(dir);
+    for (const struct dirent *entry = NULL; (entry = readdir(dir)) != NULL;) {
+        struct stat about;
+        (void)snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+        assert_int_equal(stat(path, &about), 0);
+        if (S_ISREG(about.st_mode) && about.st_size > 0) {
+            char *bytes = malloc((size_t)about.st_size);
+            FILE *stream = fopen(path, "re");
+            assert_true(bytes != NULL && stream != NULL);
+            count += holds(bytes, fread(bytes, 1, (size_t)about.st_size, stream), text);
+            (void)fclose(stream);
+            free(bytes);
+        }
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+/* Values of all sizes, some replaced, some forgotten: they leave pages behind that are free. */
+static void fill(fixture *f, const bp_cache *cache)
+{
+    enum { LARGE = 20000 };
+    char key[32];
+    uint64_t deleted = 0;
+    char *value = malloc(LARGE);
+    assert_non_null(value);
+    for (size_t at = 0; at < LARGE; at++) {
+        value[at] = SECRET[at % (sizeof SECRET - 1)];
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        int size = snprintf(key, sizeof key, "%s%c%u", i % 2 == 0 ? "even" : "odd", 0, i % 50);
+        CHECK_OK(cache->put(cache->context, key, (size_t)size, value, 40 + i * 90, &f->error), &f->error);
+    }
+    free(value);
+    CHECK_OK(bp_cache_forget(cache, "even", &deleted, &f->error), &f->error);
+    assert_int_equal(deleted, 25);
+    CHECK_OK(bp_cache_sync(cache, &f->error), &f->error);
+}
+
+static void its_files_have_it_no_more(fixture *f, engine which)
+{
+    char directory[600];
+    (void)snprintf(directory, sizeof directory, "%s/a-cache", f->world.root);
+    bp_cache *cache = open_disk(f, which, directory);
+    if (cache == NULL) {
+        skip();
+    }
+    (void)bpt_put(f->store, "a", SECRET);
+    (void)project(f, cache);
+    fill(f, cache);
+    (void)project(f, cache);
+    assert_true(files_with(directory, SECRET) > 0);
+    erase(f, cache);
+    assert_int_equal(files_with(directory, SECRET), 0);
+    assert_string_equal(project(f, cache).text, "");
+    (void)project(f, cache);
+    assert_true(f->result.cached);
+    bp_cache_close(cache);
+    assert_int_equal(files_with(directory, SECRET), 0);
+}
+
+static void files_of_lmdb_have_it_no_more(void **state)
+{
+    its_files_have_it_no_more(*state, LMDB);
+}
+
+static void files_of_sqlite_have_it_no_more(void **state)
+{
+    its_files_have_it_no_more(*state, SQLITE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_fold_under_way_puts_nothing_back, in_memory, teardown),
+        cmocka_unit_test_setup_teardown(files_of_lmdb_have_it_no_more, on_disk, teardown),
+        cmocka_unit_test_setup_teardown(files_of_sqlite_have_it_no_more, on_disk, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

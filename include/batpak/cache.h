@@ -76,7 +76,8 @@ BP_API BP_MUST_USE bp_status bp_cache_memory(size_t bytes_max, const bp_allocato
  * is different. `directory` NULL is cache/lmdb, cache/sqlite in the store's own directory, which `store` says then; any other
  * path is made (its last part) with mode 0700 and should hold nothing else. `store` may be NULL when a directory is given;
  * its log hook is told what becomes of the files. The cache must be closed before the store's directory goes. It does not
- * survive fork(): in the child only bp_cache_close may be called, which releases nothing but memory.
+ * survive fork(): in the child only bp_cache_close may be called, which releases nothing but memory. bp_erase removes the files in
+ * cache/: a cache that is open there, in any process, notices at its next get or put and begins anew, empty.
  *
  *   BP_ERR_ARGUMENT     neither a store nor a directory; a size out of range
  *   BP_ERR_UNSUPPORTED  built without; or `directory` is NULL and the store does not lie on this machine's files

@@ -23,6 +23,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/checksum.h"
@@ -243,6 +244,30 @@ static int empty(lmdb_cache *cache)
     return code;
 }
 
+/* An erasure removes the files of cache/ without knowing who has them open. */
+static bool has_lost_its_file(const lmdb_cache *cache)
+{
+    struct stat about;
+    mdb_filehandle_t file = 0;
+    return cache->env != NULL && cache->fork_generation == bpi_fork_generation() &&
+           mdb_env_get_fd(cache->env, &file) == 0 && fstat(file, &about) == 0 && about.st_nlink == 0;
+}
+
+/* What was in the file is not to be served any more: another is begun. */
+static void look_for_file(lmdb_cache *cache)
+{
+    (void)pthread_rwlock_rdlock(&cache->lock);
+    bool lost = has_lost_its_file(cache);
+    (void)pthread_rwlock_unlock(&cache->lock);
+    if (lost) {
+        (void)pthread_rwlock_wrlock(&cache->lock);
+        if (has_lost_its_file(cache)) {
+            (void)empty(cache);
+        }
+        (void)pthread_rwlock_unlock(&cache->lock);
+    }
+}
+
 /* Twice the map, or an empty one when it is as large as it may be. */
 static bp_status make_room(lmdb_cache *cache, uint64_t seen, bp_error *error)
 {
@@ -265,6 +290,7 @@ static bp_status make_room(lmdb_cache *cache, uint64_t seen, bp_error *error)
 static bp_status write_all(lmdb_cache *cache, int (*work)(MDB_txn *txn, MDB_dbi dbi, void *argument), void *argument,
                            bp_error *error)
 {
+    look_for_file(cache);
     for (int tries = 0; tries < TRIES; tries++) {
         MDB_txn *txn = NULL;
         (void)pthread_rwlock_rdlock(&cache->lock);
@@ -299,6 +325,7 @@ static bp_status lmdb_get(void *context, const void *key, size_t key_size, bp_ou
     MDB_val found;
     MDB_txn *txn = NULL;
     bp_status status = BP_OK;
+    look_for_file(cache);
     (void)pthread_rwlock_rdlock(&cache->lock);
     int code = begin(cache, MDB_RDONLY, &txn);
     if (code == 0) {

@@ -134,12 +134,23 @@ static bp_status answer(sqlite_cache *cache, int code, const char *what, bp_erro
 
 /* ---- the table ---- */
 
+/* An erasure removes the files of cache/ without knowing who has them open: what was in them is not to be served any more. */
+static bool has_lost_its_file(const sqlite_cache *cache)
+{
+    int moved = 0;
+    return cache->db != NULL && sqlite3_file_control(cache->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           moved != 0;
+}
+
 /* The statement with its key bound, or NULL: there is no file. */
 static sqlite3_stmt *prepare(sqlite_cache *cache, int which, const void *key, size_t key_size, bp_error *error)
 {
     if (cache->fork_generation != bpi_fork_generation()) {
         bpi_error_set(error, BP_ERR_FORKED, "the cache was opened before a fork");
         return NULL;
+    }
+    if (has_lost_its_file(cache)) {
+        shut(cache);
     }
     if (cache->db == NULL && open_file(cache, NULL, error) != BP_OK) {
         return NULL;

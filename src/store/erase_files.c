@@ -66,6 +66,9 @@ static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, uint
     bool changed = false;
     int code = gather_all(home, dir, end, &found);
     for (const char *name = NULL; code == 0 && (name = next_name(&found, &at, false)) != NULL;) {
+        if (end == NULL && strcmp(name, "LOCK") == 0) {
+            continue; /* of a cache that is open: another handle would find another, and take it */
+        }
         code = io->dir_remove(io->context, dir, name);
         *count += code == 0;
         changed = true;
@@ -75,6 +78,17 @@ static int remove_files(const bpi_home *home, bp_dir *dir, const char *end, uint
         code = io->dir_sync(io->context, dir);
     }
     bpi_buffer_fini(&found.text);
+    return code;
+}
+
+/* What SQLite keeps beside a file before the file: who makes that anew meanwhile must find none of it. */
+static int remove_cache(const bpi_home *home, bp_dir *dir, uint64_t *count)
+{
+    static const char *const ends[] = {"-wal", "-shm", NULL};
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < 3; i++) {
+        code = remove_files(home, dir, ends[i], count);
+    }
     return code;
 }
 
@@ -89,7 +103,7 @@ static int remove_below(const bpi_home *home, bp_dir *dir, uint64_t *count)
         bp_dir *below = NULL;
         code = io->dir_open_at(io->context, dir, name, false, &below);
         if (code == 0) {
-            code = remove_files(home, below, NULL, count);
+            code = remove_cache(home, below, count);
             io->dir_close(io->context, below);
         }
     }

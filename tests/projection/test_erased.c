@@ -243,12 +243,60 @@ static void files_of_sqlite_have_it_no_more(void **state)
     its_files_have_it_no_more(*state, SQLITE);
 }
 
+/* Named to no erasure, but in cache/, whose files go. */
+static void an_open_one_is_emptied(fixture *f, engine which)
+{
+    char directory[600];
+    bp_cache *cache = open_disk(f, which, NULL);
+    bp_cache *second = NULL;
+    if (cache == NULL) {
+        skip();
+    }
+    (void)snprintf(directory, sizeof directory, "%s/cache/%s", f->world.path, which == LMDB ? "lmdb" : "sqlite");
+    for (unsigned round = 0; round < 3; round++) {
+        (void)bpt_put(f->store, "a", SECRET);
+        assert_string_equal(project(f, cache).text, SECRET);
+        assert_string_equal(project(f, cache).text, SECRET);
+        assert_true(f->result.cached);
+        erase(f, NULL);
+        if (round == 1) {
+            (void)bpt_put(f->store, "b", "x"); /* the first to come is a put */
+            CHECK_OK(cache->put(cache->context, "k", 1, "v", 1, &f->error), &f->error);
+        }
+        assert_string_equal(project(f, cache).text, "");
+        assert_false(f->result.cached);
+        assert_string_equal(project(f, cache).text, "");
+        assert_true(f->result.cached);
+        if (which == LMDB) {
+            CHECK_STATUS(BP_ERR_LOCKED, bp_cache_lmdb(f->store, NULL, &second, &f->error), &f->error);
+        }
+        assert_int_equal(files_with(directory, SECRET), 0);
+    }
+    bp_cache_close(cache);
+    cache = open_disk(f, which, NULL);
+    assert_string_equal(project(f, cache).text, "");
+    assert_true(f->result.cached);
+    bp_cache_close(cache);
+}
+
+static void an_open_lmdb_cache_is_emptied(void **state)
+{
+    an_open_one_is_emptied(*state, LMDB);
+}
+
+static void an_open_sqlite_cache_is_emptied(void **state)
+{
+    an_open_one_is_emptied(*state, SQLITE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_fold_under_way_puts_nothing_back, in_memory, teardown),
         cmocka_unit_test_setup_teardown(files_of_lmdb_have_it_no_more, on_disk, teardown),
         cmocka_unit_test_setup_teardown(files_of_sqlite_have_it_no_more, on_disk, teardown),
+        cmocka_unit_test_setup_teardown(an_open_lmdb_cache_is_emptied, on_disk, teardown),
+        cmocka_unit_test_setup_teardown(an_open_sqlite_cache_is_emptied, on_disk, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,16 +223,18 @@ static bp_status restore(bp_consumer *consumer, bp_error *error)
     return status;
 }
 
-/* The store is closing and nobody is inside. */
-static void say_farewell(void *argument)
+/* The consumer ends, or its store does. */
+static bp_status say_farewell(void *argument, bp_error *error)
 {
+    bp_status status = BP_OK;
     bp_consumer *consumer = argument;
     (void)pthread_mutex_lock(&consumer->lock);
     if (consumer->unsaved != 0 || bpi_consumer_watermark(consumer) != consumer->saved) {
-        (void)bpi_consumer_write(consumer, NULL);
+        status = bpi_consumer_write(consumer, error);
     }
     bpi_keep_close(&consumer->keep);
     (void)pthread_mutex_unlock(&consumer->lock);
+    return status;
 }
 
 bp_status bp_consumer_open(bp_store *store, const char *name, const bp_region *region,
@@ -288,13 +290,10 @@ bp_status bp_consumer_close(bp_consumer *consumer, bp_error *error)
     bp_status status = bpi_hub_enter(consumer->hub, error);
     if (status == BP_OK) {
         bpi_farewell_remove(consumer->hub, &consumer->farewell);
-        if (consumer->unsaved != 0 || bpi_consumer_watermark(consumer) != consumer->saved) {
-            status = bpi_consumer_write(consumer, error);
-        }
-        bpi_keep_close(&consumer->keep);
+        status = say_farewell(consumer, error);
         bpi_hub_leave(consumer->hub);
-    } else if (status == BP_ERR_CLOSED) {
-        status = BP_OK; /* the position was written when the store was closed */
+    } else if (status == BP_ERR_CLOSED) { /* bp_close wrote the position, or waits for others and has not yet */
+        status = bpi_farewell_say(consumer->hub, &consumer->farewell, error);
     }
     free_consumer(consumer);
     return status;

@@ -45,7 +45,7 @@ static bool forked(const bpi_hub *hub)
 static void say_farewells(bpi_hub *hub)
 {
     for (bpi_farewell *farewell = hub->farewells; farewell != NULL; farewell = farewell->next) {
-        farewell->say(farewell->argument);
+        (void)farewell->say(farewell->argument, NULL);
     }
     hub->farewells = NULL;
 }
@@ -169,14 +169,30 @@ void bpi_farewell_add(bpi_hub *hub, bpi_farewell *farewell)
     (void)pthread_mutex_unlock(&hub->lock);
 }
 
-void bpi_farewell_remove(bpi_hub *hub, bpi_farewell *farewell)
+/* Was it still listed? The lock is held. */
+static bool take_off(bpi_hub *hub, const bpi_farewell *farewell)
 {
-    (void)pthread_mutex_lock(&hub->lock);
     for (bpi_farewell **at = &hub->farewells; *at != NULL; at = &(*at)->next) {
         if (*at == farewell) {
             *at = farewell->next;
-            break;
+            return true;
         }
     }
+    return false;
+}
+
+void bpi_farewell_remove(bpi_hub *hub, bpi_farewell *farewell)
+{
+    (void)pthread_mutex_lock(&hub->lock);
+    (void)take_off(hub, farewell);
     (void)pthread_mutex_unlock(&hub->lock);
+}
+
+bp_status bpi_farewell_say(bpi_hub *hub, bpi_farewell *farewell, bp_error *error)
+{
+    /* While one is listed, bp_close has yet to take the lock for it: until it is let go of, the store is there. */
+    (void)pthread_mutex_lock(&hub->lock);
+    bp_status status = take_off(hub, farewell) ? farewell->say(farewell->argument, error) : BP_OK;
+    (void)pthread_mutex_unlock(&hub->lock);
+    return status;
 }

@@ -17,9 +17,9 @@
 
 #include "store/bell.h"
 
-/* What wants to be told when the store closes, with nobody inside any more: consumers write their positions then. */
+/* What wants to be told when the store closes, with nobody of its own inside any more: consumers write their positions then. */
 typedef struct bpi_farewell {
-    void (*say)(void *argument);
+    bp_status (*say)(void *argument, bp_error *error);
     void *argument;
     struct bpi_farewell *next;
 } bpi_farewell;
@@ -71,6 +71,8 @@ void bpi_call_end(const bpi_call_frame *frame);
 
 void bpi_farewell_add(bpi_hub *hub, bpi_farewell *farewell);
 void bpi_farewell_remove(bpi_hub *hub, bpi_farewell *farewell);
+/* The same of a store that is closing: says it, unless bp_close did. Not inside the hub. */
+bp_status bpi_farewell_say(bpi_hub *hub, bpi_farewell *farewell, bp_error *error);
 
 /* ---- waiting: wait.c ---- */
 

@@ -235,7 +235,7 @@ static bool wanted(const bp_cursor *cursor, const bp_event *event)
     for (size_t i = 0; i < cursor->kind_count && !kind; i++) {
         kind = kinds_of(cursor)[i] == event->kind;
     }
-    return kind && bp_region_matches(&cursor->region, event);
+    return !event->dropped && kind && bp_region_matches(&cursor->region, event);
 }
 
 /* The next piece; BP_END when there is nothing new. */

@@ -4,8 +4,8 @@
  * What the cursor gave and nobody has acknowledged lies in `entries`, in sequence order; the position to be written is that of the
  * first of them, or the cursor's. Parked events that are tried again lie there too, but hold no position back.
  *
- * Holds, under `lock`: an entry is WAITING (for its stream, for its time) or HELD by one worker; for two of one entity the
- * earlier is delivered first, and to another worker the later only when the earlier is gone.
+ * Holds, under `lock`: an entry is WAITING (for its stream, for its time) or HELD by one worker; of two of one entity that wait
+ * the earlier is delivered first, and never does a worker get one while another has one, be it earlier or later.
  */
 #ifndef BPI_FOLLOW_CONSUMER_H
 #define BPI_FOLLOW_CONSUMER_H

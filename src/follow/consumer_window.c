@@ -186,22 +186,33 @@ static void begin_pass(bp_consumer *consumer)
     }
 }
 
-/* The first that waits and may go: nothing earlier of its stream waits, is another worker's, or wants to be alone. */
+/* Marks what others hold, and what wants to be alone: what was put back may be earlier. */
+static void mark_held(bp_consumer *consumer, uint32_t worker)
+{
+    for (size_t i = 0; consumer->waiting != consumer->count && i < consumer->count; i++) {
+        const bpi_entry *entry = at(consumer, i);
+        if (entry->event != NULL && (entry->worker != worker || entry->alone)) {
+            (void)marked(consumer, entry->stream, true);
+        }
+    }
+}
+
+/* The first that waits and may go: nothing of its stream waits earlier, is another worker's, or wants to be alone. */
 static bpi_entry *find_free(bp_consumer *consumer, uint32_t worker, uint64_t *due_out)
 {
     uint64_t now = bpi_consumer_now(consumer);
     begin_pass(consumer);
+    mark_held(consumer, worker);
     for (size_t i = 0; i < consumer->count; i++) {
         bpi_entry *entry = at(consumer, i);
-        bool held = entry->event != NULL;
-        if (held ? entry->worker != worker || entry->alone : marked(consumer, entry->stream, false)) {
-            (void)marked(consumer, entry->stream, true);
-        } else if (!held && entry->due_ns <= now) {
-            return entry;
-        } else if (!held) {
-            *due_out = entry->due_ns < *due_out ? entry->due_ns : *due_out;
-            (void)marked(consumer, entry->stream, true);
+        if (entry->event != NULL || marked(consumer, entry->stream, false)) {
+            continue;
         }
+        if (entry->due_ns <= now) {
+            return entry;
+        }
+        *due_out = entry->due_ns < *due_out ? entry->due_ns : *due_out;
+        (void)marked(consumer, entry->stream, true);
     }
     return NULL;
 }

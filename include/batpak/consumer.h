@@ -88,7 +88,8 @@ BP_API BP_MUST_USE bp_status bp_consumer_open(bp_store *store, const char *name,
  *   BP_ERR_TIMEOUT  nothing that may be delivered now: nothing new, or its entities are held back, or the window is full
  *   BP_END          stopped, by bp_consumer_stop or by a failure
  *   BP_ERR_VERSION, BP_ERR_FORMAT  the event cannot be converted; it stays the next one. Before that it is tried `retries`
- *                   times, and with BP_ON_FAILURE_PARK it is parked instead and what is behind it is delivered
+ *                   times, at least 1 ms apart, and with BP_ON_FAILURE_PARK it is parked instead and what is behind it is
+ *                   delivered
  *   BP_ERR_CORRUPT  the event cannot be read; it stays the next one whatever the options say
  *   BP_ERR_CLOSED, BP_ERR_FORKED; BP_ERR_IO and others when the position could not be written
  */

@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "store/read.h"
 
+enum { RETRY_LEAST_NS = 1000000 /* what cannot be converted is not tried without a pause, whatever the options say */ };
+
 void bp_consumer_options_default(bp_consumer_options *options, size_t size)
 {
     bp_consumer_options defaults = {.size = size,
@@ -343,8 +345,8 @@ static uint64_t backoff_ns(const bp_consumer_options *options, uint32_t attempts
 }
 
 /* What cannot be converted is a failure of the event like any other, but that stopping answers the error itself.
- * BP_OK: it is out of the way. */
-static bp_status pass_over(bp_consumer *consumer, bp_status status, bp_error *why)
+ * BP_OK: it is out of the way, and comes no more in this look, which is at `now`. */
+static bp_status pass_over(bp_consumer *consumer, uint64_t now, bp_status status, bp_error *why)
 {
     bp_id id;
     uint64_t stream = 0;
@@ -355,7 +357,8 @@ static bp_status pass_over(bp_consumer *consumer, bp_status status, bp_error *wh
         entry->attempts++;
     }
     if (options->retries == UINT32_MAX || entry->attempts <= options->retries) {
-        bpi_consumer_put_back(consumer, entry, bpi_consumer_now(consumer) + backoff_ns(options, entry->attempts));
+        uint64_t pause = backoff_ns(options, entry->attempts);
+        bpi_consumer_put_back(consumer, entry, now + (pause > RETRY_LEAST_NS ? pause : RETRY_LEAST_NS));
         return BP_OK;
     }
     if (options->on_failure != BP_ON_FAILURE_PARK ||
@@ -400,11 +403,11 @@ static bp_status look(bp_consumer *consumer, uint32_t worker, const bp_event **e
     uint64_t due = UINT64_MAX;
     uint64_t now = bpi_consumer_now(consumer);
     (void)pthread_mutex_lock(&consumer->lock);
-    bp_status status = bpi_consumer_pick(consumer, worker, event_out, &due, told);
+    bp_status status = bpi_consumer_pick(consumer, worker, now, event_out, &due, told);
     bp_status passed = BP_OK;
     while (consumer->stuck != BP_NONE && passed == BP_OK) {
-        passed = pass_over(consumer, status, told);
-        status = passed == BP_OK ? bpi_consumer_pick(consumer, worker, event_out, &due, told) : passed;
+        passed = pass_over(consumer, now, status, told);
+        status = passed == BP_OK ? bpi_consumer_pick(consumer, worker, now, event_out, &due, told) : passed;
     }
     *wait_ns = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 1;
     if ((status == BP_OK || status == BP_END) && bpi_consumer_write_due(consumer, now)) {

@@ -69,9 +69,9 @@ struct bp_consumer {
 
 /* consumer_window.c; the lock is held, the hub entered. */
 
-/* The next deliverable event for a worker. BP_END: none now; *due_out is when one may be (UINT64_MAX: unknown). */
-bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_event **event_out, uint64_t *due_out,
-                            bp_error *error);
+/* The next deliverable event for a worker, at that time. BP_END: none now; *due_out is when one may be (UINT64_MAX: unknown). */
+bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now, const bp_event **event_out,
+                            uint64_t *due_out, bp_error *error);
 bpi_entry *bpi_consumer_find(bp_consumer *consumer, uint64_t sequence);
 void bpi_consumer_remove(bp_consumer *consumer, bpi_entry *entry);
 /* It is done with: off the list of parked ones too. */

@@ -198,9 +198,8 @@ static void mark_held(bp_consumer *consumer, uint32_t worker)
 }
 
 /* The first that waits and may go: nothing of its stream waits earlier, is another worker's, or wants to be alone. */
-static bpi_entry *find_free(bp_consumer *consumer, uint32_t worker, uint64_t *due_out)
+static bpi_entry *find_free(bp_consumer *consumer, uint32_t worker, uint64_t now, uint64_t *due_out)
 {
-    uint64_t now = bpi_consumer_now(consumer);
     begin_pass(consumer);
     mark_held(consumer, worker);
     for (size_t i = 0; i < consumer->count; i++) {
@@ -231,13 +230,13 @@ static bool is_free(const bp_consumer *consumer, const bpi_entry *entry, uint32_
     return true;
 }
 
-bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, const bp_event **event_out, uint64_t *due_out,
-                            bp_error *error)
+bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now, const bp_event **event_out,
+                            uint64_t *due_out, bp_error *error)
 {
     *due_out = UINT64_MAX;
     consumer->stuck = BP_NONE;
     while (consumer->waiting > 0) {
-        bpi_entry *entry = find_free(consumer, worker, due_out);
+        bpi_entry *entry = find_free(consumer, worker, now, due_out);
         bp_status status = entry == NULL ? BP_END : deliver(consumer, entry, worker, event_out, error);
         if (status == BP_END) {
             break;

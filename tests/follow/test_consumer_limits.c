@@ -171,6 +171,33 @@ static void what_cannot_be_converted_is_tried_again(void **state)
     bpt_world_end(&world);
 }
 
+/* With no pause between the times it does not end in trying it; what is of others is delivered. */
+static void what_is_tried_for_ever_holds_nobody_up(void **state)
+{
+    (void)state;
+    for (int most = 0; most < 2; most++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_consumer_options options = published();
+        bp_upcast step = {.kind = KIND, .from = 1, .convert = as_it_is};
+        bpt_world_disk(&world); /* its clock goes on */
+        bp_store *store = bpt_open(&world);
+        CHECK_OK(bp_upcast_register(store, &step, 1, &error), &error);
+        put_newer(store, "a");
+        put_newer(store, "b");
+        (void)bpt_put(store, "c", "one");
+        options.retries = UINT32_MAX;
+        options.backoff_ms = most == 0 ? 0 : 100;
+        options.backoff_max_ms = most == 0 ? 10000 : 0;
+        bp_consumer *consumer = open_consumer(store, &options);
+        ack(consumer, next_of(consumer, 0, "one"));
+        nothing_for(consumer, 0);
+        close_consumer(consumer);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_position_of_another_store_is_none),
         cmocka_unit_test(who_tries_for_ever_parks_nothing),
         cmocka_unit_test(what_cannot_be_converted_is_tried_again),
+        cmocka_unit_test(what_is_tried_for_ever_holds_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,13 @@ void bpi_staged_event(const bpi_staged *staged, const bp_id *causes, bp_event *e
     event_out->batch_count = 1;
 }
 
+/* All items of a commit go by one state of the rules: of more than one there is no number, and judging stages it anew. */
+static void see_rules(bpi_scratch *scratch, const bpi_staged *staged, uint64_t rules)
+{
+    bool first = staged == scratch->items || staged[-1].system;
+    scratch->rules = first || scratch->rules == rules ? rules : BPI_NO_RULES;
+}
+
 bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged *staged,
                          const bp_append_options *options)
 {
@@ -42,12 +49,15 @@ bool bpi_decision_gather(bp_store *store, bpi_scratch *scratch, const bpi_staged
         !bpi_buffer_append(&scratch->names, options->decision->gates, options->decision->gates_size)) {
         return false;
     }
-    if (before == NULL) {
-        return true;
+    uint64_t rules = BPI_NO_RULES;
+    bool good = true;
+    if (before != NULL) {
+        bp_event request;
+        bpi_staged_event(staged, (const bp_id *)(const void *)(scratch->arena.data + staged->causes_at), &request);
+        good = before->names(before->context, &request, &scratch->names, &rules);
     }
-    bp_event request;
-    bpi_staged_event(staged, (const bp_id *)(const void *)(scratch->arena.data + staged->causes_at), &request);
-    return before->names(before->context, &request, &scratch->names, &scratch->rules);
+    see_rules(scratch, staged, rules);
+    return good;
 }
 
 static const bp_decision *decision_of(const bp_batch_item *item)

@@ -19,7 +19,7 @@ typedef struct bpi_before_append {
     /*
      * Not locked, for each item while it is staged, in order; the payload of `request` is not copied yet. What is to be put on
      * record with it is appended to `names` (size, name; size, name; ...). *rules_out: a number for the state of the
-     * rules it went by. False: no memory.
+     * rules it went by, never BPI_NO_RULES. False: no memory.
      */
     bool (*names)(void *context, const bp_event *request, bpi_buffer *names, uint64_t *rules_out);
     /*

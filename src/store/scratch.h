@@ -13,7 +13,7 @@
 #include "format/hashing.h"
 #include "index/index.h"
 
-enum { BPI_HASH_STEP = 64 };
+enum { BPI_HASH_STEP = 64, BPI_NO_RULES = 0 };
 
 /* One event on its way into the log. */
 typedef struct bpi_staged {
@@ -59,7 +59,7 @@ typedef struct bpi_scratch {
     bpi_buffer prefixes; /* inputs of event hashes */
     bpi_buffer names;    /* what a hook wants on record with an item */
     bpi_buffer sealed;   /* texts and ciphertexts of items with a subject */
-    uint64_t rules;      /* the state of the rules it went by */
+    uint64_t rules;      /* the state of the rules that all items went by, or BPI_NO_RULES */
     bool guarded;        /* an item has guards */
     bool encrypted;      /* an item has a subject */
     bool refused;        /* `names` holds what `judge` left of its refusal */

@@ -305,6 +305,7 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     scratch->guarded = false;
     scratch->encrypted = false;
     scratch->refused = false;
+    scratch->rules = BPI_NO_RULES;
     if (!bpi_scratch_items(scratch, request->count)) {
         return no_memory(error);
     }

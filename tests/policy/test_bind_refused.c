@@ -144,11 +144,61 @@ static void a_denial_is_kept_whatever_causes_it_names(void **state)
     bp_event_release(denial);
 }
 
+/* Random bytes that bind a gate when they are asked for the second time. */
+typedef struct binder {
+    bp_random table;
+    const bp_random *inner;
+    unsigned asked;
+    unsigned when;
+} binder;
+
+static int fill_and_bind(void *context, void *bytes, size_t size)
+{
+    binder *b = context;
+    if (++b->asked == b->when) {
+        bp_bind_options bound;
+        bp_bind_options_init(&bound);
+        bound.record_gates = true;
+        bind(no_x_set(), &bound);
+    }
+    return b->inner->fill(b->inner->context, bytes, size);
+}
+
+/* A binding that comes while a batch is staged is on record with all of it, the first of the store and any other. */
+static void a_batch_goes_by_one_state_of_the_rules(void **state)
+{
+    binder b = {.inner = world.options.random};
+    (void)state;
+    bpt_close(store);
+    b.table = (bp_random){sizeof b.table, &b, fill_and_bind};
+    world.options.random = &b.table;
+    store = bpt_open(&world);
+    for (unsigned round = 0; round < 2; round++) {
+        bp_batch_item items[2] = {{bp_at("a", "s"), 0xf001, bp_raw("1", 1), NULL},
+                                  {bp_at("a", "s"), 0xf001, bp_raw("2", 1), NULL}};
+        bp_receipt receipts[2];
+        b.when = b.asked + 2;
+        CHECK_OK(bp_append_batch(store, items, 2, NULL, receipts, &error), &error);
+        assert_true(b.asked > b.when);
+        for (unsigned i = 0; i < 2; i++) {
+            const bp_event *event = NULL;
+            const uint8_t *value = NULL;
+            size_t size = 0;
+            CHECK_OK(bp_get(store, &receipts[i].id, &event, &error), &error);
+            bpt_note("round %u, item %u", round, i);
+            assert_true(bp_event_extension(event, BP_TAG_GATES, &value, &size));
+            assert_int_equal(size, (round + 1) * (sizeof "no-x"));
+            bp_event_release(event);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_that_does_not_open_is_no_gates_refusal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_denial_is_kept_whatever_causes_it_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_batch_goes_by_one_state_of_the_rules, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,7 @@ typedef struct reservations {
     const bp_policy *policy;
     bp_store *store;
     bp_batch_item *items; /* the caller's, then these */
+    bp_kind_code *kinds;  /* of the caller's */
     size_t given;
     size_t count;
     size_t capacity;
@@ -118,9 +119,8 @@ typedef struct reservations {
     bp_append_options options;
 } reservations;
 
-/* The item as a region sees it before it is committed. A name for its kind is looked up; a new one is in no region yet.
- * False: it cannot be appended; the append says why. */
-static bool item_event(bp_store *store, const bp_batch_item *item, bp_event *event_out)
+/* The item as a region sees it before it is committed. False: it cannot be appended; the append says why. */
+static bool item_event(const bp_batch_item *item, bp_kind_code kind, bp_event *event_out)
 {
     bp_append_options options;
     if (bpi_append_options_take(item->options, &options, NULL) != BP_OK ||
@@ -131,22 +131,20 @@ static bool item_event(bp_store *store, const bp_batch_item *item, bp_event *eve
     }
     *event_out = (bp_event){.entity = item->at.entity,
                             .scope = item->at.scope,
-                            .kind = item->kind,
+                            .kind = kind,
                             .lane = options.lane,
                             .correlation = options.correlation,
                             .causes = options.causes,
                             .cause_count = (uint16_t)options.cause_count};
-    if (options.kind_name != NULL && bp_kind_find(store, options.kind_name, &event_out->kind, NULL) != BP_OK) {
-        event_out->kind = BP_KIND_DATA;
-    }
     return true;
 }
 
 /* One item's reservations. An item without its value gets none: the gate will say so. */
-static void reserve_for(reservations *all, const bp_batch_item *item)
+static void reserve_for(reservations *all, size_t index)
 {
+    const bp_batch_item *item = &all->items[index];
     bp_event event;
-    if (!item_event(all->store, item, &event)) {
+    if (!item_event(item, all->kinds[index], &event)) {
         return;
     }
     for (size_t r = 0; r < all->policy->count; r++) {
@@ -197,34 +195,49 @@ static bp_status append_all(reservations *all, const bp_batch_options *options, 
     return status;
 }
 
+/* The items and the reservations of each. Names for their kinds are resolved as the append will resolve them. */
+static bp_status append_reserved(const bp_policy *policy, bp_store *store, const bpi_items *given, size_t count,
+                                 const bp_batch_options *options, bp_receipt *receipts_out, bp_error *error)
+{
+    size_t most = count * reserving_rules(policy);
+    reservations all = {.policy = policy, .store = store, .given = count, .capacity = count + most};
+    all.items = bpi_allocate_array(memory(), all.capacity, sizeof *all.items);
+    all.kinds = bpi_allocate_array(memory(), count, sizeof *all.kinds);
+    all.names = bpi_allocate_array(memory(), most, sizeof *all.names);
+    bool room = all.items != NULL && all.kinds != NULL && all.names != NULL;
+    bp_status status = room ? bpi_naming_foresee(store, given->items, count, all.kinds, error)
+                            : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
+    if (status == BP_OK) {
+        bp_append_options_init(&all.options);
+        all.options.expect.kind = BP_EXPECT_NONE;
+        memcpy(all.items, given->items, count * sizeof *all.items);
+        for (size_t i = 0; i < count; i++) {
+            reserve_for(&all, i);
+        }
+        status = append_all(&all, options, receipts_out, error);
+    }
+    bpi_release(memory(), all.items, all.capacity * sizeof *all.items);
+    bpi_release(memory(), all.kinds, count * sizeof *all.kinds);
+    bpi_release(memory(), all.names, most * sizeof *all.names);
+    return status;
+}
+
 bp_status bp_policy_append(bp_policy *policy, bp_store *store, const bp_batch_item *items, size_t count,
                            const bp_batch_options *options, bp_receipt *receipts_out, bp_error *error)
 {
-    size_t rules = reserving_rules(policy);
-    if (rules == 0 || items == NULL || count == 0 || count > BP_BATCH_MAX) {
+    if (reserving_rules(policy) == 0 || items == NULL || count == 0 || count > BP_BATCH_MAX) {
         return bp_append_batch(store, items, count, options, receipts_out, error);
     }
     bp_status status = bpi_store_check_writer(store, error);
     if (status != BP_OK) {
         return status;
     }
-    reservations all = {.policy = policy, .store = store, .given = count};
-    all.capacity = count + count * rules;
-    all.items = bpi_allocate_array(memory(), all.capacity, sizeof *all.items);
-    all.names = bpi_allocate_array(memory(), count * rules, sizeof *all.names);
-    if (all.items == NULL || all.names == NULL) {
-        status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
-    } else {
-        bp_append_options_init(&all.options);
-        all.options.expect.kind = BP_EXPECT_NONE;
-        memcpy(all.items, items, count * sizeof *items);
-        for (size_t i = 0; i < count; i++) {
-            reserve_for(&all, &items[i]);
-        }
-        status = append_all(&all, options, receipts_out, error);
+    bpi_items ours;
+    status = bpi_items_take(memory(), items, count, &ours, error);
+    if (status == BP_OK) {
+        status = append_reserved(policy, store, &ours, count, options, receipts_out, error);
+        bpi_items_give(&ours);
     }
-    bpi_release(memory(), all.items, all.capacity * sizeof *all.items);
-    bpi_release(memory(), all.names, count * rules * sizeof *all.names);
     return status;
 }
 

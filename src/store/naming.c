@@ -110,6 +110,18 @@ static bp_status resolve(bp_store *store, naming *n, const bp_batch_item *items,
     return BP_OK;
 }
 
+bp_status bpi_naming_foresee(bp_store *store, const bp_batch_item *items, size_t count, bp_kind_code *kinds_out,
+                             bp_error *error)
+{
+    naming n;
+    bp_status status = naming_init(&n, store, count) ? resolve(store, &n, items, error) : no_memory(error);
+    if (status == BP_OK) {
+        memcpy(kinds_out, n.kinds, count * sizeof *kinds_out);
+    }
+    naming_fini(&n, store);
+    return status;
+}
+
 /* A batch item that gives `kind` a name. The payload bytes are the caller's. */
 static bp_batch_item naming_item(uint8_t payload[BPI_KIND_PAYLOAD_MAX], bp_kind_code kind, const char *name)
 {

@@ -243,6 +243,45 @@ static void one_reservation_is_for_one_event(void **state)
     CHECK_OK(bp_append_batch(store, items, 3, NULL, NULL, &error), &error);
 }
 
+/* What a region asks of a kind is answered by the kind that the append is about to give a new name. */
+static void a_new_kind_name_is_reserved_for_as_what_it_will_be(void **state)
+{
+    (void)state;
+    bind("gate any {\n on category=1 entity=a:*\n unique n in first\n}\n"
+         "gate one {\n on kind=0x1003 entity=b:*\n unique n in second\n}\n"
+         "gate data {\n on kind=0x0000 entity=c:*\n unique n in third\n}\n");
+    CHECK_OK(put("a:1", "s", "new.1", "{\"n\":\"x\"}"), &error);
+    CHECK_STATUS(BP_ERR_CONFLICT, put("a:2", "s", "new.2", "{\"n\":\"x\"}"), &error);
+    bp_append_options options[2];
+    for (unsigned i = 0; i < 2; i++) {
+        bp_append_options_init(&options[i]);
+        options[i].kind_name = i == 0 ? "new.2" : "new.3";
+    }
+    bp_batch_item items[2] = {{bp_at("b:1", "s"), 0, bp_json("{\"n\":\"x\"}"), &options[0]},
+                              {bp_at("b:1", "s"), 0, bp_json("{\"n\":\"y\"}"), &options[1]}};
+    CHECK_OK(bp_policy_append(policy, store, items, 2, NULL, NULL, &error), &error);
+    bp_region second = bp_region_by_scope("second");
+    uint64_t count = 0;
+    CHECK_OK(bp_count(store, &second, &count, &error), &error);
+    assert_int_equal(count, 1);
+    /* Nothing is reserved for what no gate asks about, now or in a retry. */
+    bp_receipt receipt = {0};
+    options[0].kind_name = "new.4";
+    options[0].id = bp_id_from("test", "once", 4);
+    items[0].at = bp_at("c:1", "s");
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_OK(bp_policy_append(policy, store, items, 1, NULL, &receipt, &error), &error);
+        assert_int_equal(receipt.duplicate, i == 1);
+    }
+    bp_region third = bp_region_by_scope("third");
+    CHECK_OK(bp_count(store, &third, &count, &error), &error);
+    assert_int_equal(count, 0);
+    options[0].strict_kind = true;
+    options[0].kind_name = "new.5";
+    CHECK_STATUS(BP_ERR_KIND, bp_policy_append(policy, store, items, 1, NULL, &receipt, &error), &error);
+    CHECK_SAYS(&error, "new.5");
+}
+
 static void requests_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -481,6 +520,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rate_is_counted_in_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(a_unique_field_is_reserved_in_the_same_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_reservation_is_for_one_event, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_kind_name_is_reserved_for_as_what_it_will_be, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(great_batches_are_judged_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(binding_a_policy_twice_binds_it_once, setup, teardown),

@@ -57,7 +57,7 @@ typedef struct bp_options {
     bp_sync_mode sync_mode;      /* default BP_SYNC_DATA */
     uint32_t commit_max_events;  /* durable appends waiting for one sync; more block before they write; default 4096 */
     uint64_t commit_max_bytes;   /* the same in bytes; default 64 MiB */
-    uint32_t payload_max;        /* bytes, up to BP_PAYLOAD_MAX; default BP_PAYLOAD_DEFAULT_MAX */
+    uint32_t payload_max;        /* bytes of a caller's, up to BP_PAYLOAD_MAX; default BP_PAYLOAD_DEFAULT_MAX */
     uint32_t fd_budget;          /* descriptors the store may hold; default 64, least 8 */
     uint32_t recovery_attempts;  /* after a failed write or sync: recoveries in the process ...; default 1, 0 = never */
     uint32_t recovery_within_ms; /* ... within so many ms, at most 8 then; default 0 = over the handle's life */

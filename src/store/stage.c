@@ -20,15 +20,15 @@ enum { EXTENSIONS_ROOM = 64 };
 
 static const bp_append_options no_options = {.size = sizeof(bp_append_options)};
 
-static bp_status check_payload(const bp_store *store, const bp_payload *payload, bp_error *error)
+static bp_status check_payload(const bp_payload *payload, uint32_t most, bp_error *error)
 {
     if (payload->data == NULL && payload->size != 0) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "payload is NULL but has a size");
     }
-    if (payload->size > store->options.payload_max) {
+    if (payload->size > most) {
         bpi_error_set(error, BP_ERR_TOO_LARGE, "payload of %zu bytes is over the limit of %u", payload->size,
-                      (unsigned)store->options.payload_max);
-        if (store->options.payload_max < BP_PAYLOAD_MAX) {
+                      (unsigned)most);
+        if (most < BP_PAYLOAD_MAX) {
             bpi_error_hint(error, "raise the option payload_max (at most %u), or store a reference", BP_PAYLOAD_MAX);
         } else {
             bpi_error_hint(error, "no event holds more; keep the bytes elsewhere and store a reference to them");
@@ -216,7 +216,7 @@ static bp_status stage_item(bp_store *store, bpi_scratch *scratch, const bpi_req
     bp_kind_code kind = request->kinds != NULL ? request->kinds[index] : item->kind;
     bp_status status = staged->system ? BP_OK : check_place(item, kind, error);
     if (status == BP_OK) {
-        status = check_payload(store, &item->payload, error);
+        status = check_payload(&item->payload, staged->system ? BP_PAYLOAD_MAX : store->options.payload_max, error);
     }
     if (status == BP_OK) {
         status = check_options(options, index - lead, error);

@@ -492,6 +492,36 @@ static void a_store_carries_its_policy(void **state)
     CHECK_STATUS(BP_ERR_NOT_FOUND, bp_policy_stored(store, &event, &error), &error);
 }
 
+/* What the library writes for itself has its own size, whatever callers may append. */
+static void the_option_payload_max_is_for_callers_events(void **state)
+{
+    (void)state;
+    static const char text[] = "record denials\ngate kinds {\n on entity=order:*\n"
+                               " kinds order.placed order.shipped order.returned order.lost order.found\n}\n";
+    char reason[200];
+    bp_tombstone_options options;
+    bpt_close(store);
+    world.options.payload_max = 100;
+    store = bpt_open(&world);
+    bp_receipt receipt = bpt_put(store, "a", "one");
+    memset(reason, 'r', sizeof reason);
+    reason[sizeof reason - 1] = '\0';
+    bp_tombstone_options_init(&options);
+    options.ids = &receipt.id;
+    options.id_count = 1;
+    options.reason = reason;
+    options.by = "officer 7";
+    CHECK_OK(bp_tombstone(store, &options, NULL, &error), &error);
+    CHECK_OK(bp_policy_store(store, text, sizeof text - 1, &error), &error);
+    bind(text);
+    DENIED("[kinds]", put("order:1", "eu", "note", "1"));
+    bp_denial_counts counts = bp_gate_denial_counts(store);
+    assert_int_equal(counts.recorded, 1);
+    assert_int_equal(counts.unrecorded, 0);
+    CHECK_STATUS(BP_ERR_TOO_LARGE,
+                 bp_append(store, bp_at("a", "s"), BP_KIND_DATA, bp_raw(reason, 101), NULL, NULL, &error), &error);
+}
+
 static void ready_made_gates_refuse_what_cannot_be_meant(void **state)
 {
     (void)state;
@@ -529,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistakes_are_told_by_line_and_column, setup, teardown),
         cmocka_unit_test_setup_teardown(any_bytes_are_a_policy_or_a_mistake, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_carries_its_policy, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_option_payload_max_is_for_callers_events, setup, teardown),
         cmocka_unit_test_setup_teardown(ready_made_gates_refuse_what_cannot_be_meant, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,9 +261,9 @@ static bp_status check_decisions(const bpi_scratch *scratch, const bpi_request *
     bp_status status = BP_OK;
     for (size_t i = request->lead; status == BP_OK && i < request->count; i++) {
         status = bpi_decision_check(&scratch->items[i], request->items[i].options, error);
-        if (status != BP_OK && error != NULL && request->count - request->lead > 1) {
+        if (status != BP_OK && error != NULL && request->count > 1) {
             error->has_index = true;
-            error->index = i - request->lead;
+            error->index = i;
         }
     }
     return status;

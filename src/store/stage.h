@@ -18,7 +18,7 @@ typedef struct bpi_request {
     uint64_t *first_out; /* NULL, or where the sequence of the first item goes when it was appended */
 } bpi_request;
 
-/* Stages all items into the scratch: frame, items. error->index is set in batches. */
+/* Stages all items into the scratch: frame, items. error->index is set in batches, and counts the leading items. */
 bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *request, bp_error *error);
 
 /* Judges the guards of one item's options and keeps them for the commit (store/guard.c). BP_ERR_ARGUMENT. */

@@ -314,6 +314,41 @@ static bp_status misuse(void *argument, const bp_permit_view *permit, bp_receipt
     return what->first;
 }
 
+/* The last of three items, of which one has a new name for its kind, is not what the permit is for. */
+static bp_status append_another_third(void *argument, const bp_permit_view *permit, bp_receipt *receipt_out,
+                                      bp_error *error)
+{
+    bp_append_options options[2];
+    (void)receipt_out;
+    for (unsigned i = 0; i < 2; i++) {
+        bp_append_options_init(&options[i]);
+    }
+    options[0].kind_name = "new";
+    options[1].decision = permit->decision;
+    const bp_batch_item items[] = {{bp_at("a", "s"), 0, permit->payload, &options[0]},
+                                   {bp_at("b", "s"), 0xf001, permit->payload, NULL},
+                                   {bp_at("c", "s"), 0xf001, bp_json("{\"n\":2}"), &options[1]}};
+    return bp_append_batch(argument, items, 3, NULL, NULL, error);
+}
+
+static void an_item_that_is_not_what_was_permitted_is_named(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_error error = {0};
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_permit permit = permitted("{}");
+    CHECK_STATUS(BP_ERR_ARGUMENT, bp_pipeline_commit(pipeline, &permit, append_another_third, store, NULL, &error),
+                 &error);
+    CHECK_SAYS(&error, "not the one that the permit is for");
+    assert_true(error.has_index);
+    assert_int_equal(error.index, 2);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 0);
+    bpt_world_end(&world);
+}
+
 static bp_status keep_decision(void *argument, const bp_permit_view *permit, bp_receipt *receipt_out, bp_error *error)
 {
     (void)receipt_out;
@@ -458,6 +493,7 @@ static void a_race_for_permits_spends_each_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_item_that_is_not_what_was_permitted_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(what_passes_is_committed_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_made_up_or_altered_permit_opens_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_passed_cannot_be_changed, setup, teardown),

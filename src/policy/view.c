@@ -62,9 +62,7 @@ int64_t bp_commit_time_us(const bp_commit_view *view)
 
 bp_hlc bp_commit_hlc(const bp_commit_view *view)
 {
-    bp_hlc last = view->store->log.last_hlc;
-    bp_hlc wall = view->now_us > 0 ? BP_HLC_MIN_OF_MS(view->now_us / 1000) : 0;
-    return wall > last ? wall : last + 1;
+    return bpi_commit_next_hlc(view->store->log.last_hlc, view->now_us);
 }
 
 /* What is committed, newest first. */

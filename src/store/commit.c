@@ -183,7 +183,7 @@ static bp_status reserve(bp_store *store, bpi_scratch *scratch, size_t count, bp
     return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for the append; nothing was done");
 }
 
-static bp_hlc next_hlc(bp_hlc last, int64_t now_us)
+bp_hlc bpi_commit_next_hlc(bp_hlc last, int64_t now_us)
 {
     bool sane = now_us > 0 && now_us / 1000 <= BPI_LAST_MS; /* a clock beyond the year 9999 stands still for us */
     bp_hlc wall = sane ? (bp_hlc)(now_us / 1000) << 16 : 0;
@@ -328,7 +328,7 @@ static uint32_t assign_all(bp_store *store, bpi_scratch *scratch, size_t count, 
             staged->previous = staged->entity->head.events == 0 ? BP_NONE : staged->entity->head.last;
             staged->alone = false;
         } else {
-            hlc = next_hlc(hlc, now_us);
+            hlc = bpi_commit_next_hlc(hlc, now_us);
             assign(scratch, staged, sequence, hlc, now_us);
         }
         if (staged->alone) {

@@ -25,6 +25,9 @@ typedef struct bpi_outcome {
 bp_status bpi_commit(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bpi_outcome *outcome_out,
                      bp_error *error);
 
+/* The HLC of the next event after one with `last`. */
+bp_hlc bpi_commit_next_hlc(bp_hlc last, int64_t now_us);
+
 /* The second half: entities are resolved and everything is allowed. `exact`: the staged items bring what is assigned. */
 bp_status bpi_commit_write(bp_store *store, bpi_scratch *scratch, size_t count, int64_t now_us, bool exact,
                            bpi_outcome *outcome_out, bp_error *error);

@@ -193,12 +193,43 @@ static void a_batch_goes_by_one_state_of_the_rules(void **state)
     }
 }
 
+static bp_verdict note_hlc(const void *state, const void *context, bp_denial *denial)
+{
+    union {
+        const void *given;
+        bp_hlc *mine;
+    } hold = {state};
+    (void)denial;
+    *hold.mine = bp_commit_hlc(context);
+    return BP_VERDICT_PASS;
+}
+
+/* A clock beyond the year 9999, or before 1970, stands still for the store. */
+static void the_hlc_seen_is_never_beyond_the_one_given(void **state)
+{
+    (void)state;
+    static const int64_t clocks[] = {1, INT64_C(253402300799999999), INT64_C(253402300800000000), INT64_MAX / 2, -5};
+    bp_hlc seen = 0;
+    bp_gate_set *set = NULL;
+    CHECK_OK(bp_gate_set_new(&set, &error), &error);
+    push(set, "note", note_hlc, &seen);
+    bind(set, NULL);
+    for (unsigned i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {
+        bp_receipt receipt = {0};
+        atomic_store(&world.clock.now_us, clocks[i]);
+        CHECK_OK(bp_append(store, bp_at("a", "s"), 0xf001, bp_raw("1", 1), NULL, &receipt, &error), &error);
+        CHECK(seen == receipt.hlc, "clock %u: %llx seen, %llx given", i, (unsigned long long)seen,
+              (unsigned long long)receipt.hlc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_that_does_not_open_is_no_gates_refusal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_denial_is_kept_whatever_causes_it_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_batch_goes_by_one_state_of_the_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_hlc_seen_is_never_beyond_the_one_given, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

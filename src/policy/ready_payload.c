@@ -181,8 +181,9 @@ bool bpi_unique_value(const char *path, uint8_t payload_type, const void *payloa
     *code_out = "FIELD_TYPE";
     *what_out = "is not one string or integer of at most 4096 bytes";
     if (found == 1 && field.type == BPI_JSON_INTEGER && field.size <= BPI_UNIQUE_VALUE_MOST) {
-        memcpy(value, field.data, field.size);
-        *value_size_out = field.size;
+        bool minus_zero = field.size == 2 && memcmp(field.data, "-0", 2) == 0; /* the only integer with two spellings */
+        *value_size_out = minus_zero ? 1 : field.size;
+        memcpy(value, minus_zero ? "0" : field.data, *value_size_out);
         return true;
     }
     return found == 1 && bpi_json_string(&field, value, BPI_UNIQUE_VALUE_MOST, value_size_out);

@@ -243,6 +243,16 @@ static void one_reservation_is_for_one_event(void **state)
     CHECK_OK(bp_append_batch(store, items, 3, NULL, NULL, &error), &error);
 }
 
+static void zero_is_one_value_whatever_its_sign(void **state)
+{
+    (void)state;
+    bind("gate number {\n on entity=user:*\n unique n in number\n}\n");
+    CHECK_OK(put("user:1", "s", "k", "{\"n\":0}"), &error);
+    CHECK_STATUS(BP_ERR_CONFLICT, put("user:2", "s", "k", "{\"n\":-0}"), &error);
+    CHECK_OK(put("user:3", "s", "k", "{\"n\":-10}"), &error);
+    CHECK_OK(put("user:4", "s", "k", "{\"n\":10}"), &error);
+}
+
 /* What a region asks of a kind is answered by the kind that the append is about to give a new name. */
 static void a_new_kind_name_is_reserved_for_as_what_it_will_be(void **state)
 {
@@ -550,6 +560,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rate_is_counted_in_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(a_unique_field_is_reserved_in_the_same_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(one_reservation_is_for_one_event, setup, teardown),
+        cmocka_unit_test_setup_teardown(zero_is_one_value_whatever_its_sign, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_kind_name_is_reserved_for_as_what_it_will_be, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_make_no_sense_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(great_batches_are_judged_in_time, setup, teardown),

@@ -8,11 +8,23 @@
 
 #include <errno.h>
 
+#include "store/page.h"
+
 enum { POLL_NS = 2000000 };
 
-static bpi_live *page_of(const bp_store *store)
+/* What is slept on: a reader's may be another by the next call. */
+typedef struct bed {
+    bp_file *file;
+    bpi_live *live; /* NULL: none yet */
+} bed;
+
+static bed bell_of(const bp_store *store)
 {
-    return store->reader ? atomic_load_explicit(&store->follower.bell, memory_order_acquire) : store->log.live;
+    if (!store->reader) {
+        return (bed){store->log.live_file, store->log.live};
+    }
+    const bpi_page *page = atomic_load_explicit(&store->follower.bell, memory_order_acquire);
+    return page != NULL ? (bed){page->file, page->live} : (bed){0};
 }
 
 bpi_tide bpi_bell_tide(const bp_store *store)
@@ -51,79 +63,85 @@ bool bpi_tide_differs(bpi_tide a, bpi_tide b, uint32_t wants)
 /* A reader's way to the page's bit. One at a time; the follower's lock is held. */
 static void map_bell(bpi_follower *follower)
 {
-    const bp_io *io = follower->home.io;
-    bp_file *file = NULL;
-    void *address = NULL;
-    int code = io->file_open(io->context, follower->home.root, "live", BP_OPEN_WRITE, &file);
-    if (code == 0) {
-        code = io->map_open(io->context, file, BPI_LIVE_SIZE, true, &address);
-    }
-    if (code != 0) {
-        follower->bell_refused = true;
-        if (file != NULL) {
-            io->file_close(io->context, file);
-        }
-        return;
-    }
-    follower->bell_file = file;
-    atomic_store_explicit(&follower->bell, address, memory_order_release);
+    bpi_page *page = NULL;
+    bpi_page_compare(follower); /* both are to be the same page; if they are not, the next comparison tells */
+    int code = bpi_page_open(follower, true, &page);
+    follower->bell_refused = code != 0 && code != ENOENT;
+    atomic_store_explicit(&follower->bell, page, memory_order_release);
 }
 
-static bpi_live *reach_page(bp_store *store)
+static bed reach_bell(bp_store *store)
 {
-    bpi_live *page = page_of(store);
     bpi_follower *follower = &store->follower;
-    if (page == NULL && store->reader && atomic_load(&follower->live) != NULL) {
+    if (store->reader && atomic_load(&follower->bell) == NULL && atomic_load(&follower->live) != NULL) {
         (void)pthread_mutex_lock(&follower->lock);
         if (atomic_load(&follower->bell) == NULL && !follower->bell_refused) {
             map_bell(follower);
         }
         (void)pthread_mutex_unlock(&follower->lock);
-        page = page_of(store);
     }
-    return page;
+    return bell_of(store);
 }
 
-static bool sleep_on(const bp_store *store, bpi_live *page, uint32_t word, uint32_t bits, uint64_t timeout_ns)
+/* A page that stands still may be one that another took the place of. */
+static void look_again(bp_store *store, bool whole)
+{
+    bpi_follower *follower = &store->follower;
+    if (store->reader && (whole || bpi_page_due(follower))) {
+        (void)pthread_mutex_lock(&follower->lock);
+        bpi_page_compare(follower);
+        (void)pthread_mutex_unlock(&follower->lock);
+    }
+}
+
+static bool sleep_on(const bp_store *store, bed at, uint32_t word, uint32_t bits, uint64_t timeout_ns)
 {
     const bp_io *io = store->options.io;
-    bp_file *file = store->reader ? store->follower.bell_file : store->log.live_file;
-    return io->map_wait(io->context, file, page, BPI_LIVE_FUTEX, word, bits, timeout_ns) == ETIMEDOUT;
+    return io->map_wait(io->context, at.file, at.live, BPI_LIVE_FUTEX, word, bits, timeout_ns) == ETIMEDOUT;
 }
 
 uint32_t bpi_bell_word(bp_store *store)
 {
-    const bpi_live *page = reach_page(store);
-    return page != NULL ? atomic_load(&page->futex) : 0;
+    const bpi_live *live = reach_bell(store).live;
+    return live != NULL ? atomic_load(&live->futex) : 0;
+}
+
+/* Nothing to sleep on: the time just passes. */
+static bool sleep_without(bp_store *store, uint64_t timeout_ns)
+{
+    uint64_t step = timeout_ns < POLL_NS ? timeout_ns : POLL_NS;
+    store->options.clock->sleep_ns(store->options.clock->context, step);
+    if (store->reader && atomic_load(&store->follower.live) == NULL) {
+        (void)bpi_follower_refresh(store, NULL); /* there may be a page now; what is wrong is said to who asks */
+    } else {
+        look_again(store, false);
+    }
+    return step == timeout_ns;
 }
 
 bool bpi_bell_wait(bp_store *store, const bpi_tide *seen, uint32_t word, uint32_t wants, bool ring, uint64_t timeout_ns)
 {
-    bpi_live *page = page_of(store);
-    if (page == NULL) {
-        uint64_t step = timeout_ns < POLL_NS ? timeout_ns : POLL_NS;
-        store->options.clock->sleep_ns(store->options.clock->context, step);
-        if (store->reader && atomic_load(&store->follower.live) == NULL) {
-            (void)bpi_follower_refresh(store, NULL); /* there may be a page now; what is wrong is said to who asks */
+    bed at = bell_of(store);
+    if (at.live == NULL) {
+        return sleep_without(store, timeout_ns);
+    }
+    if (ring) {
+        (void)atomic_fetch_or(&at.live->waiters, wants);
+        if (bpi_tide_differs(bpi_bell_tide(store), *seen, wants)) {
+            return false;
         }
-        return step == timeout_ns;
     }
-    if (!ring) {
-        return sleep_on(store, page, word, BPI_WAKE_KICK, timeout_ns);
-    }
-    (void)atomic_fetch_or(&page->waiters, wants);
-    return bpi_tide_differs(bpi_bell_tide(store), *seen, wants)
-               ? false
-               : sleep_on(store, page, word, wants | BPI_WAKE_KICK, timeout_ns);
+    bool whole = sleep_on(store, at, word, ring ? wants | BPI_WAKE_KICK : BPI_WAKE_KICK, timeout_ns);
+    look_again(store, whole && ring);
+    return whole;
 }
 
 void bpi_bell_kick(bp_store *store)
 {
-    bpi_live *page = page_of(store);
-    if (page != NULL) {
-        const bp_io *io = store->options.io;
-        bp_file *file = store->reader ? store->follower.bell_file : store->log.live_file;
-        (void)atomic_fetch_add(&page->futex, 1);
-        io->map_wake(io->context, file, page, BPI_LIVE_FUTEX, BPI_WAKE_ALL);
+    const bp_io *io = store->options.io;
+    bed at = bell_of(store);
+    if (at.live != NULL) {
+        (void)atomic_fetch_add(&at.live->futex, 1);
+        io->map_wake(io->context, at.file, at.live, BPI_LIVE_FUTEX, BPI_WAKE_ALL);
     }
 }

@@ -15,6 +15,7 @@
 #include "format/frame.h"
 #include "log/recover.h"
 #include "store/indexing.h"
+#include "store/page.h"
 #include "store/rejoin.h"
 #include "store/swapped.h"
 
@@ -164,28 +165,12 @@ static bp_status judge_end(bpi_follower *follower, opinion *opinion_out, bp_erro
     return status;
 }
 
-/* Maps `live` if it is there and believed. */
+/* Maps `live` if it is there and believed, and again if another took its place. */
 static void map_live(bpi_follower *follower)
 {
-    const bp_io *io = follower->home.io;
-    bpi_live_word word;
-    bool believed = false;
-    if (atomic_load(&follower->live) != NULL ||
-        bpi_read_live(&follower->home, &follower->catalog.manifest.store_id, &word, &believed, NULL) != BP_OK ||
-        !believed || word.told == 0) {
-        return;
+    if (atomic_load(&follower->live) == NULL || bpi_page_due(follower)) {
+        bpi_page_compare(follower);
     }
-    bp_file *file = NULL;
-    void *address = NULL;
-    if (io->file_open(io->context, follower->home.root, "live", BP_OPEN_READ, &file) != 0) {
-        return;
-    }
-    if (io->map_open(io->context, file, BPI_LIVE_SIZE, false, &address) != 0) {
-        io->file_close(io->context, file);
-        return;
-    }
-    follower->live_file = file;
-    atomic_store_explicit(&follower->live, address, memory_order_release);
 }
 
 static bool read_word(const bpi_follower *follower, bpi_live_word *word)
@@ -440,7 +425,8 @@ bp_status bpi_follower_refresh(bp_store *store, bp_error *error)
         const bpi_live *live = (const bpi_live *)(const void *)mapped;
         if (atomic_load_explicit(&live->generation, memory_order_acquire) == atomic_load(&follower->generation) &&
             atomic_load_explicit(&live->durable, memory_order_acquire) == atomic_load(&follower->durable_lsn) &&
-            atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn)) {
+            atomic_load_explicit(&live->published, memory_order_acquire) == atomic_load(&follower->published_lsn) &&
+            !bpi_page_due(follower)) {
             return BP_OK;
         }
     }
@@ -558,23 +544,11 @@ bp_status bpi_follower_open(bp_store *store, const char *path, bp_error *error)
 void bpi_follower_close(bp_store *store)
 {
     bpi_follower *follower = &store->follower;
-    const bp_io *io = follower->home.io;
     if (follower->walking) {
         bpi_log_walk_end(&follower->walk);
         follower->walking = false;
     }
-    bpi_live *bell = atomic_load(&follower->bell);
-    if (bell != NULL) {
-        io->map_close(io->context, follower->bell_file, bell, BPI_LIVE_SIZE);
-        io->file_close(io->context, follower->bell_file);
-        atomic_store(&follower->bell, NULL);
-    }
-    const uint8_t *live = atomic_load(&follower->live);
-    if (live != NULL) {
-        io->map_close(io->context, follower->live_file, (void *)(uintptr_t)live, BPI_LIVE_SIZE);
-        io->file_close(io->context, follower->live_file);
-        atomic_store(&follower->live, NULL);
-    }
+    bpi_page_close_all(follower);
     bpi_opener_drop(follower->opener);
     follower->opener = NULL;
     bpi_catalog_free(&follower->home, &follower->catalog);

@@ -31,6 +31,9 @@ typedef struct bpi_counters {
     _Atomic uint32_t recoveries;
 } bpi_counters;
 
+/* A mapping of `live` (page.h). */
+typedef struct bpi_page bpi_page;
+
 /* A reader's place in the log. */
 typedef struct bpi_follower {
     pthread_mutex_t lock; /* one refresh at a time */
@@ -39,12 +42,12 @@ typedef struct bpi_follower {
     bpi_log_walk walk;
     bool walking;
     bpi_opener *opener;
-    bool settled; /* read without a believed live: shows what lies below p; the writer may come later */
-    bp_file *live_file;
+    bool settled;    /* read without a believed live: shows what lies below p; the writer may come later */
+    bpi_page *pages; /* all that were mapped */
     _Atomic(const uint8_t *) live; /* mapped; NULL: none */
-    _Atomic(bpi_live *) bell;      /* mapped for writing, so that it can say that somebody sleeps; NULL: not yet */
-    bp_file *bell_file;
-    bool bell_refused; /* the directory is read-only to us */
+    _Atomic(bpi_page *) bell;      /* mapped for writing, so that it can say that somebody sleeps; NULL: not yet */
+    bool bell_refused;             /* the directory is read-only to us */
+    _Atomic uint64_t looked_ns;    /* when the page was compared with the file of its name */
     _Atomic uint64_t published_lsn;
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t durable_sequence;

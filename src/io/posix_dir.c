@@ -127,7 +127,10 @@ int bpi_posix_dir_list(void *context, bp_dir *dir, bp_dir_entry_fn entry, void *
 {
     (void)context;
     /* a descriptor of its own: a duplicate would share the reading position with other listings */
-    int fd = openat(bpi_posix_dir_of(dir)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd;
+    do {
+        fd = openat(bpi_posix_dir_of(dir)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         return errno;
     }
@@ -177,11 +180,17 @@ static int boot_identity(uint8_t boot_out[16])
     char text[64];
     bp_id id;
     memset(boot_out, 0, 16);
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd;
+    do {
+        fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? errno : 0;
     }
-    ssize_t got = read(fd, text, sizeof(text));
+    ssize_t got;
+    do {
+        got = read(fd, text, sizeof(text));
+    } while (got < 0 && errno == EINTR);
     int code = got < 0 ? errno : 0;
     (void)close(fd);
     while (got > 0 && text[got - 1] == '\n') {

@@ -512,11 +512,24 @@ static void interrupted_calls_are_made_again(void **state)
 {
     (void)state;
     static const refusal all[] = {
-        {call_open, "openat", 0},         {call_create, "openat new", 0}, {call_open_at, "openat", 0},
-        {call_dir_sync, "fsync", 0},      {call_read, "pread", 0},        {call_write, "pwrite", 0},
-        {call_sync_data, "fdatasync", 0}, {call_sync_all, "fsync", 0},    {call_allocate, "fallocate", 0},
-        {call_clone, "ioctl", 0},         {call_random, "getrandom", 0},  {call_sleep, "clock_nanosleep", 0},
-        {call_signal, "write", 0},        {call_signal, "read", 0},       {call_lock, "fcntl", 0},
+        {call_list, "openat", 0},
+        {call_open, "openat", 0},
+        {call_create, "openat new", 0},
+        {call_open_at, "openat", 0},
+        {call_dir_sync, "fsync", 0},
+        {call_read, "pread", 0},
+        {call_write, "pwrite", 0},
+        {call_sync_data, "fdatasync", 0},
+        {call_sync_all, "fsync", 0},
+        {call_allocate, "fallocate", 0},
+        {call_clone, "ioctl", 0},
+        {call_random, "getrandom", 0},
+        {call_sleep, "clock_nanosleep", 0},
+        {call_signal, "write", 0},
+        {call_signal, "read", 0},
+        {call_lock, "fcntl", 0},
+        {call_place, "open", 0},
+        {call_place, "read", 0},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         refuse(all[i].what, EINTR, 0, 3);

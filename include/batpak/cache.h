@@ -61,7 +61,7 @@ BP_API void bp_cache_close(bp_cache *cache);
 BP_API BP_MUST_USE bp_status bp_cache_forget(const bp_cache *cache, const char *type, uint64_t *deleted_out,
                                              bp_error *error);
 
-/* Puts on the medium what was put. */
+/* Puts on the medium what was put. BP_ERR_LOCKED: not all of it, since another connection is using the SQLite file. */
 BP_API BP_MUST_USE bp_status bp_cache_sync(const bp_cache *cache, bp_error *error);
 
 /*
@@ -76,12 +76,13 @@ BP_API BP_MUST_USE bp_status bp_cache_memory(size_t bytes_max, const bp_allocato
  * is different. `directory` NULL is cache/lmdb, cache/sqlite in the store's own directory, which `store` says then; any other
  * path is made (its last part) with mode 0700 and should hold nothing else. `store` may be NULL when a directory is given;
  * its log hook is told what becomes of the files. The cache must be closed before the store's directory goes. It does not
- * survive fork(): in the child only bp_cache_close may be called, which releases nothing but memory. bp_erase removes the files in
- * cache/: a cache that is open there, in any process, notices at its next get or put and begins anew, empty.
+ * survive fork(): in the child only bp_cache_close may be called, which releases nothing but memory. bp_erase removes the files
+ * in cache/: a cache that is open there, in any process, notices at its next get or put and begins anew, empty.
  *
  *   BP_ERR_ARGUMENT     neither a store nor a directory; a size out of range
  *   BP_ERR_UNSUPPORTED  built without; or `directory` is NULL and the store does not lie on this machine's files
- *   BP_ERR_LOCKED       another handle, in this process or another, has the LMDB cache there open
+ *   BP_ERR_LOCKED       another handle, in this process or another, has the LMDB cache there open; somebody
+ *                       writes to the SQLite file, for longer than a second
  *   BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_NO_MEMORY, BP_ERR_FORKED, BP_ERR_CLOSED
  */
 

@@ -71,9 +71,9 @@ typedef struct bp_erase_report {
  * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed), and a
  * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old
  * segments, as snapshots make them, and every other copy of the store; caches and read models that the library does not know; the medium itself, as with every removed file.
- * A projection that is under way at this handle puts nothing of it into a cache that was emptied. One at another handle (a reader's, or
- * in another process) that began before may still put a state that it made of the payloads: who shares a cache with such empties it
- * again (bp_cache_forget) when those projections are over.
+ * A projection that is under way at this handle puts nothing of it into a cache that was emptied. One at another handle (a
+ * reader's, or in another process) that began before may still put a state that it made of the payloads: who shares a cache with
+ * such empties it again (bp_cache_forget) when those projections are over.
  * A retry of an erased event is a duplicate, marked unverifiable. report_out may be NULL. Any thread; one at a time, with
  * compaction.
  *
@@ -82,8 +82,8 @@ typedef struct bp_erase_report {
  *                    Nothing was done
  *   BP_ERR_CORRUPT   a segment is damaged: it, and what comes behind it, stays as it was
  *   BP_END           progress said stop
- *   BP_ERR_LOCKED    the events are erased, but another connection is using an SQLite cache of `caches`, whose file may hold states
- *                    made from them still: ask again
+ *   BP_ERR_LOCKED    the events are erased, but another connection is using an SQLite cache of `caches`, whose file may hold
+ *                    states made from them still: ask again
  *   BP_ERR_IO, BP_ERR_NO_SPACE, BP_ERR_FAILED, BP_ERR_NO_MEMORY, BP_ERR_READ_ONLY, BP_ERR_FORKED, BP_ERR_CLOSED
  */
 BP_API BP_MUST_USE bp_status bp_erase(bp_store *store, const bp_erase_options *options, bp_erase_report *report_out,

@@ -23,12 +23,12 @@
 #include <lmdb.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
 #include "io/lock.h"
+#include "io/optional.h"
 #include "projection/place.h"
 #include "store/read.h"
 
@@ -52,6 +52,7 @@ typedef struct lmdb_cache {
     pthread_rwlock_t lock;
     MDB_env *env;
     MDB_dbi dbi;
+    bp_file *data_file;    /* [lock] data.mdb, to see whether it is there still */
     uint64_t map_size;     /* [lock] */
     uint64_t map_size_max; /* of the options */
     uint64_t fork_generation;
@@ -194,11 +195,25 @@ static int make_files(const bpi_place *place)
     return code;
 }
 
+static void shut(lmdb_cache *cache)
+{
+    mdb_env_close(cache->env);
+    cache->env = NULL;
+    if (cache->data_file != NULL) {
+        cache->place.io->file_close(cache->place.io->context, cache->data_file);
+    }
+    cache->data_file = NULL;
+}
+
 static int open_env(lmdb_cache *cache)
 {
+    const bp_io *io = cache->place.io;
     MDB_txn *txn = NULL;
     MDB_envinfo info;
     int code = make_files(&cache->place);
+    if (code == 0) {
+        code = io->file_open(io->context, cache->place.dir, "data.mdb", BP_OPEN_READ, &cache->data_file);
+    }
     code = code == 0 ? mdb_env_create(&cache->env) : code;
     code = code == 0 ? mdb_env_set_mapsize(cache->env, (size_t)cache->map_size) : code;
     code = code == 0 ? mdb_env_set_maxreaders(cache->env, READERS) : code;
@@ -230,16 +245,14 @@ static int begin(lmdb_cache *cache, unsigned flags, MDB_txn **txn_out)
 /* A full map has no room to free its own pages in: another file is begun. */
 static int empty(lmdb_cache *cache)
 {
-    mdb_env_close(cache->env);
-    cache->env = NULL;
+    shut(cache);
     if (bpi_place_remove(&cache->place, "data.mdb", NULL) != BP_OK ||
         bpi_place_remove(&cache->place, "lock.mdb", NULL) != BP_OK) {
         return EIO;
     }
     int code = open_env(cache);
-    if (code != 0 && cache->env != NULL) {
-        mdb_env_close(cache->env);
-        cache->env = NULL;
+    if (code != 0) {
+        shut(cache);
     }
     return code;
 }
@@ -247,10 +260,9 @@ static int empty(lmdb_cache *cache)
 /* An erasure removes the files of cache/ without knowing who has them open. */
 static bool has_lost_its_file(const lmdb_cache *cache)
 {
-    struct stat about;
-    mdb_filehandle_t file = 0;
+    uint64_t names = 0;
     return cache->env != NULL && cache->fork_generation == bpi_fork_generation() &&
-           mdb_env_get_fd(cache->env, &file) == 0 && fstat(file, &about) == 0 && about.st_nlink == 0;
+           bpi_io_links(cache->place.io, cache->data_file, &names) == 0 && names == 0;
 }
 
 /* What was in the file is not to be served any more: another is begun. */
@@ -455,9 +467,7 @@ static bp_status lmdb_sync(void *context, bp_error *error)
 static void release(lmdb_cache *cache)
 {
     const bp_io *io = cache->place.io;
-    if (cache->env != NULL) {
-        mdb_env_close(cache->env);
-    }
+    shut(cache);
     if (cache->lock_file != NULL) {
         io->file_close(io->context, cache->lock_file);
     }
@@ -476,8 +486,7 @@ static void lmdb_close(void *context)
         cache->env = NULL; /* the parent has it open: LMDB is not told, and the mark stays */
     }
     if (whole) {
-        mdb_env_close(cache->env);
-        cache->env = NULL;
+        shut(cache);
     }
     if (whole && measure(&cache->place, &m.data_size, &m.data_crc) == 0) {
         (void)write_mark(&cache->place, &m);

@@ -17,7 +17,7 @@
 #include "projection/place.h"
 #include "projection/sqlite.h"
 
-enum { BUSY_MS = 1000 };
+enum { BUSY_MS = 1000, PAUSE_MS = 10 };
 
 #define FILE_NAME "states.sqlite"
 
@@ -62,6 +62,25 @@ static bp_status make_file(const bpi_place *place, bp_error *error)
     return BP_OK;
 }
 
+/* SQLite does not wait where two that want to write could wait for each other, as when two processes make the file at once. */
+static int set_up(sqlite3 *db)
+{
+    int code = SQLITE_BUSY;
+    (void)sqlite3_busy_timeout(db, PAUSE_MS);
+    for (int waited = 0; (code & 0xff) == SQLITE_BUSY && waited <= BUSY_MS; waited += PAUSE_MS) {
+        if (waited > 0) {
+            (void)sqlite3_sleep(PAUSE_MS);
+        }
+        code =
+            sqlite3_exec(db,
+                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
+                         "CREATE TABLE IF NOT EXISTS state(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+                         NULL, NULL, NULL);
+    }
+    (void)sqlite3_busy_timeout(db, BUSY_MS);
+    return code;
+}
+
 static int open_db(sqlite_cache *cache, const char *path)
 {
     int code =
@@ -69,11 +88,7 @@ static int open_db(sqlite_cache *cache, const char *path)
     if (code != SQLITE_OK) {
         return code;
     }
-    (void)sqlite3_busy_timeout(cache->db, BUSY_MS);
-    code = sqlite3_exec(cache->db,
-                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;"
-                        "CREATE TABLE IF NOT EXISTS state(key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
-                        NULL, NULL, NULL);
+    code = set_up(cache->db);
     for (int i = 0; i < STATEMENTS && code == SQLITE_OK; i++) {
         code = sqlite3_prepare_v3(cache->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &cache->statements[i],
                                   NULL);
@@ -272,8 +287,9 @@ static bp_status sqlite_sync(void *context, bp_error *error)
     (void)pthread_mutex_lock(&cache->lock);
     if (cache->db != NULL) {
         /* The log into the file, and the file synced. */
-        int code = sqlite3_exec(cache->db, "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(FULL);", NULL, NULL, NULL);
+        int code = sqlite3_exec(cache->db, "PRAGMA synchronous = FULL;", NULL, NULL, NULL);
         status = answer(cache, code, "cannot sync", error);
+        status = status == BP_OK ? checkpoint(cache, "PRAGMA wal_checkpoint(FULL)", "cannot sync", error) : status;
         if (cache->db != NULL) {
             (void)sqlite3_exec(cache->db, "PRAGMA synchronous = OFF;", NULL, NULL, NULL);
         }

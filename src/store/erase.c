@@ -328,8 +328,8 @@ static bp_status empty_caches(erasing *e, bp_error *error)
     return status;
 }
 
-/* What is cached, and the files beside the log. A fold that is under way may have the payloads before it still: it puts none of them
- * behind this, since the number is another; and one that puts now is waited for, and what it puts is emptied. */
+/* What is cached, and the files beside the log. A fold that is under way may have the payloads before it still: it puts none of
+ * them behind this, since the number is another; and one that puts now is waited for, and what it puts is emptied. */
 static bp_status clear_away(erasing *e, bool files, bp_error *error)
 {
     bp_store *store = e->store;

@@ -170,6 +170,18 @@ static bp_status check_binding(const bp_consumer *consumer, const bpi_consumer_f
     return BP_ERR_CONFLICT;
 }
 
+/* Behind the position a power cut may have left another event in the place of one that is parked, or none. */
+static bool is_there(const bp_consumer *consumer, const bpi_parked *parked)
+{
+    bp_id id;
+    uint64_t stream = 0;
+    if (parked->sequence < consumer->saved) {
+        return true;
+    }
+    bp_status status = bpi_consumer_identify(consumer, parked->sequence, &id, &stream, NULL);
+    return status == BP_OK ? bp_id_equal(&id, &parked->id) : status != BP_ERR_NOT_FOUND;
+}
+
 static bp_status take_parked(bp_consumer *consumer, const bpi_consumer_file *file, bp_error *error)
 {
     const uint8_t *bytes = file->parked;
@@ -178,9 +190,17 @@ static bp_status take_parked(bp_consumer *consumer, const bpi_consumer_file *fil
     }
     bp_status status = BP_OK;
     for (uint32_t i = 0; i < file->parked_count && status == BP_OK; i++) {
-        bpi_parked *parked = &consumer->parked[consumer->parked_count++];
+        bpi_parked *parked = &consumer->parked[consumer->parked_count];
         bpi_consumer_next_parked(&bytes, parked);
-        if (parked->retry && bpi_consumer_find(consumer, parked->sequence) == NULL) {
+        if (!is_there(consumer, parked)) {
+            consumer->unsaved++;
+            continue;
+        }
+        consumer->parked_count++;
+        if (parked->sequence >= consumer->saved) { /* the cursor meets it */
+            consumer->parked_end =
+                parked->sequence < consumer->parked_end ? consumer->parked_end : parked->sequence + 1;
+        } else if (parked->retry && bpi_consumer_find(consumer, parked->sequence) == NULL) {
             status = bpi_consumer_try_again(consumer, parked, error);
         }
     }
@@ -606,7 +626,8 @@ bp_status bp_consumer_retry(bp_consumer *consumer, uint64_t sequence, bp_error *
         }
         found = true;
         if (bpi_consumer_find(consumer, parked->sequence) == NULL) {
-            status = bpi_consumer_try_again(consumer, parked, error);
+            bool met = parked->sequence < bpi_cursor_next_sequence(consumer->cursor); /* else it will be */
+            status = met ? bpi_consumer_try_again(consumer, parked, error) : BP_OK;
             parked->retry = status == BP_OK;
             consumer->unsaved++;
         }

@@ -2,7 +2,8 @@
  * consumer.h: the inside of a consumer, as its files share it and reactions use it.
  *
  * What the cursor gave and nobody has acknowledged lies in `entries`, in sequence order; the position to be written is that of the
- * first of them, or the cursor's. Parked events that are tried again lie there too, but hold no position back.
+ * first of them, or the cursor's. Parked events that are tried again lie there too, but hold no position back; those that
+ * the cursor has yet to meet again come there when it does.
  *
  * Holds, under `lock`: an entry is WAITING (for its stream, for its time) or HELD by one worker; of two of one entity that wait
  * the earlier is delivered first, and never does a worker get one while another has one, be it earlier or later.
@@ -49,8 +50,9 @@ struct bp_consumer {
     size_t retried;     /* of them, parked ones */
     bpi_parked *parked; /* in the order of parking; room for options.parked_max */
     uint32_t parked_count;
-    uint64_t stuck;    /* what the last pick could not convert; BP_NONE: nothing */
-    uint64_t *streams; /* those met in one pass; a table of `stream_slots`, marked by `pass` */
+    uint64_t parked_end; /* below this the cursor may meet events that were parked when it was opened */
+    uint64_t stuck;      /* what the last pick could not convert; BP_NONE: nothing */
+    uint64_t *streams;   /* those met in one pass; a table of `stream_slots`, marked by `pass` */
     uint32_t *marks;
     size_t stream_slots;
     uint32_t pass;

@@ -251,10 +251,12 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now
         if (status != BP_OK) {
             return status;
         }
-        if (!is_ours(consumer, event.entity)) {
+        const bpi_parked *parked =
+            event.sequence < consumer->parked_end ? bpi_consumer_find_parked(consumer, event.sequence) : NULL;
+        if (!is_ours(consumer, event.entity) || (parked != NULL && !parked->retry)) {
             continue;
         }
-        bpi_entry fresh = {.sequence = event.sequence, .stream = stream_of(event.entity)};
+        bpi_entry fresh = {.sequence = event.sequence, .stream = stream_of(event.entity), .parked = parked != NULL};
         bpi_entry *entry = insert(consumer, &fresh);
         if (!is_free(consumer, entry, worker)) {
             continue;

@@ -126,13 +126,14 @@ bp_status bpi_descriptor_open(bpi_descriptor *descriptor, bpi_hub *hub, uint32_t
     return BP_OK;
 }
 
-void bpi_descriptor_arm(bpi_descriptor *descriptor, bpi_tide seen)
+void bpi_descriptor_arm(bpi_descriptor *descriptor, bpi_tide seen, const _Atomic bool *stop)
 {
     bpi_descriptors *all = descriptor->hub->descriptors;
     (void)pthread_mutex_lock(&all->lock);
     bpi_signal_clear(descriptor->fd);
     descriptor->seen = seen;
-    if (passed(descriptor, bpi_bell_tide(descriptor->hub->store))) {
+    /* What set it before it was cleared is seen here. */
+    if (all->ending || atomic_load(stop) || passed(descriptor, bpi_bell_tide(descriptor->hub->store))) {
         bpi_signal_set(descriptor->fd);
     } else if (!descriptor->armed) {
         descriptor->armed = true;
@@ -171,20 +172,27 @@ void bpi_descriptor_close(bpi_descriptor *descriptor)
     descriptor->fd = -1;
 }
 
+void bpi_descriptors_end(bpi_hub *hub)
+{
+    (void)pthread_mutex_lock(&hub->lock);
+    bpi_descriptors *all = hub->descriptors;
+    if (all != NULL) {
+        (void)pthread_mutex_lock(&all->lock);
+        all->ending = true;
+        (void)pthread_cond_broadcast(&all->some);
+        for (const bpi_descriptor *at = all->first; at != NULL; at = at->next) {
+            bpi_signal_set(at->fd);
+        }
+        (void)pthread_mutex_unlock(&all->lock);
+    }
+    (void)pthread_mutex_unlock(&hub->lock);
+}
+
 void bpi_descriptors_stop(bpi_hub *hub)
 {
+    bpi_descriptors_end(hub); /* the first one may have been made since */
     bpi_descriptors *all = hub->descriptors;
-    if (all == NULL) {
-        return;
-    }
-    (void)pthread_mutex_lock(&all->lock);
-    all->ending = true;
-    (void)pthread_cond_broadcast(&all->some);
-    for (const bpi_descriptor *at = all->first; at != NULL; at = at->next) {
-        bpi_signal_set(at->fd);
-    }
-    (void)pthread_mutex_unlock(&all->lock);
-    if (all->running) {
+    if (all != NULL && all->running) {
         (void)pthread_join(all->thread, NULL);
         all->running = false;
     }

@@ -20,13 +20,15 @@ typedef struct bpi_descriptor {
 
 /* Makes it, set. Inside the hub. */
 bp_status bpi_descriptor_open(bpi_descriptor *descriptor, bpi_hub *hub, uint32_t wants, bp_error *error);
-/* Nothing was there at that tide: cleared, until there is another. Inside the hub. */
-void bpi_descriptor_arm(bpi_descriptor *descriptor, bpi_tide seen);
+/* Nothing was there at that tide: cleared, until there is another, or unless it is stopped or ends. Inside the hub. */
+void bpi_descriptor_arm(bpi_descriptor *descriptor, bpi_tide seen, const _Atomic bool *stop);
 /* Sets it, if there is one: any thread. */
 void bpi_descriptor_wake(const bpi_descriptor *descriptor);
 void bpi_descriptor_close(bpi_descriptor *descriptor);
 
-/* bp_close, nobody being inside but the thread: sets all, ends the thread. */
+/* bp_close begins: sets all, for good. */
+void bpi_descriptors_end(bpi_hub *hub);
+/* Nobody is inside any more: sets all, ends the thread. */
 void bpi_descriptors_stop(bpi_hub *hub);
 void bpi_descriptors_free(bpi_hub *hub, bool forked);
 

@@ -59,13 +59,14 @@ static bool hub_closing(void *context)
     atomic_store(&hub->closing, true);
     if (!forked(hub)) {
         bpi_hub_kick(hub);
-        bpi_descriptors_stop(hub);
+        bpi_descriptors_end(hub);
         (void)pthread_mutex_lock(&hub->lock);
         while (atomic_load(&hub->inside) != 0) {
             (void)pthread_cond_wait(&hub->empty, &hub->lock);
         }
         say_farewells(hub);
         (void)pthread_mutex_unlock(&hub->lock);
+        bpi_descriptors_stop(hub);
     }
     bpi_hub_drop(hub);
     return true;

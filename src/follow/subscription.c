@@ -272,7 +272,7 @@ static bp_status await(bp_subscription *subscription, uint32_t timeout_ms, bp_de
             return status;
         }
         if (subscription->descriptor.fd >= 0) {
-            bpi_descriptor_arm(&subscription->descriptor, wish.seen);
+            bpi_descriptor_arm(&subscription->descriptor, wish.seen, &subscription->stopped);
         }
         if (timeout_ms == 0) {
             return timed_out(timeout_ms, error);

@@ -454,6 +454,38 @@ static void event_loops_of_a_reader(void **state)
     event_loops(true);
 }
 
+static bool stop_it(void *context, const bp_event *event)
+{
+    (void)event;
+    bp_subscription_stop(*(bp_subscription **)context);
+    return false;
+}
+
+static void a_stop_while_it_looks_is_told_to_event_loops(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_subscription *subscription = NULL;
+    int fd = -1;
+    (void)state;
+    bpt_world_disk(&world);
+    bp_store *store = bpt_open(&world);
+    bp_subscription_options options = replaying();
+    options.filter = stop_it;
+    options.context = &subscription;
+    subscription = subscribe(store, &options);
+    CHECK_OK(bp_subscription_descriptor(subscription, &fd, &error), &error);
+    bpt_put(store, "a", "one");
+    bp_delivery delivery;
+    bp_status status = bp_subscription_next(subscription, 0, &delivery, &error);
+    assert_true(status == BP_ERR_TIMEOUT || status == BP_END);
+    assert_true(readable(fd, 2000));
+    expect_status(subscription, 0, BP_END);
+    bp_subscription_close(subscription);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static void hostile_arguments_are_refused(void **state)
 {
     bpt_world world;
@@ -500,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_filter_cannot_close_the_store),
         cmocka_unit_test(event_loops_beside_the_writer),
         cmocka_unit_test(event_loops_of_a_reader),
+        cmocka_unit_test(a_stop_while_it_looks_is_told_to_event_loops),
         cmocka_unit_test(hostile_arguments_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

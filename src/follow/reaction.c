@@ -181,21 +181,30 @@ static void note_written(bp_reaction *reaction, uint64_t next)
     }
 }
 
-/* Are the outputs there already, or were they and retention took them away? */
+/* Are the outputs there already, or were they and retention took them away? Whether they can be converted does not count. */
 static bp_status look_for_outputs(bp_reaction *reaction, const bp_event *input, bool *there_out, bp_error *error)
 {
-    const bp_event *first = NULL;
+    bp_event first;
+    uint64_t sequence = 0;
     bp_id id = output_id(reaction, &input->id, 0);
-    bp_status status = bp_get(reaction->hub->store, &id, &first, error);
-    *there_out = status == BP_OK;
+    *there_out = false;
+    bpi_index *index = bpi_store_read_begin(reaction->hub->store, "outputs", error);
+    if (index == NULL) {
+        return error->status;
+    }
+    bpi_view *view = bpi_view_pin(index);
+    if (view == NULL) {
+        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory for a view");
+    }
+    bp_status status = bpi_view_find_id(view, &id, &sequence, error);
     if (status == BP_OK) {
-        note_written(reaction, first->batch + first->batch_count); /* they may not be durable yet */
-        bp_event_release(first);
+        status = bpi_view_event(view, sequence, &first, error);
     }
-    if (status == BP_ERR_DROPPED) {
+    if (status == BP_OK) {
         *there_out = true;
-        status = BP_OK;
+        note_written(reaction, first.batch + first.batch_count); /* they may not be durable yet */
     }
+    bpi_view_drop(view);
     return status == BP_ERR_NOT_FOUND ? BP_OK : status;
 }
 

@@ -13,6 +13,7 @@ enum { DOUBLED = 0xf010 };
 typedef struct doubling {
     unsigned calls;
     unsigned outputs;
+    uint16_t version; /* of them; 0: none */
     bp_status fail;
     bool conflict;
     bp_store *close;
@@ -33,8 +34,9 @@ static bp_status twice(void *context, const bp_event *event, bp_outputs *outputs
     for (unsigned i = 0; i < d->outputs; i++) {
         char entity[16]; /* is copied */
         (void)snprintf(entity, sizeof entity, "out:%u", i);
-        bp_status status = bp_outputs_add(outputs, bp_at(entity, "s"), DOUBLED,
-                                          bp_raw(event->payload, event->payload_size), &options, error);
+        bp_payload payload = bp_raw(event->payload, event->payload_size);
+        payload = d->version != 0 ? bp_payload_versioned(payload, d->version) : payload;
+        bp_status status = bp_outputs_add(outputs, bp_at(entity, "s"), DOUBLED, payload, &options, error);
         if (status != BP_OK) {
             return status;
         }
@@ -125,6 +127,41 @@ static void outputs_that_are_there_are_not_made_again(void **state)
     }
     assert_int_equal(d.calls, 2);
     assert_int_equal(count_of(store, DOUBLED), 6);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+static bp_status as_it_is(void *context, const bp_event *event, bp_output *payload, bp_error *error)
+{
+    (void)context;
+    (void)error;
+    return bp_output_append(payload, event->payload, event->payload_size) ? BP_OK : BP_ERR_NO_MEMORY;
+}
+
+/* A program that is older than the outputs asks whether they are there, not what they say. */
+static void outputs_that_cannot_be_converted_are_there(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    doubling d = {.outputs = 2, .version = 3};
+    bp_upcast older = {.kind = DOUBLED, .from = 1, .convert = as_it_is};
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bpt_put(store, "in", "x");
+    bp_reaction *reaction = open_reaction(store, &d, NULL);
+    step(reaction, BP_OK);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    CHECK_OK(bp_consumer_forget(store, "doubler", 0, &error), &error);
+    bpt_close(store);
+    store = bpt_open(&world);
+    CHECK_OK(bp_upcast_register(store, &older, 1, &error), &error);
+    reaction = open_reaction(store, &d, NULL);
+    step(reaction, BP_OK);
+    step(reaction, BP_ERR_TIMEOUT);
+    CHECK_OK(bp_reaction_close(reaction, &error), &error);
+    assert_int_equal(d.calls, 1);
+    assert_int_equal(count_of(store, DOUBLED), 2);
     bpt_close(store);
     bpt_world_end(&world);
 }
@@ -480,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_carry_where_they_come_from),
         cmocka_unit_test(outputs_that_are_there_are_not_made_again),
+        cmocka_unit_test(outputs_that_cannot_be_converted_are_there),
         cmocka_unit_test(outputs_that_were_dropped_are_not_made_again),
         cmocka_unit_test(no_output_is_an_answer),
         cmocka_unit_test(failures_are_the_inputs),

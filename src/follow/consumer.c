@@ -396,7 +396,7 @@ static bp_status pass_over(bp_consumer *consumer, uint64_t now, bp_status status
 
 /* ---- delivering ---- */
 
-static void nudge(bp_consumer *consumer)
+void bpi_consumer_nudge(bp_consumer *consumer)
 {
     if (atomic_load(&consumer->idle) != 0) {
         for (uint32_t i = 0; i < consumer->options.workers; i++) {
@@ -410,7 +410,7 @@ void bp_consumer_stop(bp_consumer *consumer)
 {
     if (consumer != NULL && bpi_hub_check(consumer->hub, NULL) == BP_OK) {
         atomic_store(&consumer->stopped, true);
-        nudge(consumer);
+        bpi_consumer_nudge(consumer);
     }
 }
 
@@ -546,7 +546,7 @@ static bp_status find_held(bp_consumer *consumer, uint64_t sequence, bpi_entry *
 static void done(bp_consumer *consumer)
 {
     (void)pthread_mutex_unlock(&consumer->lock);
-    nudge(consumer);
+    bpi_consumer_nudge(consumer);
     bpi_hub_leave(consumer->hub);
 }
 
@@ -633,7 +633,7 @@ bp_status bp_consumer_retry(bp_consumer *consumer, uint64_t sequence, bp_error *
         }
     }
     (void)pthread_mutex_unlock(&consumer->lock);
-    nudge(consumer);
+    bpi_consumer_nudge(consumer);
     bpi_hub_leave(consumer->hub);
     if (!found) {
         return bpi_error_set(error, BP_ERR_NOT_FOUND, "event %" PRIu64 " is not parked", sequence);

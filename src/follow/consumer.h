@@ -94,6 +94,9 @@ bool bpi_consumer_write_due(const bp_consumer *consumer, uint64_t now_ns);
 
 uint64_t bpi_consumer_now(const bp_consumer *consumer);
 
+/* Workers that wait look again. Inside the hub, without the lock. */
+void bpi_consumer_nudge(bp_consumer *consumer);
+
 /* Does another number of partitions have files of that name? Then their entities are divided otherwise. BP_ERR_CONFLICT. */
 bp_status bpi_consumer_check_parts(const bp_consumer *consumer, bp_error *error);
 bp_status bpi_consumer_other_parts(const bp_consumer *consumer, uint32_t partitions, bp_error *error);

@@ -274,7 +274,7 @@ static bp_status react_to(bp_reaction *reaction, uint32_t worker, const bp_event
     return status;
 }
 
-/* Leaves the input to be delivered again. */
+/* Leaves the input to be delivered again, be it to another worker. */
 static void give_back(bp_consumer *consumer, uint64_t sequence)
 {
     (void)pthread_mutex_lock(&consumer->lock);
@@ -283,6 +283,7 @@ static void give_back(bp_consumer *consumer, uint64_t sequence)
         bpi_consumer_put_back(consumer, entry, 0);
     }
     (void)pthread_mutex_unlock(&consumer->lock);
+    bpi_consumer_nudge(consumer);
 }
 
 bp_status bp_reaction_next(bp_reaction *reaction, uint32_t worker, uint32_t timeout_ms, bp_error *error)

@@ -59,7 +59,7 @@ static inline void bp_subscription_options_init(bp_subscription_options *options
 typedef struct bp_delivery {
     bp_event event;   /* a view until the next call with the subscription */
     void *value;      /* what the map made of it */
-    uint64_t skipped; /* with `latest`: events of the region passed over since the delivery before */
+    uint64_t skipped; /* with `latest`: events of the region passed over since the delivery before, wanted or not */
 } bp_delivery;
 
 /* Opens a subscription. region NULL: everything but system events. Errors as bp_cursor_open. */

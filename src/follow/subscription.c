@@ -18,7 +18,8 @@ struct bp_subscription {
     bpi_hub *hub; /* the cursor's */
     bp_cursor *cursor;
     bp_subscription_options options;
-    uint64_t left; /* of `take` */
+    uint64_t left;    /* of `take` */
+    uint64_t refused; /* with `latest`: passed over behind the delivery before, as nothing of it was wanted */
     _Atomic bool stopped;
     bpi_view *view;        /* of what was delivered last; NULL: none */
     bpi_handout *handouts; /* of each of them */
@@ -192,9 +193,9 @@ static bp_status find_next(bp_subscription *subscription, bp_delivery *delivery,
     return status;
 }
 
-/* The newest wanted event of [where the cursor is, end); how many of the region lie before it. */
+/* The newest wanted event of [where the cursor is, end); how many of the region lie before it, and behind it. */
 static bp_status pick_newest(bp_subscription *subscription, bpi_view *view, uint64_t end, bp_delivery *delivery,
-                             bp_error *error)
+                             uint64_t *behind_out, bp_error *error)
 {
     bpi_scan *scan = NULL;
     uint64_t sequence = 0;
@@ -205,6 +206,7 @@ static bp_status pick_newest(bp_subscription *subscription, bpi_view *view, uint
     bp_status shaped = BP_END;
     while (shaped == BP_END && (status = bpi_scan_next(scan, &sequence, &delivery->event, error)) == BP_OK) {
         shaped = shape(subscription, delivery, error);
+        *behind_out += shaped == BP_END;
     }
     bpi_scan_end(scan);
     status = status == BP_OK ? shaped : status;
@@ -223,6 +225,7 @@ static bp_status find_latest(bp_subscription *subscription, bp_delivery *deliver
 {
     bpi_view *view = NULL;
     uint64_t end = 0;
+    uint64_t behind = 0;
     delivery->skipped = 0;
     bp_status status = bpi_cursor_pin(subscription->cursor, &view, &end, error);
     if (status != BP_OK) {
@@ -232,13 +235,16 @@ static bp_status find_latest(bp_subscription *subscription, bp_delivery *deliver
         bpi_view_drop(view);
         return BP_END;
     }
-    status = pick_newest(subscription, view, end, delivery, error);
+    status = pick_newest(subscription, view, end, delivery, &behind, error);
     if (status == BP_OK || status == BP_END) {
         bpi_cursor_move(subscription->cursor, end);
     }
     if (status == BP_OK) {
         subscription->view = view;
+        delivery->skipped += subscription->refused;
+        subscription->refused = behind;
     } else {
+        subscription->refused += status == BP_END ? behind : 0;
         bpi_view_drop(view);
     }
     return status;

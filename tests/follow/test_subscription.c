@@ -182,6 +182,44 @@ static void the_newest_with_the_gap_told(void **state)
     bpt_world_end(&world);
 }
 
+static bool is_wanted(void *context, const bp_event *event)
+{
+    (void)context;
+    return ((const char *)event->payload)[0] == 'y';
+}
+
+/* Each event is delivered or told as passed over, once; also those of a look that found nothing. */
+static void the_gap_counts_what_nobody_wanted(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_delivery delivery;
+    (void)state;
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    bp_subscription_options options = replaying();
+    options.latest = true;
+    options.filter = is_wanted;
+    bp_subscription *subscription = subscribe(store, &options);
+    for (int i = 0; i < 3; i++) {
+        bpt_put(store, "a", "n");
+    }
+    expect_status(subscription, 0, BP_ERR_TIMEOUT);
+    bpt_put(store, "a", "n");
+    bpt_put(store, "a", "y");
+    bpt_put(store, "a", "n");
+    bpt_put(store, "a", "n");
+    CHECK_OK(bp_subscription_next(subscription, 0, &delivery, &error), &error);
+    assert_int_equal(delivery.event.sequence, 4);
+    assert_int_equal(delivery.skipped, 4);
+    bpt_put(store, "a", "y");
+    CHECK_OK(bp_subscription_next(subscription, 0, &delivery, &error), &error);
+    assert_int_equal(delivery.skipped, 2);
+    bp_subscription_close(subscription);
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
 static uint64_t frozen_ns(void *context)
 {
     (void)context;
@@ -523,6 +561,7 @@ int main(void)
         cmocka_unit_test(filters_maps_and_takes_in_that_order),
         cmocka_unit_test(many_are_valid_together),
         cmocka_unit_test(the_newest_with_the_gap_told),
+        cmocka_unit_test(the_gap_counts_what_nobody_wanted),
         cmocka_unit_test(a_timeout_ends_although_the_clock_stands_still),
         cmocka_unit_test(threads_beside_the_writer_see_all),
         cmocka_unit_test(threads_of_a_reader_see_all),

@@ -113,7 +113,7 @@ BP_API BP_MUST_USE bp_status bp_consumer_fail(bp_consumer *consumer, uint64_t se
 /* Deals with one event: BP_OK acknowledges it, all else fails it with the error's message as reason. */
 typedef bp_status (*bp_consume_fn)(void *context, const bp_event *event, bp_error *error);
 
-/* Calls `consume` for each event until bp_consumer_stop (BP_OK), a failure that stops (BP_ERR_FAILED, with its reason), or an
+/* Calls `consume` for each event until bp_consumer_stop (BP_OK), a failure that stops (BP_ERR_FAILED, with the first reason), or an
  * error of bp_consumer_next. `consume` may use the store, but not close it. */
 BP_API BP_MUST_USE bp_status bp_consumer_run(bp_consumer *consumer, uint32_t worker, bp_consume_fn consume,
                                              void *context, bp_error *error);

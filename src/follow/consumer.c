@@ -584,8 +584,10 @@ bp_status bp_consumer_fail(bp_consumer *consumer, uint64_t sequence, const char 
         status = park(consumer, entry, &entry->event->id, reason, error);
     } else {
         bpi_consumer_put_back(consumer, entry, 0);
+        if (!consumer->failed) { /* the first is why it ends */
+            keep_reason(consumer->reason, NULL, reason);
+        }
         consumer->failed = true;
-        keep_reason(consumer->reason, NULL, reason);
         atomic_store(&consumer->stopped, true);
     }
     done(consumer);
@@ -639,41 +641,4 @@ bp_status bp_consumer_retry(bp_consumer *consumer, uint64_t sequence, bp_error *
         return bpi_error_set(error, BP_ERR_NOT_FOUND, "event %" PRIu64 " is not parked", sequence);
     }
     return status;
-}
-
-void bpi_consumer_give_reason(bp_status status, bp_error *why)
-{
-    if (status != BP_OK && why->message[0] == '\0') {
-        bpi_error_set(why, status, "the function answered %s", bp_status_name(status));
-    }
-}
-
-bp_status bp_consumer_run(bp_consumer *consumer, uint32_t worker, bp_consume_fn consume, void *context, bp_error *error)
-{
-    if (consumer == NULL || consume == NULL) {
-        return bpi_error_set(error, BP_ERR_ARGUMENT, "%s is NULL", consumer == NULL ? "consumer" : "consume");
-    }
-    for (;;) {
-        const bp_event *event = NULL;
-        bp_error why = {0};
-        bp_status status = bp_consumer_next(consumer, worker, BP_FOREVER, &event, error);
-        if (status == BP_END && consumer->failed) {
-            return bpi_error_set(error, BP_ERR_FAILED, "consumer \"%s\" was stopped by a failure: %s", consumer->name,
-                                 consumer->reason);
-        }
-        if (status != BP_OK || event == NULL) {
-            return status == BP_END ? BP_OK : status;
-        }
-        uint64_t sequence = event->sequence;
-        bpi_call_frame frame;
-        bpi_call_begin(&frame, consumer->hub);
-        status = consume(context, event, &why);
-        bpi_call_end(&frame);
-        bpi_consumer_give_reason(status, &why);
-        status = status == BP_OK ? bp_consumer_ack(consumer, sequence, error)
-                                 : bp_consumer_fail(consumer, sequence, why.message, error);
-        if (status != BP_OK) {
-            return status;
-        }
-    }
 }

@@ -101,6 +101,8 @@ void bpi_consumer_nudge(bp_consumer *consumer);
 bp_status bpi_consumer_check_parts(const bp_consumer *consumer, bp_error *error);
 bp_status bpi_consumer_other_parts(const bp_consumer *consumer, uint32_t partitions, bp_error *error);
 
+/* consumer_run.c: it was stopped: BP_OK; or a failure did: BP_ERR_FAILED with the first reason. `what` it is called. */
+bp_status bpi_consumer_how_it_ended(bp_consumer *consumer, const char *what, bp_error *error);
 /* A function that failed and did not say why: what it answered is the reason. */
 void bpi_consumer_give_reason(bp_status status, bp_error *why);
 

@@ -322,11 +322,7 @@ bp_status bp_reaction_run(bp_reaction *reaction, uint32_t worker, bp_error *erro
     while (status == BP_OK) {
         status = bp_reaction_next(reaction, worker, BP_FOREVER, error);
     }
-    if (status == BP_END && reaction->consumer->failed) {
-        return bpi_error_set(error, BP_ERR_FAILED, "reaction \"%s\" was stopped by a failure: %s",
-                             reaction->consumer->name, reaction->consumer->reason);
-    }
-    return status == BP_END ? BP_OK : status;
+    return status == BP_END ? bpi_consumer_how_it_ended(reaction->consumer, "reaction", error) : status;
 }
 
 /* ---- opening, closing ---- */

@@ -84,7 +84,8 @@ BP_API BP_MUST_USE bp_status bp_consumer_open(bp_store *store, const char *name,
                                               bp_error *error);
 
 /*
- * The next event for a worker: valid until it is acknowledged or failed. Waits at most timeout_ms (0, BP_FOREVER).
+ * The next event for a worker: valid until it is acknowledged or failed. Waits at most timeout_ms (0: looks at what is there,
+ * BP_FOREVER).
  *   BP_ERR_TIMEOUT  nothing that may be delivered now: nothing new, or its entities are held back, or the window is full
  *   BP_END          stopped, by bp_consumer_stop or by a failure
  *   BP_ERR_VERSION, BP_ERR_FORMAT  the event cannot be converted; it stays the next one. Before that it is tried `retries`

@@ -68,7 +68,8 @@ BP_API BP_MUST_USE bp_status bp_subscribe(bp_store *store, const bp_region *regi
                                           bp_error *error);
 
 /*
- * The next delivery; waits for it at most timeout_ms (0: not at all, BP_FOREVER).
+ * The next delivery; waits for it at most timeout_ms (0: not at all, BP_FOREVER). While the filter refuses what is there, a stop
+ * and the store's end are seen, and the timeout, but with 0 and with `latest` it looks to the end.
  *   BP_ERR_TIMEOUT  nothing came
  *   BP_END          stopped, or `take` were delivered; so it stays
  *   BP_ERR_CORRUPT, BP_ERR_VERSION, BP_ERR_FORMAT  as bp_cursor_next: it stays before that event

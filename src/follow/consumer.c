@@ -414,7 +414,7 @@ void bp_consumer_stop(bp_consumer *consumer)
     }
 }
 
-/* One look. BP_END: nothing for this worker; *wait_ns is how long that may last at most. */
+/* One look. BP_END: nothing for this worker; *wait_ns is how long that may last at most; 0: there is more to look at. */
 static bp_status look(bp_consumer *consumer, uint32_t worker, const bp_event **event_out, uint64_t *wait_ns,
                       bp_error *error)
 {
@@ -429,7 +429,7 @@ static bp_status look(bp_consumer *consumer, uint32_t worker, const bp_event **e
         passed = pass_over(consumer, now, status, told);
         status = passed == BP_OK ? bpi_consumer_pick(consumer, worker, now, event_out, &due, told) : passed;
     }
-    *wait_ns = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 1;
+    *wait_ns = due == UINT64_MAX || due == 0 ? due : due > now ? due - now : 1;
     if ((status == BP_OK || status == BP_END) && bpi_consumer_write_due(consumer, now)) {
         bp_status written = bpi_consumer_write(consumer, error);
         if (written != BP_OK && status == BP_END) {
@@ -476,6 +476,9 @@ static bp_status await(bp_consumer *consumer, uint32_t worker, uint32_t timeout_
         }
         uint64_t passed = bpi_consumer_now(consumer) - start;
         uint64_t left = time_left(timeout_ns, passed > slept ? passed : slept);
+        if (most == 0 && (left != 0 || timeout_ms == 0)) {
+            continue;
+        }
         if (left == 0) {
             return timed_out(timeout_ms, error);
         }
@@ -569,7 +572,7 @@ bp_status bp_consumer_fail(bp_consumer *consumer, uint64_t sequence, const char 
 {
     bpi_entry *entry = NULL;
     bp_status status = find_held(consumer, sequence, &entry, error);
-    if (status != BP_OK) {
+    if (status != BP_OK || entry == NULL) {
         return status;
     }
     const bp_consumer_options *options = &consumer->options;

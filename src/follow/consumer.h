@@ -71,7 +71,8 @@ struct bp_consumer {
 
 /* consumer_window.c; the lock is held, the hub entered. */
 
-/* The next deliverable event for a worker, at that time. BP_END: none now; *due_out is when one may be (UINT64_MAX: unknown). */
+/* The next deliverable event for a worker, at that time. BP_END: none now; *due_out is when one may be (UINT64_MAX:
+ * unknown; 0: it has not looked to the end). */
 bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now, const bp_event **event_out,
                             uint64_t *due_out, bp_error *error);
 bpi_entry *bpi_consumer_find(bp_consumer *consumer, uint64_t sequence);

@@ -9,6 +9,8 @@
 #include "follow/consumer.h"
 #include "store/read.h"
 
+enum { LOOK_MOST = 1024 /* events that are not for this consumer, in one look: others want the lock */ };
+
 /* FNV-1a: spreads names well enough for a table that one process keeps for a moment. */
 static uint64_t stream_of(bp_text entity)
 {
@@ -245,8 +247,13 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now
             return status;
         }
     }
+    uint32_t refused = 0;
     while (consumer->count - consumer->retried < consumer->options.window) {
         bp_event event;
+        if (refused == LOOK_MOST) {
+            *due_out = 0;
+            return BP_END;
+        }
         bp_status status = bpi_cursor_step(consumer->cursor, &event, NULL, error);
         if (status != BP_OK) {
             return status;
@@ -254,6 +261,7 @@ bp_status bpi_consumer_pick(bp_consumer *consumer, uint32_t worker, uint64_t now
         const bpi_parked *parked =
             event.sequence < consumer->parked_end ? bpi_consumer_find_parked(consumer, event.sequence) : NULL;
         if (!is_ours(consumer, event.entity) || (parked != NULL && !parked->retry)) {
+            refused++;
             continue;
         }
         bpi_entry fresh = {.sequence = event.sequence, .stream = stream_of(event.entity), .parked = parked != NULL};

@@ -14,12 +14,15 @@
 #include "store/handout.h"
 #include "store/read.h"
 
+enum { LOOK_EVERY = 64 /* refused events: then it looks whether it is still wanted */ };
+
 struct bp_subscription {
     bpi_hub *hub; /* the cursor's */
     bp_cursor *cursor;
     bp_subscription_options options;
-    uint64_t left;    /* of `take` */
-    uint64_t refused; /* with `latest`: passed over behind the delivery before, as nothing of it was wanted */
+    uint64_t left;     /* of `take` */
+    uint64_t refused;  /* with `latest`: passed over behind the delivery before, as nothing of it was wanted */
+    uint64_t until_ns; /* of this call; UINT64_MAX: it looks to the end */
     _Atomic bool stopped;
     bpi_view *view;        /* of what was delivered last; NULL: none */
     bpi_handout *handouts; /* of each of them */
@@ -173,10 +176,28 @@ static bp_status shape(bp_subscription *subscription, bp_delivery *delivery, bp_
     return status;
 }
 
-/* The next wanted event of the cursor. */
+static bool is_over(const bp_subscription *subscription)
+{
+    return atomic_load(&subscription->stopped) || atomic_load(&subscription->hub->closing);
+}
+
+static bool is_late(const bp_subscription *subscription)
+{
+    const bp_clock *clock = subscription->hub->store->options.clock;
+    return subscription->until_ns != UINT64_MAX && clock->steady_ns(clock->context) >= subscription->until_ns;
+}
+
+/* Asked with each event that was refused. */
+static bool gives_up(const bp_subscription *subscription, uint64_t refused)
+{
+    return refused % LOOK_EVERY == 0 && (is_over(subscription) || is_late(subscription));
+}
+
+/* The next wanted event of the cursor. BP_END: none, or it gave up. */
 static bp_status find_next(bp_subscription *subscription, bp_delivery *delivery, bp_error *error)
 {
     bp_status status = BP_OK;
+    uint64_t refused = 0;
     delivery->skipped = 0;
     do {
         bpi_view_drop(subscription->view);
@@ -186,14 +207,15 @@ static bp_status find_next(bp_subscription *subscription, bp_delivery *delivery,
             return status;
         }
         status = shape(subscription, delivery, error);
-    } while (status == BP_END);
-    if (status != BP_OK) {
+    } while (status == BP_END && !gives_up(subscription, ++refused));
+    if (status != BP_OK && status != BP_END) {
         bpi_cursor_move(subscription->cursor, delivery->event.sequence);
     }
     return status;
 }
 
-/* The newest wanted event of [where the cursor is, end); how many of the region lie before it, and behind it. */
+/* The newest wanted event of [where the cursor is, end); how many of the region lie before it, and behind it. BP_END: none, or it gave
+ * up. */
 static bp_status pick_newest(bp_subscription *subscription, bpi_view *view, uint64_t end, bp_delivery *delivery,
                              uint64_t *behind_out, bp_error *error)
 {
@@ -204,7 +226,8 @@ static bp_status pick_newest(bp_subscription *subscription, bpi_view *view, uint
         return status;
     }
     bp_status shaped = BP_END;
-    while (shaped == BP_END && (status = bpi_scan_next(scan, &sequence, &delivery->event, error)) == BP_OK) {
+    while (shaped == BP_END && !gives_up(subscription, *behind_out) &&
+           (status = bpi_scan_next(scan, &sequence, &delivery->event, error)) == BP_OK) {
         shaped = shape(subscription, delivery, error);
         *behind_out += shaped == BP_END;
     }
@@ -236,7 +259,7 @@ static bp_status find_latest(bp_subscription *subscription, bp_delivery *deliver
         return BP_END;
     }
     status = pick_newest(subscription, view, end, delivery, &behind, error);
-    if (status == BP_OK || status == BP_END) {
+    if (status == BP_OK || (status == BP_END && !is_over(subscription))) {
         bpi_cursor_move(subscription->cursor, end);
     }
     if (status == BP_OK) {
@@ -269,6 +292,9 @@ static bp_status await(bp_subscription *subscription, uint32_t timeout_ms, bp_de
     const bp_clock *clock = hub->store->options.clock;
     uint64_t timeout_ns = timeout_ms == BP_FOREVER ? UINT64_MAX : (uint64_t)timeout_ms * 1000000u;
     uint64_t start = timeout_ms == 0 ? 0 : clock->steady_ns(clock->context);
+    /* The newest is looked for from the end: what it looked at before it gave up would be looked at again. */
+    bool bounded = timeout_ms != 0 && timeout_ms != BP_FOREVER && !subscription->options.latest;
+    subscription->until_ns = bounded ? start + timeout_ns : UINT64_MAX;
     bpi_wish wish = {.wants = wants(subscription), .stop = &subscription->stopped, .timeout_ns = timeout_ns};
     for (;;) {
         wish.seen = bpi_bell_tide(hub->store);
@@ -277,10 +303,14 @@ static bp_status await(bp_subscription *subscription, uint32_t timeout_ms, bp_de
         if (status != BP_END) {
             return status;
         }
-        if (subscription->descriptor.fd >= 0) {
+        bool late = is_late(subscription);
+        if (subscription->descriptor.fd >= 0 && !late) { /* else there may be more */
             bpi_descriptor_arm(&subscription->descriptor, wish.seen, &subscription->stopped);
         }
-        if (timeout_ms == 0) {
+        if (is_over(subscription)) {
+            return atomic_load(&hub->closing) ? closed(error) : BP_END;
+        }
+        if (timeout_ms == 0 || late) {
             return timed_out(timeout_ms, error);
         }
         switch (bpi_hub_wait(hub, &wish)) {
@@ -303,7 +333,7 @@ static bp_status await(bp_subscription *subscription, uint32_t timeout_ms, bp_de
 static size_t take_more(bp_subscription *subscription, bp_delivery *deliveries, size_t capacity)
 {
     size_t count = 1;
-    while (count < capacity && count < subscription->left && !atomic_load(&subscription->stopped)) {
+    while (count < capacity && count < subscription->left && !is_over(subscription)) {
         bp_delivery *delivery = &deliveries[count];
         *delivery = (bp_delivery){0};
         bp_status status = bpi_cursor_step_more(subscription->cursor, &delivery->event, NULL);

@@ -62,6 +62,14 @@ static bp_status refuse_inside(const bpi_site *site, const bpi_home *source, bp_
     return BP_OK;
 }
 
+static bp_status refuse_entry(const bpi_site *site, const char *found, bp_error *error)
+{
+    bool broken = strcmp(found, BPI_NOTE_MARKER) == 0;
+    bpi_error_set(error, BP_ERR_NOT_EMPTY, "%s is not empty: it holds %s", site->home.path, found);
+    bpi_error_hint(error, broken ? "remove what a broken off copy left there" : "name an empty or new directory");
+    return BP_ERR_NOT_EMPTY;
+}
+
 static int first_entry(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     char *found = argument;
@@ -77,10 +85,7 @@ static bp_status refuse_used(const bpi_site *site, bp_error *error)
     const bp_io *io = site->home.io;
     int code = io->dir_list(io->context, site->home.root, first_entry, found);
     if (code == ECANCELED) {
-        bool broken = strcmp(found, BPI_NOTE_MARKER) == 0;
-        bpi_error_set(error, BP_ERR_NOT_EMPTY, "%s is not empty: it holds %s", site->home.path, found);
-        bpi_error_hint(error, broken ? "remove what a broken off copy left there" : "name an empty or new directory");
-        return BP_ERR_NOT_EMPTY;
+        return refuse_entry(site, found, error);
     }
     return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot list %s", site->home.path);
 }
@@ -203,6 +208,25 @@ static int begin(bpi_site *site, const uint8_t *bytes, size_t size)
     return code == 0 ? io->dir_sync(io->context, site->home.root) : code;
 }
 
+static int other_entry(void *argument, const char *name, bool is_directory, uint64_t size)
+{
+    return strcmp(name, BPI_NOTE_MARKER) == 0 ? 0 : first_entry(argument, name, is_directory, size);
+}
+
+/* A writer may have begun a store here before the marker was there; one who begins behind it meets it. What is there then is his. */
+static bp_status refuse_beside(bpi_site *site, bp_error *error)
+{
+    char found[NAME_SIZE] = {0};
+    const bp_io *io = site->home.io;
+    int code = io->dir_list(io->context, site->home.root, other_entry, found);
+    if (code != ECANCELED) {
+        return code == 0 ? BP_OK : bpi_error_system(error, code, "cannot list %s", site->home.path);
+    }
+    site->begun = false;
+    (void)io->dir_remove(io->context, site->home.root, BPI_NOTE_MARKER);
+    return refuse_entry(site, found, error);
+}
+
 bp_status bpi_site_make(bpi_site *site, bp_error *error)
 {
     if (site->home.root != NULL) {
@@ -232,7 +256,8 @@ bp_status bpi_site_begin(bpi_site *site, const bpi_note *note, bp_error *error)
         status = bpi_error_system(error, code, "cannot write into %s", site->home.path);
         return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
     }
-    return bpi_home_make_log(&site->home, error);
+    status = refuse_beside(site, error);
+    return status == BP_OK ? bpi_home_make_log(&site->home, error) : status;
 }
 
 static int replace_marker(bpi_site *site, const bpi_note *note, uint8_t *bytes)

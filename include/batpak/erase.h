@@ -71,9 +71,9 @@ typedef struct bp_erase_report {
  * Who else may have the bytes: iterators and events that are still held (old files stay mapped until they are closed), and a
  * reader (bp_open_reader) until its next call that begins a read, which gives the stub, as all after it; hard links to old
  * segments, as snapshots make them, and every other copy of the store; caches and read models that the library does not know; the medium itself, as with every removed file.
- * A projection that is under way at this handle puts nothing of it into a cache that was emptied. One at another handle (a
- * reader's, or in another process) that began before may still put a state that it made of the payloads: who shares a cache with
- * such empties it again (bp_cache_forget) when those projections are over.
+ * A projection that is under way at this handle puts nothing of it into a cache that was emptied. One at a reader's handle, here or in
+ * another process, that puts a state made of the payloads sees what was done behind that, and takes it back at once; only a process that
+ * is killed between the two leaves it: then empty the cache again (bp_cache_forget, or ask for the erasure again).
  * A retry of an erased event is a duplicate, marked unverifiable. report_out may be NULL. Any thread; one at a time, with
  * compaction.
  *

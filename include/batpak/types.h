@@ -35,12 +35,12 @@ BP_API const char *bp_version(void);
 #define BP_PAYLOAD_DEFAULT_MAX (16u << 20) /* bytes of a payload unless the option `payload_max` says more */
 #define BP_PAYLOAD_MAX (64u << 20)         /* the most that option may say */
 #define BP_BATCH_MAX 4096u                 /* events of one batch */
-#define BP_FRAME_MAX (256u << 20)          /* bytes of one commit */
-#define BP_HOPS_MAX 64u                    /* reactions that may lead to one event */
-#define BP_CAUSES_MAX 64u                  /* causes of one event */
-#define BP_KIND_NAME_MAX 255u              /* bytes of a kind's name */
-#define BP_SEGMENT_MIN (64u << 10)         /* least segment_size */
-#define BP_SEGMENT_MAX (1u << 30)          /* greatest segment_size */
+#define BP_FRAME_MAX (256u << 20)  /* bytes of one commit, and of it once erased: 32 more for each payload of less */
+#define BP_HOPS_MAX 64u            /* reactions that may lead to one event */
+#define BP_CAUSES_MAX 64u          /* causes of one event */
+#define BP_KIND_NAME_MAX 255u      /* bytes of a kind's name */
+#define BP_SEGMENT_MIN (64u << 10) /* least segment_size */
+#define BP_SEGMENT_MAX (1u << 30)  /* greatest segment_size */
 
 #define BP_NONE UINT64_MAX /* "no clock", "no sequence" */
 

@@ -64,6 +64,14 @@ static bool same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static int open_directory(int at, const char *name, int *fd_out)
+{
+    do {
+        *fd_out = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    } while (*fd_out < 0 && errno == EINTR);
+    return *fd_out < 0 ? errno : 0;
+}
+
 /* Up from `fd`, which is closed, to the top. */
 static int climb(int fd, const struct stat *wanted, bool *within_out)
 {
@@ -71,8 +79,8 @@ static int climb(int fd, const struct stat *wanted, bool *within_out)
     struct stat above;
     int result = fstat(fd, &at) == 0 ? 0 : errno;
     for (unsigned depth = 0; result == 0 && !same(&at, wanted); depth++) {
-        int up = depth < DEPTH_MAX ? openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-        result = up >= 0 ? 0 : depth < DEPTH_MAX ? errno : ELOOP;
+        int up = -1;
+        result = depth < DEPTH_MAX ? open_directory(fd, "..", &up) : ELOOP;
         if (result != 0) {
             break;
         }
@@ -97,8 +105,9 @@ int bpi_posix_dir_is_within(void *context, bp_dir *inner, bp_dir *outer, bool *w
     if (fstat(bpi_posix_dir_of(outer)->fd, &wanted) != 0) {
         return errno;
     }
-    int fd = openat(bpi_posix_dir_of(inner)->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? errno : climb(fd, &wanted, within_out);
+    int fd = -1;
+    int result = open_directory(bpi_posix_dir_of(inner)->fd, ".", &fd);
+    return result != 0 ? result : climb(fd, &wanted, within_out);
 }
 
 int bpi_posix_dir_path(void *context, bp_dir *dir, char *path_out, size_t size)

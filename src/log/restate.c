@@ -209,8 +209,8 @@ static bp_status add_record(bpi_restate *restate, const bp_event *event, unsigne
     if (begins || !restate->open || restate->type != BP_FRAME_DATA) {
         status = open_frame(restate, BP_FRAME_DATA, !begins, event->sequence, error);
     }
-    if (status == BP_OK &&
-        restate->frame_size + size > BP_FRAME_MAX) { /* a stub may be larger than what it stands for */
+    if (status == BP_OK && restate->frame_size + size >
+                               BP_FRAME_MAX) { /* who appends leaves room for stubs, unless he is older than that */
         status = bpi_error_set(error, BP_ERR_TOO_LARGE, "without event %llu its commit would be larger than a frame",
                                (unsigned long long)event->sequence);
     }

@@ -2,7 +2,8 @@
  * recall.c: cached states, as far as they can be believed.
  *
  * Holds: a row whose position is not in the view's history is never served, not even stale; nor one with an event that was
- * tombstoned behind its position. And a state that may be made of what was erased since the fold began is never put.
+ * tombstoned behind its position. And a state that may be made of what was erased since the fold began is never put, or, at a reader,
+ * taken back at once.
  */
 #include "projection/recall.h"
 
@@ -177,20 +178,48 @@ static bool encode(bpi_fold_item *item, bp_error *error)
     return bpi_error_callback(error, status, "encode") == BP_OK;
 }
 
+static bp_status put_row(bpi_fold *fold, bpi_fold_item *item, bp_error *error)
+{
+    const bpi_row_key *key = &item->owner.key;
+    const bp_cache *cache = fold->options.cache;
+    return cache->put(cache->context, key->bytes, key->size, bp_output_data(&item->value), bp_output_size(&item->value),
+                      error);
+}
+
+/* Has the writer rewritten segments since the fold of a reader began? Who cannot tell says yes. */
+static bool rewritten_since(const bpi_fold *fold)
+{
+    bp_store *store = fold->store;
+    return bpi_follower_refresh(store, NULL) != BP_OK || atomic_load(&store->erasures) != fold->erasures;
+}
+
+/* A writer elsewhere swaps before it empties caches: who puts behind that sees the swap, and takes back what he put. */
+static bp_status put_beside_writer(bpi_fold *fold, bpi_fold_item *item, bp_error *error)
+{
+    const bpi_row_key *key = &item->owner.key;
+    const bp_cache *cache = fold->options.cache;
+    uint64_t unused = 0;
+    if (rewritten_since(fold)) {
+        return BP_OK;
+    }
+    bp_status status = put_row(fold, item, error);
+    return rewritten_since(fold) ? cache->delete_prefix(cache->context, key->bytes, key->size, &unused, error) : status;
+}
+
 /* Puts the row, unless an erasure empties caches, or has done so since the fold began. False: the cache failed. */
 static bool put(bpi_fold *fold, bpi_fold_item *item, bp_error *error)
 {
-    const bp_cache *cache = fold->options.cache;
-    const bpi_row_key *key = &item->owner.key;
     bp_store *store = fold->store;
     bp_status status = BP_OK;
+    if (store->reader) {
+        return bpi_error_callback(error, put_beside_writer(fold, item, error), "the cache") == BP_OK;
+    }
     if (atomic_load(&store->erasures) != fold->erasures) {
         return true; /* and the erasure need not wait for us */
     }
     (void)pthread_rwlock_rdlock(&store->putting);
     if (atomic_load(&store->erasures) == fold->erasures) {
-        status = cache->put(cache->context, key->bytes, key->size, bp_output_data(&item->value),
-                            bp_output_size(&item->value), error);
+        status = put_row(fold, item, error);
     }
     (void)pthread_rwlock_unlock(&store->putting);
     return bpi_error_callback(error, status, "the cache") == BP_OK;

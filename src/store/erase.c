@@ -366,7 +366,10 @@ static bp_status erase_rest(erasing *e, bp_error *error)
 
 static bp_status erase_found(erasing *e, bp_error *error)
 {
-    bp_status status = seal_if_needed(e, error);
+    bp_status status = bpi_store_settle(e->store, bpi_index_published(e->store->index), error);
+    if (status == BP_OK) {
+        status = seal_if_needed(e, error);
+    }
     if (status == BP_OK && !e->on_record) {
         status = put_on_record(e, error);
     }

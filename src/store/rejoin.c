@@ -32,12 +32,20 @@ static const bpi_segment_entry *entry_of(const bpi_catalog *catalog, uint32_t or
     return NULL;
 }
 
+/* A segment that nobody has written to takes the size of a later opening, and is mapped, and its block made, as short as it was. */
+static bool outgrows(const bpi_follower *follower, const bpi_catalog *fresh)
+{
+    const bpi_log_walk *walk = &follower->walk;
+    return walk->open && walk->scanner.frames == 0 &&
+           fresh->manifest.segment_size > follower->catalog.manifest.segment_size;
+}
+
 bool bpi_follower_is_cut(const bpi_follower *follower, const bpi_catalog *fresh)
 {
     const bpi_log_walk *walk = &follower->walk;
     uint64_t position = bpi_log_walk_position(walk);
-    if (follower->rejoining) {
-        return true; /* that list is not compared yet with what is shown */
+    if (follower->rejoining || outgrows(follower, fresh)) {
+        return true; /* or: that list is not compared yet with what is shown */
     }
     if (fresh->manifest.epoch <= follower->catalog.manifest.epoch || walk->chain.next_sequence == 0) {
         return false;
@@ -150,6 +158,7 @@ bp_status bpi_follower_rejoin(bp_store *store, bp_error *error)
     bpi_log_walk_end(&follower->walk);
     follower->walk = walk;
     follower->rejoining = true;
+    (void)atomic_fetch_add(&store->erasures, 2); /* what is read anew may have been */
     follower->least = with.stop;
     bpi_say_number(&follower->home, BP_LOG_WARN, "recovery", "rejoined", "events",
                    (int64_t)(with.first < read ? read - with.first : 0));

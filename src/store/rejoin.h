@@ -4,7 +4,8 @@
 
 #include "store/store.h"
 
-/* Does that list say that the log ends, or goes on elsewhere, before the place at which the reader stands? */
+/* Does that list say that the log ends, or goes on elsewhere, before the place at which the reader stands, or that the segment there,
+ * still empty, is going to be larger than the reader has room for? */
 bool bpi_follower_is_cut(const bpi_follower *follower, const bpi_catalog *fresh);
 
 /*

@@ -336,16 +336,19 @@ bp_status bpi_stage(bp_store *store, bpi_scratch *scratch, const bpi_request *re
     return status == BP_OK ? bpi_stage_hash(store, scratch, request->count, error) : status;
 }
 
-/* Places of the records in the frame; false when they do not fit. */
+/* Places of the records in the frame; false when they do not fit, or would not when they are erased: a stub has a hash instead of what
+ * goes, which may be less. */
 static bool place_records(bpi_scratch *scratch, size_t count)
 {
     uint64_t total = BPI_FRAME_HEADER;
+    uint64_t growth = 0;
     for (size_t i = 0; i < count; i++) {
         bpi_staged *staged = &scratch->items[i];
         staged->offset = (size_t)total;
         staged->size = bpi_record_size(&staged->input);
         total += staged->size;
-        if (total > BP_FRAME_MAX) {
+        growth += staged->input.payload_size < sizeof(bp_hash) ? sizeof(bp_hash) : 0;
+        if (total + growth > BP_FRAME_MAX) {
             return false;
         }
     }

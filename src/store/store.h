@@ -80,19 +80,21 @@ struct bp_store {
     pthread_mutex_t burying;   /* held by who tombstones, until it is durable */
     pthread_mutex_t erasing;   /* held by who erases, before all others */
     pthread_rwlock_t putting;  /* held, shared, by a fold that puts a state into a cache */
-    _Atomic uint64_t erasures; /* odd while one empties caches; a fold that began before another number puts nothing */
-    pthread_mutex_t files;     /* held by who copies sealed segments by their names, and by who removes old ones */
-    bpi_folder folder;         /* of index files */
-    bpi_tender tender;         /* who writes them */
-    bpi_image *tail;           /* of the segment that will be loaded next; NULL */
-    bool loading;              /* the log is being read for the first time */
-    bool reindex;              /* index files are thrown away first */
-    bool disbelieving;         /* they are left aside: an opening with what they say found damage */
-    bool believed;             /* one was used */
-    uint32_t unfiled;          /* while loading: blocks of sealed segments that were read and wait for their file */
-    uint32_t unfiled_first;    /* ordinal of the first of them */
-    uint32_t read_last;        /* ordinal of the last sealed segment that was read, for want of a file, */
-    bool read_any;             /* if there was one */
+    _Atomic uint64_t
+        erasures; /* odd while one empties caches; a fold that began before another number puts nothing. At a reader: twice
+                                * the segments that it took in rewritten, whatever for */
+    pthread_mutex_t files;  /* held by who copies sealed segments by their names, and by who removes old ones */
+    bpi_folder folder;      /* of index files */
+    bpi_tender tender;      /* who writes them */
+    bpi_image *tail;        /* of the segment that will be loaded next; NULL */
+    bool loading;           /* the log is being read for the first time */
+    bool reindex;           /* index files are thrown away first */
+    bool disbelieving;      /* they are left aside: an opening with what they say found damage */
+    bool believed;          /* one was used */
+    uint32_t unfiled;       /* while loading: blocks of sealed segments that were read and wait for their file */
+    uint32_t unfiled_first; /* ordinal of the first of them */
+    uint32_t read_last;     /* ordinal of the last sealed segment that was read, for want of a file, */
+    bool read_any;          /* if there was one */
     uint32_t expected[BPI_NAMES_BEHIND]; /* while loading: fingerprints of the names that were expected last */
     uint32_t expected_at;                /* how many were */
     bpi_segment *block_segment;          /* [commit] the segment of the index's active block; not held */

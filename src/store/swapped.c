@@ -36,6 +36,7 @@ static bp_status exchange(bp_store *store, const bpi_segment_entry *entry, uint3
         status = bpi_index_exchange(store->index, &swap, NULL, NULL, error);
     }
     if (status == BP_OK) {
+        (void)atomic_fetch_add(&store->erasures, 2);
         bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts + KINDS);
         settle_kinds(store, counts, counts + KINDS);
     }

@@ -23,6 +23,7 @@ typedef struct fixture {
     bpt_cache cache;
     bool in_get; /* the next get erases */
     bool in_apply;
+    bool in_put;
 } fixture;
 
 static void erase(fixture *f, bp_cache *cache)
@@ -62,6 +63,17 @@ static bp_status erasing_get(void *context, const void *key, size_t key_size, bp
     return bpt_cache_get(context, key, key_size, value, error);
 }
 
+static bp_status erasing_put(void *context, const void *key, size_t key_size, const void *value, size_t value_size,
+                             bp_error *error)
+{
+    fixture *f = (fixture *)(void *)((uint8_t *)context - offsetof(fixture, cache));
+    if (f->in_put) {
+        f->in_put = false;
+        erase(f, &f->cache.table);
+    }
+    return bpt_cache_put(context, key, key_size, value, value_size, error);
+}
+
 static int begin(void **state, bool disk)
 {
     fixture *f = calloc(1, sizeof *f);
@@ -83,6 +95,7 @@ static int begin(void **state, bool disk)
                               .apply = take_last};
     bpt_cache_init(&f->cache);
     f->cache.table.get = erasing_get;
+    f->cache.table.put = erasing_put;
     bpt_note("%s", "");
     *state = f;
     return 0;
@@ -145,6 +158,41 @@ static void a_fold_under_way_puts_nothing_back(void **state)
         assert_int_equal(f->cache.puts, puts + 1);
         assert_false(holds(f->cache.value, f->cache.size, SECRET));
     }
+}
+
+static void project_at(fixture *f, bp_store *store, last_text *got_out)
+{
+    bp_project_options options;
+    bp_project_options_init(&options);
+    options.cache = &f->cache.table;
+    CHECK_OK(bp_project(store, &f->last, "a", &options, got_out, &f->result, &f->error), &f->error);
+}
+
+/* The same with a fold at a reader's handle, which shares nothing with the writer's but the cache. */
+static void a_readers_fold_under_way_puts_nothing_back(void **state)
+{
+    fixture *f = *state;
+    bp_store *reader = bpt_reader(&f->world);
+    for (unsigned way = 0; way < 4; way++) {
+        last_text got;
+        (void)bpt_put(f->store, "a", SECRET);
+        if (way == 1) {
+            project_at(f, reader, &got);
+            (void)bpt_put(f->store, "a", SECRET);
+        }
+        f->in_get = way == 0;
+        f->in_apply = way == 1 || way == 2;
+        f->in_put = way == 3; /* what was not put yet is not emptied either */
+        project_at(f, reader, &got);
+        assert_string_equal(got.text, SECRET);
+        assert_false(f->in_get || f->in_apply || f->in_put);
+        assert_false(f->cache.has && holds(f->cache.value, f->cache.size, SECRET));
+        project_at(f, reader, &got);
+        assert_string_equal(got.text, "");
+        assert_true(f->cache.has);
+        assert_false(holds(f->cache.value, f->cache.size, SECRET));
+    }
+    bpt_close(reader);
 }
 
 /* ---- caches on disk ---- */
@@ -293,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_fold_under_way_puts_nothing_back, in_memory, teardown),
+        cmocka_unit_test_setup_teardown(a_readers_fold_under_way_puts_nothing_back, in_memory, teardown),
         cmocka_unit_test_setup_teardown(files_of_lmdb_have_it_no_more, on_disk, teardown),
         cmocka_unit_test_setup_teardown(files_of_sqlite_have_it_no_more, on_disk, teardown),
         cmocka_unit_test_setup_teardown(an_open_lmdb_cache_is_emptied, on_disk, teardown),

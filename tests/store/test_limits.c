@@ -2,6 +2,8 @@
  * test_limits.c: what there may be no more of: names for kinds, events of a commit with the names they bring, words of a walk's end;
  * arguments of a restore; a name of a kind that holds none, under right checksums.
  */
+#include <batpak/erase.h>
+
 #include "format/record.h"
 #include "support/forge.h"
 
@@ -80,6 +82,66 @@ static void a_commit_holds_so_many_events_and_new_names(void **state)
     free(items);
     bpt_close(store);
     assert_int_equal(bpt_verify(&world), 2 * BP_BATCH_MAX);
+    bpt_world_end(&world);
+}
+
+enum { LARGE_COUNT = 4, SMALL_COUNT = BP_BATCH_MAX - LARGE_COUNT };
+
+/* One commit: as many small events of "small" as there may be, and large ones of "large", the last of `last` bytes. */
+static bp_status append_large(bp_store *store, const void *bytes, size_t large, size_t last, bp_error *error)
+{
+    bp_batch_item *items = calloc(BP_BATCH_MAX, sizeof *items);
+    assert_non_null(items);
+    for (size_t i = 0; i < BP_BATCH_MAX; i++) {
+        size_t size = i < SMALL_COUNT ? 1 : i + 1 < BP_BATCH_MAX ? large : last;
+        items[i] =
+            (bp_batch_item){bp_at(i < SMALL_COUNT ? "small" : "large", "s"), bp_kind(1, 1), bp_raw(bytes, size), NULL};
+    }
+    bp_status status = bp_append_batch(store, items, BP_BATCH_MAX, NULL, NULL, error);
+    free(items);
+    return status;
+}
+
+static uint64_t position_of(bp_store *store, uint64_t sequence)
+{
+    const bp_event *event = NULL;
+    assert_int_equal(bp_get_sequence(store, sequence, &event, NULL), BP_OK);
+    uint64_t position = event->position;
+    bp_event_release(event);
+    return position;
+}
+
+/* A stub is larger than a payload of a few bytes: the largest commit has room for those of all its events. */
+static void all_of_the_largest_commit_can_be_erased(void **state)
+{
+    bpt_world world;
+    bp_error error = {0};
+    bp_erase_options options;
+    bp_erase_report report;
+    bp_region region = bp_region_stream("small");
+    (void)state;
+    bpt_world_disk(&world);
+    world.options.payload_max = BP_PAYLOAD_MAX;
+    bp_store *store = bpt_open(&world);
+    uint8_t *bytes = calloc(1, BP_PAYLOAD_MAX);
+    assert_non_null(bytes);
+    CHECK_OK(append_large(store, bytes, 8, 8, &error), &error);
+    bpt_put(store, "behind", "x");
+    uint64_t least = position_of(store, BP_BATCH_MAX) - position_of(store, 0);
+    uint64_t room = BP_FRAME_MAX - SMALL_COUNT * sizeof(bp_hash) - least;
+    size_t last = (size_t)(room - 3 * (uint64_t)(BP_PAYLOAD_MAX - 8)) + 8;
+    last -= last % 8;
+    CHECK_STATUS(BP_ERR_TOO_LARGE, append_large(store, bytes, BP_PAYLOAD_MAX, last + 8, &error), &error);
+    CHECK_SAYS(&error, "over the limit of 268435456 bytes for one commit");
+    CHECK_OK(append_large(store, bytes, BP_PAYLOAD_MAX, last, &error), &error);
+    free(bytes);
+    bp_erase_options_init(&options);
+    options.region = &region;
+    options.reason = options.by = "x";
+    CHECK_OK(bp_erase(store, &options, &report, &error), &error);
+    assert_int_equal(report.erased, 2 * SMALL_COUNT);
+    bpt_close(store);
+    assert_int_equal(bpt_verify(&world), 2 * BP_BATCH_MAX + 2);
     bpt_world_end(&world);
 }
 
@@ -221,6 +283,7 @@ int main(void)
         cmocka_unit_test(all_kinds_are_taken_at_some_time),
         cmocka_unit_test(names_of_the_library_are_not_given_away),
         cmocka_unit_test(a_commit_holds_so_many_events_and_new_names),
+        cmocka_unit_test(all_of_the_largest_commit_can_be_erased),
         cmocka_unit_test(a_name_that_holds_none_is_damage),
         cmocka_unit_test(a_restore_needs_two_places),
         cmocka_unit_test(what_could_not_count_on_is_damage),

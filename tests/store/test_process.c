@@ -433,6 +433,43 @@ static void a_reader_sees_what_comes_behind_a_large_event(void **state)
     }
 }
 
+/* A segment that nobody has written to takes the size of the next opening: readers who had it mapped already go on in it. */
+static void a_reader_goes_on_when_segments_become_larger(void **state)
+{
+    enum { SIZE = 5000, COUNT = 40 };
+    (void)state;
+    for (unsigned way = 0; way < 4; way++) {
+        bpt_world world;
+        bp_error error = {0};
+        bpt_world_fault(&world);
+        world.options.segment_size = BP_SEGMENT_MIN;
+        bp_store *store = bpt_open(&world);
+        if ((way & 1) != 0) {
+            (void)bpt_put(store, "e", "x");
+            CHECK_OK(bp_seal(store, &error), &error);
+        }
+        bp_store *reader = bpt_reader(&world);
+        uint64_t count = 0;
+        CHECK_OK(bp_count(reader, NULL, &count, &error), &error);
+        for (unsigned times = 0; times < 1 + way / 2; times++) {
+            bpt_close(store);
+            world.options.segment_size = 4 * BP_SEGMENT_MIN;
+            store = bpt_open(&world);
+        }
+        for (unsigned i = 0; i < COUNT; i++) {
+            const bp_event *event = NULL;
+            bp_receipt receipt = bpt_put_sized(store, "e", SIZE);
+            CHECK_OK(bp_get_sequence(reader, receipt.sequence, &event, &error), &error);
+            assert_int_equal(event->payload_size, SIZE);
+            bp_event_release(event);
+        }
+        bpt_close(reader);
+        bpt_close(store);
+        (void)bpt_verify(&world);
+        bpt_world_end(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_lost_manifest_is_damage_to_readers_and_verify),
         cmocka_unit_test(the_lock_dies_with_its_holder),
         cmocka_unit_test(a_reader_sees_what_comes_behind_a_large_event),
+        cmocka_unit_test(a_reader_goes_on_when_segments_become_larger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

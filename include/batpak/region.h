@@ -74,7 +74,8 @@ BP_API bp_region bp_region_effects_of(const bp_id *cause);
 
 /* Each narrows the region; setting a field again replaces it. */
 BP_API void bp_region_set_entity(bp_region *region, bp_text entity);
-BP_API void bp_region_set_prefix(bp_region *region, bp_text prefix);
+BP_API void bp_region_set_prefix(bp_region *region,
+                                 bp_text prefix); /* an empty one is BP_ERR_ARGUMENT where the region is used */
 BP_API void bp_region_set_scope(bp_region *region, bp_text scope);
 BP_API void bp_region_set_kind(bp_region *region, bp_kind_code kind);
 BP_API void bp_region_set_category(bp_region *region, unsigned category);

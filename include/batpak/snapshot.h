@@ -111,7 +111,7 @@ typedef int (*bp_snapshot_fn)(void *argument, const bp_snapshot_info *snapshot);
 /*
  * Names the snapshots that were taken of the store, oldest first. That one is not `present` says nothing of copies made of it.
  * Any handle, any thread. BP_ERR_CORRUPT: a note is damaged; BP_ERR_VERSION, BP_ERR_IO, BP_ERR_NO_MEMORY: also
- * when it cannot be found out whether a snapshot is still there. Those before it were visited.
+ * when it cannot be found out whether a snapshot is still there. All others were visited.
  */
 BP_API BP_MUST_USE bp_status bp_snapshots(bp_store *store, bp_snapshot_fn visit, void *argument, bp_error *error);
 

@@ -73,12 +73,25 @@ static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buf
     return code;
 }
 
+static int open_folder(const bpi_home *home, const char *folder, bool create, bp_dir **dir_out)
+{
+    *dir_out = folder == NULL ? home->root : NULL;
+    return folder == NULL ? 0 : home->io->dir_open_at(home->io->context, home->root, folder, create, dir_out);
+}
+
+static void close_folder(const bpi_home *home, bp_dir *dir)
+{
+    if (dir != home->root) {
+        home->io->dir_close(home->io->context, dir);
+    }
+}
+
 static int read_folder(const bpi_home *home, const char *folder, bpi_wanted_fn wanted, bpi_buffer *files)
 {
     const bp_io *io = home->io;
     listing list = {.wanted = wanted};
     bp_dir *dir = NULL;
-    int code = io->dir_open_at(io->context, home->root, folder, false, &dir);
+    int code = open_folder(home, folder, false, &dir);
     if (code != 0) {
         return code == ENOENT ? 0 : code;
     }
@@ -88,14 +101,15 @@ static int read_folder(const bpi_home *home, const char *folder, bpi_wanted_fn w
         code = read_one(home, dir, (const char *)list.names.data + at, files);
     }
     bpi_buffer_fini(&list.names);
-    io->dir_close(io->context, dir);
+    close_folder(home, dir);
     return code;
 }
 
 static bp_status told(const bpi_home *home, const char *folder, int code, const char *what, bp_error *error)
 {
-    bp_status status = bpi_error_system(error, code, "cannot %s %s/", what, folder);
-    bpi_error_file(error, "%s/%s", home->path, folder);
+    const char *named = folder != NULL ? folder : ".";
+    bp_status status = bpi_error_system(error, code, "cannot %s %s/", what, named);
+    bpi_error_file(error, "%s/%s", home->path, named);
     return status == BP_ERR_NOT_FOUND ? BP_ERR_IO : status;
 }
 
@@ -123,7 +137,7 @@ static int write_folder(const bpi_home *home, const char *folder, const bpi_buff
     bpi_folder_file *file = NULL;
     const uint8_t *bytes = NULL;
     bp_dir *dir = NULL;
-    int code = io->dir_open_at(io->context, home->root, folder, true, &dir);
+    int code = open_folder(home, folder, true, &dir);
     for (size_t at = 0; code == 0 && bpi_folder_next(files, &at, &file, &bytes);) {
         if (!file->left_out) {
             code = bpi_write_fresh(home, dir, file->name, bytes, (size_t)file->size);
@@ -132,7 +146,7 @@ static int write_folder(const bpi_home *home, const char *folder, const bpi_buff
     }
     if (dir != NULL) {
         code = code == 0 ? io->dir_sync(io->context, dir) : code;
-        io->dir_close(io->context, dir);
+        close_folder(home, dir);
     }
     return code == 0 ? io->dir_sync(io->context, home->root) : code;
 }

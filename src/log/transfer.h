@@ -68,7 +68,8 @@ typedef struct bpi_folder_file {
     bool left_out; /* may be set: it is not written */
 } bpi_folder_file;
 
-/* Adds the files that `wanted` says yes to; there need not be such a folder. The buffer is the caller's. */
+/* Adds the files that `wanted` says yes to; there need not be such a folder. NULL: of the store's directory itself. The buffer is the
+ * caller's. */
 bp_status bpi_folder_read(const bpi_home *home, const char *folder, bpi_wanted_fn wanted, bpi_buffer *files,
                           bp_error *error);
 bool bpi_folder_next(const bpi_buffer *files, size_t *at, bpi_folder_file **file_out, const uint8_t **bytes_out);

@@ -264,6 +264,9 @@ static void learn_item(bp_store *store, const bpi_staged *staged)
     const bpi_record_input *input = &staged->input;
     bp_event event = {
         .sequence = staged->assigned.sequence, .payload = input->payload, .payload_size = input->payload_size};
+    if ((input->state & BPI_RECORD_STATE_STUB) != 0) {
+        return; /* there is nothing to learn from: an opening passes over it, too */
+    }
     if (input->kind == BP_KIND_NAME) {
         BPI_ASSERT(bpi_kinds_learn(&store->kinds, input->payload, input->payload_size, NULL) == BP_OK);
     } else if (input->kind == BP_KIND_TOMBSTONE) {

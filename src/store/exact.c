@@ -34,9 +34,11 @@ static bp_status check_shape(const bp_store *store, const bp_event *event, size_
         event->scope.data == NULL || event->scope.size == 0 || event->scope.size > BP_NAME_MAX ||
         event->cause_count > BP_CAUSES_MAX || (event->cause_count != 0 && event->causes == NULL) ||
         event->payload_size > BP_PAYLOAD_MAX || (event->payload_size != 0 && event->payload == NULL) ||
-        event->public_extensions_size > BPI_EXTENSIONS_MAX || event->private_extensions_size > BPI_EXTENSIONS_MAX ||
+        (event->payload_absent && event->payload_size != 0) || event->public_extensions_size > BPI_EXTENSIONS_MAX ||
+        event->private_extensions_size > BPI_EXTENSIONS_MAX ||
         (event->extensions == NULL && event->public_extensions_size + event->private_extensions_size != 0)) {
-        return refuse(event, index, BP_ERR_ARGUMENT, "a part is missing or over its limit", error);
+        return refuse(event, index, BP_ERR_ARGUMENT,
+                      "a part is missing, over its limit, or there though it is called absent", error);
     }
     (void)store;
     return BP_OK;

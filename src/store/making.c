@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "format/consumer.h"
 #include "io/optional.h"
+#include "store/intent.h"
 #include "store/verify.h"
 
 enum { POSITION_NAME = 36 };
@@ -73,10 +74,17 @@ static bool is_key(const char *name)
     return (size < 4 || strcmp(name + size - 4, ".new") != 0) && (size < 5 || strcmp(name + size - 5, ".lock") != 0);
 }
 
+static bool is_erasure(const char *name)
+{
+    bp_id record;
+    return bpi_intent_name_parse(name, &record);
+}
+
 bp_status bpi_make_gather(bpi_making *m, const bpi_home *home, bool consumers, bp_error *error)
 {
     bpi_buffer_init(&m->consumers, home->allocator);
     bpi_buffer_init(&m->keys, home->allocator);
+    bpi_buffer_init(&m->erasures, home->allocator);
     bp_status status = consumers ? bpi_folder_read(home, "consumers", is_position, &m->consumers, error) : BP_OK;
     if (status != BP_OK) {
         bpi_make_forget(m);
@@ -89,8 +97,14 @@ bp_status bpi_make_gather_keys(bpi_making *m, const bpi_home *home, bp_error *er
     return bpi_folder_read(home, "keys", is_key, &m->keys, error);
 }
 
+bp_status bpi_make_gather_erasures(bpi_making *m, const bpi_home *home, bp_error *error)
+{
+    return bpi_folder_read(home, NULL, is_erasure, &m->erasures, error);
+}
+
 void bpi_make_forget(bpi_making *m)
 {
+    bpi_buffer_fini(&m->erasures);
     bpi_buffer_fini(&m->consumers);
     bpi_buffer_fini(&m->keys);
 }
@@ -111,6 +125,7 @@ static void leave_out_what_is_ahead(bpi_making *m)
 static bp_status bring(bpi_making *m, bp_error *error)
 {
     const bpi_home *target = &m->site.home;
+    uint32_t erasures = 0;
     m->transfer.picture = &m->picture;
     m->transfer.target = target;
     m->transfer.progress = m->progress;
@@ -122,6 +137,9 @@ static bp_status bring(bpi_making *m, bp_error *error)
     }
     if (status == BP_OK) {
         status = bpi_folder_write(target, "keys", &m->keys, &m->report.keys, error);
+    }
+    if (status == BP_OK) {
+        status = bpi_folder_write(target, NULL, &m->erasures, &erasures, error);
     }
     return status == BP_OK ? bpi_transfer_catalog(&m->transfer, m->epoch, error) : status;
 }

@@ -19,6 +19,7 @@ typedef struct bpi_making {
     bool snapshot;        /* else it is a restore */
     bpi_buffer consumers; /* files to be brought over */
     bpi_buffer keys;
+    bpi_buffer erasures;             /* notes of those that are not finished */
     const bpi_home *record;          /* the store that is to remember the snapshot; NULL */
     void (*brought)(void *argument); /* called when the source's files are not needed any more; NULL */
     void *brought_argument;
@@ -39,6 +40,9 @@ bp_status bpi_prove(const bpi_home *home, bp_progress_fn progress, void *context
 bp_status bpi_make_gather(bpi_making *making, const bpi_home *home, bool consumers, bp_error *error);
 /* Reads the keys: when the frontier is known, so that none is missing. What was gathered is to be forgotten after an error. */
 bp_status bpi_make_gather_keys(bpi_making *making, const bpi_home *home, bp_error *error);
+/* Reads the notes of erasures that are not finished: when the picture is taken and before what it shows is rewritten, so that what is on
+ * record in the copy, and not done there, is done by its first opening. The same after an error. */
+bp_status bpi_make_gather_erasures(bpi_making *making, const bpi_home *home, bp_error *error);
 void bpi_make_forget(bpi_making *making);
 
 #endif

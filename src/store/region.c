@@ -216,6 +216,9 @@ bp_status bpi_region_take(const bp_region *region, bp_region *region_out, bp_err
     if ((fields & BP_REGION_PREFIX) && !(fields & BP_REGION_ENTITY)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_region: a prefix without an entity");
     }
+    if ((fields & BP_REGION_PREFIX) && region_out->entity.size == 0) {
+        return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_region: a prefix without a letter");
+    }
     if (((fields & BP_REGION_ENTITY) && region_out->entity.data == NULL && region_out->entity.size != 0) ||
         ((fields & BP_REGION_SCOPE) && region_out->scope.data == NULL && region_out->scope.size != 0)) {
         return bpi_error_set(error, BP_ERR_ARGUMENT, "bp_region: a name is a null pointer with a size");

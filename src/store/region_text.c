@@ -348,9 +348,9 @@ static const char *read_value(parser *p, value *v)
             }
             p->room[v->size++] = p->text[p->at++];
         }
-        if (v->size == 0) {
-            return "has no value";
-        }
+    }
+    if (v->size == 0) {
+        return "has no value"; /* also in quotes: of a range it would be all */
     }
     p->room[v->size] = '\0';
     p->room += v->size + 1;

@@ -14,6 +14,7 @@
 #include "format/hashing.h"
 #include "io/optional.h"
 #include "store/commit.h"
+#include "store/intent.h"
 #include "store/making.h"
 #include "store/repair.h"
 #include "store/rewrite.h"
@@ -458,6 +459,13 @@ static bp_status fold(bpi_repair *repair, bp_error *error)
     return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "cannot put what was dropped into the new store");
 }
 
+/* A bpi_intent_fn. What the note says that is not whole nobody can tell: the record in the log stays. */
+static bp_status take_erasure(void *argument, const bpi_intent *intent, bp_error *error)
+{
+    const bpi_repair *repair = argument;
+    return intent->kind == BPI_INTENT_TORN ? BP_OK : bpi_intent_put(&repair->site.home, intent, error);
+}
+
 bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_error *error)
 {
     bp_status status = fold(repair, error);
@@ -467,6 +475,9 @@ bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_e
     bp_store *target = repair->target;
     repair->target = NULL;
     status = bp_close(target, error);
+    if (status == BP_OK) { /* those that are not finished: the first opening does what is on record */
+        status = bpi_intents(&repair->home, take_erasure, repair, error);
+    }
     if (status == BP_OK) {
         status = verify_target(repair, error);
     }

@@ -77,6 +77,9 @@ static bp_status restore(restoring *r, const char *target, bp_error *error)
     if (status == BP_OK && o->keys) {
         status = bpi_make_gather_keys(m, &r->home, error);
     }
+    if (status == BP_OK) {
+        status = bpi_make_gather_erasures(m, &r->home, error);
+    }
     if (status == BP_OK && !bpi_planted(BPI_PLANT_RESTORE_UNPROVEN)) {
         status = bpi_prove(&r->home, o->progress, o->progress_context, &proven, error);
     }

@@ -137,6 +137,16 @@ static bool list_changed(snapping *s)
     return s->making.picture.list_generation != 0 && generation != s->making.picture.list_generation;
 }
 
+/* Beside a writer of another process erasures end, and their notes go, with the files they rewrote: then all begins anew. In the writer's
+ * they wait for the files. */
+static bp_status gather_erasures(snapping *s, bp_error *error)
+{
+    bp_status status = bpi_make_gather_erasures(&s->making, s->home, error);
+    return status == BP_OK && s->store->reader && list_changed(s)
+               ? bpi_error_set(error, BP_ERR_CORRUPT, "segments were rewritten while they were looked at")
+               : status;
+}
+
 static bp_status attempt(snapping *s, bp_error *error)
 {
     bpi_making *m = &s->making;
@@ -163,7 +173,8 @@ static bp_status attempt(snapping *s, bp_error *error)
         status = bpi_picture_take(&m->picture, s->home, &catalog, frontier, error);
     }
     if (status == BP_OK) {
-        status = bpi_site_open(&m->site, s->home, s->directory, error);
+        status = gather_erasures(s, error);
+        status = status == BP_OK ? bpi_site_open(&m->site, s->home, s->directory, error) : status;
         if (status == BP_OK) {
             return bpi_make(m, error);
         }

@@ -24,6 +24,8 @@ typedef struct looking {
     bpi_buffer notes; /* found_note, to be sorted */
     bpi_note note;    /* of whichever is looked at */
     bpi_note there;   /* what lies at its path */
+    bp_status status; /* of the first note that could not be told of */
+    bp_error error;
 } looking;
 
 static int take_name(void *argument, const char *name, bool is_directory, uint64_t size)
@@ -84,6 +86,15 @@ static int older(const void *a, const void *b)
     return order != 0 ? order : memcmp(x->id.bytes, y->id.bytes, sizeof x->id.bytes);
 }
 
+/* One that cannot be told of keeps none from being: the first error is for the end. */
+static void keep_first(looking *l, bp_status status, const bp_error *own)
+{
+    if (l->status == BP_OK) {
+        l->status = status;
+        l->error = *own;
+    }
+}
+
 static bp_status sort_notes(looking *l, bp_error *error)
 {
     const bp_io *io = l->home->io;
@@ -91,14 +102,17 @@ static bp_status sort_notes(looking *l, bp_error *error)
     bp_status status = code == 0 ? BP_OK : bpi_error_system(error, code, "cannot look for the store's snapshots");
     for (size_t at = 0; status == BP_OK && at < l->ids.size; at += sizeof(bp_id)) {
         bp_id id;
+        bp_error own = {0};
         memcpy(&id, l->ids.data + at, sizeof id);
-        status = read_one(l, &id, error);
-        if (status == BP_ERR_NOT_FOUND) {
-            status = BP_OK; /* forgotten meanwhile */
+        bp_status read = read_one(l, &id, &own);
+        if (read != BP_OK) {
+            if (read != BP_ERR_NOT_FOUND) { /* forgotten meanwhile */
+                keep_first(l, read, &own);
+            }
             continue;
         }
         found_note note = {.time_us = l->note.time_us, .id = id};
-        if (status == BP_OK && !bpi_buffer_append(&l->notes, &note, sizeof note)) {
+        if (!bpi_buffer_append(&l->notes, &note, sizeof note)) {
             status = bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to look for snapshots");
         }
     }
@@ -142,15 +156,17 @@ static bp_status show_all(looking *l, bp_snapshot_fn visit, void *argument, bp_e
     bool stopped = false;
     for (size_t at = 0; status == BP_OK && !stopped && at < l->notes.size; at += sizeof(found_note)) {
         found_note found;
-        memcpy(&found, l->notes.data + at, sizeof found);
-        status = read_one(l, &found.id, error);
-        if (status != BP_OK) {
-            return status == BP_ERR_NOT_FOUND ? BP_OK : status;
-        }
+        bp_error own = {0};
         bool present = false;
-        status = find_there(l, &present, error);
-        if (status != BP_OK) {
-            return status;
+        memcpy(&found, l->notes.data + at, sizeof found);
+        bp_status read = read_one(l, &found.id, &own);
+        if (read == BP_ERR_NOT_FOUND) {
+            continue; /* forgotten meanwhile */
+        }
+        read = read == BP_OK ? find_there(l, &present, &own) : read;
+        if (read != BP_OK) {
+            keep_first(l, read, &own);
+            continue;
         }
         bp_snapshot_info info = {.id = l->note.id,
                                  .time_us = l->note.time_us,
@@ -161,6 +177,12 @@ static bp_status show_all(looking *l, bp_snapshot_fn visit, void *argument, bp_e
                                  .present = present,
                                  .path = l->note.path};
         stopped = visit(argument, &info) != 0;
+    }
+    if (status == BP_OK && !stopped && l->status != BP_OK) {
+        status = l->status;
+        if (error != NULL) {
+            *error = l->error;
+        }
     }
     return status;
 }

@@ -273,7 +273,7 @@ static void what_no_event_can_be_is_refused(void **state)
     bpt_put(source, "order:1", "text");
     exported all = export_all(source);
     bp_store *store = bpt_open(&to);
-    for (unsigned what = 0; what < 13; what++) {
+    for (unsigned what = 0; what < 14; what++) {
         bp_event event = *all.events[0];
         const bp_event good = event;
         event.entity.data = what == 0 ? NULL : what == 2 ? long_name : event.entity.data;
@@ -287,6 +287,7 @@ static void what_no_event_can_be_is_refused(void **state)
         event.extensions = what == 12 ? NULL : one;
         event.public_extensions_size = what == 10 ? 1u << 20 : what == 12 ? 1 : event.public_extensions_size;
         event.private_extensions_size = what == 11 ? 1u << 20 : event.private_extensions_size;
+        event.payload_absent = what == 13; /* and it is there */
         bpt_note("mistake %u", what);
         CHECK_STATUS(BP_ERR_ARGUMENT, bp_append_exact(store, &event, 1, &error), &error);
         assert_true(error.has_sequence && error.sequence == good.sequence && error.has_index && error.index == 0);

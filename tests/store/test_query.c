@@ -233,6 +233,9 @@ static void hostile_arguments_are_refused(void **state)
     region.fields = 1u << 25;
     assert_int_equal(bp_newest(f->store, &region, &event, NULL), BP_ERR_ARGUMENT);
     region = bp_region_all();
+    bp_region_set_prefix(&region, bp_text_of("")); /* its text form would be none */
+    assert_int_equal(bp_count(f->store, &region, &count, NULL), BP_ERR_ARGUMENT);
+    region = bp_region_all();
     bp_region_set_entity(&region, (bp_text){NULL, 5});
     assert_int_equal(bp_query(f->store, &region, NULL, &iterator, NULL), BP_ERR_ARGUMENT);
     assert_int_equal(bp_count(f->store, NULL, NULL, NULL), BP_ERR_ARGUMENT);

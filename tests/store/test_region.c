@@ -133,7 +133,11 @@ static void what_is_wrong_is_told_by_field_and_column(void **state)
     refused("entity=\"a\"b", "region, column 8: entity: something follows the closing quotes");
     refused("entity=\"a\\n\"", "region, column 8: entity: a backslash in quotes stands before \", \\ or * only");
     refused("entity=:*", "region, column 8: entity: not a name (1 to 1024 bytes of UTF-8 without control characters)");
-    refused("scope=\"\"", "region, column 7: scope: not a name (1 to 1024 bytes of UTF-8 without control characters)");
+    refused("clock=\"\"", "region, column 7: clock: has no value");
+    refused("sequence=\"\"", "region, column 10: sequence: has no value");
+    refused("time=\"\"", "region, column 6: time: has no value");
+    refused("committed=\"\"", "region, column 11: committed: has no value");
+    refused("scope=\"\"", "region, column 7: scope: has no value");
     refused("kind=order.placed", "region, column 6: kind: not a kind's number, 0xF001 or 15:1");
     refused("category=16", "region, column 10: category: not a category, 0x0 to 0xF or 0 to 15");
     refused("lane=4294967296", "region, column 6: lane: not a number up to 4294967295");
@@ -145,7 +149,7 @@ static void what_is_wrong_is_told_by_field_and_column(void **state)
     refused("category=1x5", "region, column 10: category: not a category, 0x0 to 0xF or 0 to 15");
     refused("lane=first", "region, column 6: lane: not a number up to 4294967295");
     refused("system=on", "region, column 8: system: neither yes nor no");
-    refused("system=\"\"", "region, column 8: system: neither yes nor no");
+    refused("system=\"\"", "region, column 8: system: has no value");
     refused("time=1..never", "region, column 6: time: not a range of times, like "
                              "2026-01-31..2026-02-01T12:00:00Z, or microseconds");
     refused("entity=*", "region, column 8: entity: a star alone makes no prefix");

@@ -52,8 +52,45 @@ static void a_store_remembers_its_snapshots(void **state)
     CHECK_OK(bp_snapshots(store, remember, &seen, &error), &error);
     assert_int_equal(seen.count, 1);
     bpt_file_write(&world, "snapshots/00112233445566778899aabbccddeeff", "nonsense", 8);
+    seen = (remembered){0};
     CHECK_STATUS(BP_ERR_CORRUPT, bp_snapshots(store, remember, &seen, &error), &error);
     CHECK_SAYS(&error, "snapshots/00112233445566778899aabbccddeeff");
+    assert_int_equal(seen.count, 1); /* a damaged note hides no other one */
+    bpt_close(store);
+    bpt_world_end(&world);
+}
+
+typedef struct pruning {
+    bp_store *store;
+    const bp_id *next; /* forgotten while the first one is shown */
+    unsigned count;
+} pruning;
+
+static int forget_next(void *argument, const bp_snapshot_info *snapshot)
+{
+    pruning *p = argument;
+    (void)snapshot;
+    if (p->count++ == 0) {
+        CHECK_OK(bp_snapshot_forget(p->store, p->next, &error), &error);
+    }
+    return 0;
+}
+
+static void one_that_is_forgotten_meanwhile_hides_no_other(void **state)
+{
+    (void)state;
+    bpt_world world;
+    bp_snapshot_report reports[3];
+    static const char *const names[] = {"one", "two", "three"};
+    bpt_world_memory(&world);
+    bp_store *store = bpt_open(&world);
+    for (size_t i = 0; i < 3; i++) {
+        fill(store, 5, 0);
+        CHECK_OK(bp_snapshot(store, beside(&world, names[i]), NULL, &reports[i], &error), &error);
+    }
+    pruning p = {.store = store, .next = &reports[1].id};
+    CHECK_OK(bp_snapshots(store, forget_next, &p, &error), &error);
+    assert_int_equal(p.count, 2);
     bpt_close(store);
     bpt_world_end(&world);
 }
@@ -97,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_remembers_its_snapshots),
+        cmocka_unit_test(one_that_is_forgotten_meanwhile_hides_no_other),
         cmocka_unit_test(a_snapshot_that_cannot_be_looked_at_is_not_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,8 @@ BP_API BP_MUST_USE bp_status bp_stream(bp_store *store, const char *entity, cons
 
 /*
  * The next event, a view until the next call. BP_END when there is no more (and again if asked again).
- * BP_ERR_CORRUPT: the record at hand is damaged; asking again goes on behind it.
+ * BP_ERR_CORRUPT: the record at hand is damaged; asking again goes on behind it. BP_ERR_NO_MEMORY, BP_ERR_IO: asking again tries the
+ * same event once more.
  */
 BP_API BP_MUST_USE bp_status bp_next(bp_iterator *iterator, const bp_event **event_out, bp_error *error);
 

@@ -24,7 +24,7 @@ typedef struct bp_reindex_report {
  * options: as for bp_open, which this does and closes again (`create` means nothing); NULL: the defaults. `progress` is told of the
  * log's bytes. report_out may be NULL. Blocks for as long as reading the log takes; any thread.
  *
- * Errors as bp_open and bp_close. After an error index files may be missing; they are made by the next opening.
+ * Errors as bp_open and bp_close; BP_ERR_IO, BP_ERR_NO_SPACE also when a file could not be written. After an error index files may be missing; they are made by the next opening.
  */
 BP_API BP_MUST_USE bp_status bp_reindex(const char *path, const bp_options *options, bp_reindex_report *report_out,
                                         bp_error *error);

@@ -46,7 +46,11 @@ typedef struct bp_walk bp_walk;
  * took it away. */
 BP_API BP_MUST_USE bp_status bp_walk_begin(bp_store *store, const bp_id *id, const bp_walk_options *options,
                                            bp_walk **walk_out, bp_error *error);
-/* The next event, each once; depth_out (may be NULL) counts steps from the start. BP_END at the end. */
+/*
+ * The next event, each once; depth_out (may be NULL) counts steps from the start. BP_END at the end.
+ * BP_ERR_CORRUPT: the record at hand is damaged, and what only it leads to is not shown; asking again goes on behind it.
+ * BP_ERR_NO_MEMORY, BP_ERR_IO: asking again tries the same event once more.
+ */
 BP_API BP_MUST_USE bp_status bp_walk_next(bp_walk *walk, const bp_event **event_out, uint32_t *depth_out,
                                           bp_error *error);
 /* Why it ended; BP_WALK_GOING before that. */

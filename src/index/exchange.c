@@ -9,6 +9,8 @@
  */
 #include "index/core.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -251,22 +253,49 @@ bool bpi_index_is_in(bpi_index *index, uint64_t sequence, uint32_t ordinal, uint
     return there;
 }
 
-void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts)
+static void count_rows(const bpi_block *block, uint64_t first, uint64_t end, uint32_t *counts)
+{
+    for (uint64_t s = block->first > first ? block->first : first; s < end; s++) {
+        uint32_t row = (uint32_t)(s - block->first);
+        if ((bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) == 0) {
+            counts[bpi_row_kind(block->rows, row)]++;
+        }
+    }
+}
+
+/* *again_out: one turned out to be broken, and what was counted is worth nothing. */
+static bp_status count_blocks(const bpi_blocks *blocks, uint64_t next, uint64_t first, uint64_t end, uint32_t *counts,
+                              bool *again_out, bp_error *error)
+{
+    *again_out = false;
+    for (size_t i = 0; i < blocks->count && !*again_out; i++) {
+        uint64_t stop = block_end(blocks, i, next);
+        if (stop <= first || blocks->block[i]->first >= end) {
+            continue;
+        }
+        const bpi_block *block = NULL;
+        bp_status status = bpi_blocks_good(blocks, i, &block, error);
+        if (status != BP_OK) {
+            return status;
+        }
+        count_rows(block, first, stop < end ? stop : end, counts);
+        *again_out = bpi_block_broken(block);
+    }
+    return BP_OK;
+}
+
+bp_status bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts,
+                                bp_error *error)
 {
     uint64_t next = bpi_index_next(index);
     bpi_blocks *blocks = bpi_index_blocks(index);
-    uint64_t end = first_sequence + count;
-    for (size_t i = 0; i < blocks->count; i++) {
-        const bpi_block *block = blocks->block[i];
-        uint64_t stop = block_end(blocks, i, next);
-        for (uint64_t s = block->first > first_sequence ? block->first : first_sequence; s < stop && s < end; s++) {
-            uint32_t row = (uint32_t)(s - block->first);
-            if ((bpi_row_u8(block->rows, row, BPI_ROW_BITS) & BPI_ROW_FOLDED) == 0) {
-                counts[bpi_row_kind(block->rows, row)]++;
-            }
-        }
+    bp_status status = BP_OK;
+    for (bool again = true; status == BP_OK && again;) {
+        memset(counts, 0, BPI_KINDS * sizeof *counts);
+        status = count_blocks(blocks, next, first_sequence, first_sequence + count, counts, &again, error);
     }
     bpi_blocks_drop(blocks);
+    return status;
 }
 
 bool bpi_index_let_go(bpi_index *index)

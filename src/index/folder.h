@@ -33,6 +33,7 @@ typedef struct bpi_folder {
     _Atomic bool hurry;       /* merges have to wait, unless there are very many files */
     _Atomic bool put_off;     /* one does */
     _Atomic uint64_t failed;  /* writes that failed; the index goes on in memory */
+    _Atomic int failed_code;  /* errno of the newest of them */
 } bpi_folder;
 
 /* Tells what ties a file to these segments; false: they are not all listed and sealed, each in that very generation. */

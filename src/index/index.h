@@ -189,8 +189,11 @@ bp_status bpi_index_exchange(bpi_index *index, const bpi_exchange *exchange,
                              void (*unused)(void *argument, const char *file), void *argument, bp_error *error);
 /* Is that event found in that very file? */
 bool bpi_index_is_in(bpi_index *index, uint64_t sequence, uint32_t ordinal, uint32_t generation);
-/* Adds, for each of the 65536 kinds, how many of the events [first_sequence, first_sequence + count) are of it and not dropped. */
-void bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts);
+/* For each kind, how many of the events [first_sequence, first_sequence + count) are of it and not dropped. BP_ERR_NO_MEMORY, BP_ERR_IO,
+ * BP_ERR_CORRUPT: the counts are worth nothing. */
+enum { BPI_KINDS = 1 << 16 };
+bp_status bpi_index_count_kinds(bpi_index *index, uint64_t first_sequence, uint64_t count, uint32_t *counts,
+                                bp_error *error);
 /* Lets go of what only who appends holds: the block that was appended to last, when others took its place. Before the next
  * append bpi_index_begin_block is called. True: it was let go. */
 bool bpi_index_let_go(bpi_index *index);
@@ -279,8 +282,16 @@ void bpi_view_blame(const bpi_view *view, uint64_t sequence, bp_error *error);
 typedef struct bpi_scan bpi_scan;
 bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query_options *options, bpi_scan **scan_out,
                          bp_error *error); /* holds the view */
-/* BP_OK, BP_END. event_out NULL: the record is read only where a hash has to be confirmed. */
+/* BP_OK, BP_END. event_out NULL: the record is read only where a hash has to be confirmed. BP_ERR_CORRUPT: the next call goes on behind
+ * that event. BP_ERR_NO_MEMORY, BP_ERR_IO: it tries the same again. */
 bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_out, bp_error *error);
+/* Behind a BP_OK: the next call gives the same event once more. */
+void bpi_scan_again(bpi_scan *scan);
+/* Is it one of those behind which the same is tried again? */
+static inline bool bpi_comes_again(bp_status status)
+{
+    return status == BP_ERR_NO_MEMORY || status == BP_ERR_IO;
+}
 /* How many rows a scan that has just begun would yield. Records are only read where a hash has to be confirmed. */
 bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error);
 void bpi_scan_end(bpi_scan *scan);

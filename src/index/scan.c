@@ -599,6 +599,7 @@ bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_
         *sequence_out = scan->view->blocks->block[scan->batch_block[i]]->first + scan->batch[i];
         bp_status status = read_row(scan, i, event_out, &passes, error);
         if (BPI_UNLIKELY(status != BP_OK)) {
+            scan->taken -= bpi_comes_again(status);
             return status;
         }
         if (passes) {
@@ -607,6 +608,12 @@ bp_status bpi_scan_next(bpi_scan *scan, uint64_t *sequence_out, bp_event *event_
         }
     }
     return BP_END;
+}
+
+void bpi_scan_again(bpi_scan *scan)
+{
+    scan->taken--;
+    scan->left++;
 }
 
 bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error)

@@ -145,13 +145,25 @@ bool bpi_index_replace(bpi_index *index, const bpi_blocks *seen, size_t i, size_
     return bpi_index_replace_many(index, seen, i, count, &block, 1);
 }
 
+/* Of a segment's blocks the first that is open; count when there is none. At a reader there may be one of an older generation, for
+ * which there was no memory when it should have been sealed. */
+static size_t open_place_of(const bpi_blocks *blocks, uint32_t ordinal)
+{
+    size_t i = 0;
+    while (i < blocks->count &&
+           (blocks->block[i]->image != NULL || blocks->block[i]->parts[0].segment->ordinal != ordinal)) {
+        i++;
+    }
+    return i;
+}
+
 bool bpi_index_seal_block(bpi_index *index, uint32_t ordinal)
 {
     uint64_t next = bpi_index_next(index); /* first: rows of a block that begins meanwhile are not this one's */
     bpi_blocks *blocks = bpi_index_blocks(index);
-    size_t i = place_of(blocks, ordinal);
+    size_t i = open_place_of(blocks, ordinal);
     bool done = true;
-    if (i < blocks->count && blocks->block[i]->image == NULL) {
+    if (i < blocks->count) {
         const bpi_block *block = blocks->block[i];
         bpi_block *sealed = NULL;
         uint32_t rows = bpi_blocks_rows(blocks, i, next);

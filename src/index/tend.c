@@ -106,6 +106,14 @@ static bool bind(const making *m, bpi_index_header *header)
     return true;
 }
 
+static void note_failure(bpi_folder *folder, int code)
+{
+    if (code != ECANCELED) {
+        atomic_store_explicit(&folder->failed_code, code, memory_order_relaxed);
+        atomic_fetch_add_explicit(&folder->failed, 1, memory_order_relaxed);
+    }
+}
+
 /* Writes the file. False: it could not be made. */
 static bool make_file(making *m, bpi_index_header *header, char name[BPI_INDEX_NAME_SIZE], bp_file **file_out)
 {
@@ -117,13 +125,14 @@ static bool make_file(making *m, bpi_index_header *header, char name[BPI_INDEX_N
     bpi_header_of(m->index, m->parts, m->part_count, m->first, rows, header);
     header->store_id = folder->store_id;
     header->generation = next_generation(folder);
-    if (!bpi_emit_plan(m->inputs, m->count, header) || !bind(m, header) || make_folder(folder) != 0) {
+    if (!bpi_emit_plan(m->inputs, m->count, header) || !bind(m, header)) {
         return false;
     }
     bpi_index_name(header->first_ordinal, header->last_ordinal, header->generation, name);
-    int code = write_file(m, header, name, file_out);
+    int code = make_folder(folder);
+    code = code == 0 ? write_file(m, header, name, file_out) : code;
     if (code != 0) {
-        atomic_fetch_add_explicit(&folder->failed, code != ECANCELED, memory_order_relaxed);
+        note_failure(folder, code);
         return false;
     }
     atomic_fetch_add_explicit(&folder->written, 1, memory_order_relaxed);

@@ -230,8 +230,12 @@ void bpi_kinds_count_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t more)
 
 void bpi_kinds_uncount_events(bpi_kinds *kinds, bp_kind_code kind, uint64_t fewer)
 {
+    if (kinds->events[bp_kind_category(kind)] == NULL) {
+        return; /* none was counted: who says so had it from a forged file */
+    }
     _Atomic uint64_t *count = &kinds->events[bp_kind_category(kind)][bp_kind_type(kind)];
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) - fewer, memory_order_relaxed);
+    uint64_t now = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, fewer < now ? now - fewer : 0, memory_order_relaxed);
 }
 
 void bpi_kinds_count_event(bpi_kinds *kinds, bp_kind_code kind)

@@ -113,6 +113,9 @@ bp_status bp_next(bp_iterator *iterator, const bp_event **event_out, bp_error *e
     bp_status status = bpi_scan_next(iterator->scan, &sequence, &iterator->event, error);
     if (status == BP_OK) {
         status = bpi_handout_event(&iterator->handout, &iterator->event, error);
+        if (bpi_comes_again(status)) {
+            bpi_scan_again(iterator->scan);
+        }
     }
     *event_out = status == BP_OK ? &iterator->event : NULL;
     return status;

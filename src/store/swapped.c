@@ -10,12 +10,10 @@
 #include "base/memory.h"
 #include "store/indexing.h"
 
-enum { KINDS = 1 << 16 };
-
 /* Counts of kinds before and behind an exchange: what is fewer was dropped. */
 static void settle_kinds(bp_store *store, const uint32_t *before, const uint32_t *behind)
 {
-    for (uint32_t kind = 0; kind < KINDS; kind++) {
+    for (uint32_t kind = 0; kind < BPI_KINDS; kind++) {
         if (before[kind] > behind[kind]) {
             bpi_kinds_uncount_events(&store->kinds, (bp_kind_code)kind, before[kind] - behind[kind]);
         }
@@ -29,16 +27,18 @@ static bp_status exchange(bp_store *store, const bpi_segment_entry *entry, uint3
         return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to open a segment");
     }
     bpi_exchange swap = {segment, entry->first_sequence, entry->count};
-    memset(counts, 0, sizeof *counts * 2 * KINDS);
     bp_status status = bpi_segment_keep(segment, error);
     if (status == BP_OK) {
-        bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts);
+        status = bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts, error);
+    }
+    if (status == BP_OK) {
         status = bpi_index_exchange(store->index, &swap, NULL, NULL, error);
     }
     if (status == BP_OK) {
         (void)atomic_fetch_add(&store->erasures, 2);
-        bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts + KINDS);
-        settle_kinds(store, counts, counts + KINDS);
+        /* cannot fail: the new block is in memory */
+        status = bpi_index_count_kinds(store->index, swap.first_sequence, swap.count, counts + BPI_KINDS, error);
+        settle_kinds(store, counts, status == BP_OK ? counts + BPI_KINDS : counts);
     }
     bpi_segment_drop(segment);
     return status;
@@ -62,7 +62,7 @@ bp_status bpi_follower_exchange(bp_store *store, bp_error *error)
             continue;
         }
         if (counts == NULL) {
-            counts = bpi_allocate_array(store->allocator, (size_t)2 * KINDS, sizeof *counts);
+            counts = bpi_allocate_array(store->allocator, (size_t)2 * BPI_KINDS, sizeof *counts);
         }
         status = counts == NULL ? bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to take in a rewritten segment")
                                 : exchange(store, &catalog->entries[i], counts, error);
@@ -70,6 +70,6 @@ bp_status bpi_follower_exchange(bp_store *store, bp_error *error)
     if (counts != NULL && bpi_index_let_go(store->index)) {
         store->block_segment = NULL; /* the block that had it has gone */
     }
-    bpi_release(store->allocator, counts, counts == NULL ? 0 : sizeof *counts * 2 * KINDS);
+    bpi_release(store->allocator, counts, counts == NULL ? 0 : sizeof *counts * 2 * BPI_KINDS);
     return status;
 }

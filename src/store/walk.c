@@ -30,6 +30,7 @@ struct bp_walk {
     bpi_handout handout;
     uint64_t start; /* its sequence */
     uint64_t shown;
+    bool at_hand;      /* in the call under way `event` was read */
     bpi_visited found; /* CAUSES, EFFECTS; those below `shown` were handed out */
     bool missing;
     bool dropped;      /* events were left out that retention took away */
@@ -285,12 +286,16 @@ static bp_status chain_next(bp_walk *walk, bp_error *error)
     bp_status status = walk->has_previous ? BP_OK : read_previous(walk, &walk->previous, error);
     walk->has_previous = false;
     walk->shown++;
+    if (bpi_comes_again(status)) {
+        return status;
+    }
     if (status != BP_OK) { /* who asks again goes on behind it */
         uint64_t sequence = walk->next;
         walk->linked = false;
         return bpi_view_previous(walk->view, sequence, &walk->next, NULL) == BP_OK ? status : BP_ERR_CORRUPT;
     }
     walk->event = walk->previous;
+    walk->at_hand = true;
     status = find_previous(walk, error);
     if (status != BP_OK) {
         return status;
@@ -398,11 +403,25 @@ static bp_status correlation_next(bp_walk *walk, bp_error *error)
             return status == BP_END ? stop(walk, BP_WALK_DONE) : status;
         }
     } while (sequence == walk->start);
+    walk->at_hand = true;
     if (walk->shown >= walk->options.limit) {
         return stop(walk, BP_WALK_LIMIT);
     }
     walk->shown++;
     return BP_OK;
+}
+
+/* Behind a lack of memory: the next call shows what this one did not. What was found of what comes behind it stays found. */
+static void step_back(bp_walk *walk, uint64_t shown)
+{
+    walk->shown = shown;
+    if (walk->at_hand && walk->options.kind == BP_WALK_CORRELATION) {
+        bpi_scan_again(walk->scan);
+    } else if (walk->at_hand) {
+        walk->next = walk->event.sequence;
+        walk->linked = false; /* it was held against the one before it */
+        walk->has_previous = false;
+    }
 }
 
 bp_status bp_walk_next(bp_walk *walk, const bp_event **event_out, uint32_t *depth_out, bp_error *error)
@@ -415,7 +434,9 @@ bp_status bp_walk_next(bp_walk *walk, const bp_event **event_out, uint32_t *dept
         return BP_END;
     }
     uint32_t depth = 0;
+    uint64_t shown = walk->shown;
     bp_status status = BP_OK;
+    walk->at_hand = false;
     if (walk->options.kind == BP_WALK_CHAIN) {
         depth = (uint32_t)walk->shown;
         status = chain_next(walk, error);
@@ -428,6 +449,9 @@ bp_status bp_walk_next(bp_walk *walk, const bp_event **event_out, uint32_t *dept
     if (status == BP_OK) {
         walk->shown_event = walk->event;
         status = bpi_handout_event(&walk->handout, &walk->shown_event, error);
+    }
+    if (bpi_comes_again(status)) {
+        step_back(walk, shown);
     }
     if (status == BP_OK) {
         *event_out = &walk->shown_event;

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include <batpak/reindex.h>
+
 #include "store/index_fixture.h"
 
 /* Of each eight sealed segments one file is made. */
@@ -315,6 +317,35 @@ static void a_failed_write_costs_nothing(void **state)
     unmake(&f);
 }
 
+static void a_reindex_that_could_not_write_says_so(void **state)
+{
+    fixture f;
+    unsigned refused = 0;
+    (void)state;
+    make(&f, BP_LAYOUT_DEFAULT, bpt_seed(40), 7);
+    bpi_fault_plan full = {.kind = BPI_FAULT_ERROR, .os_error = ENOSPC, .persistent = true};
+    for (uint64_t step = 1; step < 60; step++) {
+        bpt_world world;
+        bp_error error = {0};
+        bp_reindex_report report;
+        full.step = step;
+        copy_of(&f, &world);
+        bpi_fault_set_plan(world.fault, &full);
+        bp_status status = bp_reindex(world.path, &world.options, &report, &error);
+        bpt_note("full from step %llu on: %s", (unsigned long long)step, bp_status_name(status));
+        CHECK(status != BP_OK || report.files != 0, "without a file");
+        refused += status == BP_ERR_NO_SPACE;
+        bpi_fault_plan none = {0};
+        bpi_fault_set_plan(world.fault, &none);
+        CHECK_OK(bp_reindex(world.path, &world.options, &report, &error), &error);
+        assert_true(report.files != 0);
+        bpt_world_end(&world);
+    }
+    assert_true(refused != 0);
+    bpt_note("%s", "");
+    unmake(&f);
+}
+
 /* A reader has the files mapped that a writer beside it merges and removes. */
 static void a_reader_beside_a_merge(void **state)
 {
@@ -489,6 +520,7 @@ int main(void)
         cmocka_unit_test(older_files_do_no_harm),
         cmocka_unit_test(a_crash_while_files_are_made),
         cmocka_unit_test(a_failed_write_costs_nothing),
+        cmocka_unit_test(a_reindex_that_could_not_write_says_so),
         cmocka_unit_test(a_reader_beside_a_merge),
         cmocka_unit_test(a_closed_store_has_a_tail),
         cmocka_unit_test(a_few_descriptors_do_for_many_segments),

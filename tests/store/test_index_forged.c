@@ -42,6 +42,13 @@ static void count(bp_store *store, const bp_region *region)
     bp_query_options options;
     uint64_t found = 0;
     answered(bp_count(store, region, &found, &error), &error);
+    bp_status newest = bp_newest(store, region, &event, &error);
+    answered(newest, &error);
+    if (newest == BP_OK) {
+        CHECK(bp_region_matches(region, event), "the newest, %llu, was not asked for",
+              (unsigned long long)event->sequence);
+        bp_event_release(event);
+    }
     bp_query_options_init(&options);
     options.backward = true;
     bp_status status = bp_query(store, region, &options, &iterator, &error);

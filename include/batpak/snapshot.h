@@ -78,7 +78,8 @@ typedef struct bp_snapshot_report {
  * report_out may be NULL.
  *
  * The snapshot is proven whole before it is complete (as by bp_verify). After any error, and after a crash, there is either
- * nothing in the directory, or something that holds INCOMPLETE and is refused by every opening; remove it then.
+ * nothing in the directory, or something that holds INCOMPLETE and is refused by every opening; remove it then. Only when the last
+ * sync of all fails, and those that would mark it as unfinished again do, it stays whole as it is (BP_ERR_IO).
  *
  * Blocks for as long as copying and reading all of the log takes. Any thread.
  *   BP_ERR_NOT_FOUND   the directory above is not there; or `since` is not
@@ -141,7 +142,8 @@ static inline void bp_restore_options_init(bp_restore_options *options)
  * nobody is writing. All of the snapshot is proven before anything is made; every file of the new store is its own, nothing is
  * linked; the new store is proven too. It has the next epoch. report_out may be NULL: `id` is nil in it.
  *
- * After any error, and after a crash, `target` holds nothing, or something with INCOMPLETE that is refused by every opening.
+ * After any error, and after a crash, `target` holds nothing, or something with INCOMPLETE that is refused by every opening, or, when
+ * the last syncs of all fail, the whole store.
  *   BP_ERR_NOT_FOUND   no snapshot there, or no directory above `target`
  *   BP_ERR_CORRUPT     the snapshot is damaged, or was not completed; nothing was made
  *   BP_ERR_LOCKED      it is a store that is being written: take a snapshot of it

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cipher.h"
 #include "base/error.h"
 #include "log/transfer.h"
 
@@ -42,6 +43,34 @@ static int read_alike(const bp_io *io, bp_file *file, uint8_t *bytes, uint8_t *a
     return code;
 }
 
+void bpi_folder_forget(bpi_buffer *files)
+{
+    if (files->data != NULL) {
+        bpi_wipe(files->data, files->capacity);
+    }
+    bpi_buffer_fini(files);
+}
+
+/* As bpi_buffer_reserve; where it grows, nothing stays behind: there may be keys in it. */
+static bool reserve(bpi_buffer *files, size_t more)
+{
+    bpi_buffer larger;
+    if (files->capacity - files->size >= more) {
+        return true;
+    }
+    bpi_buffer_init(&larger, files->allocator);
+    if (!bpi_buffer_reserve(&larger, 2 * files->size + more)) {
+        return false;
+    }
+    if (files->size != 0) {
+        memcpy(larger.data, files->data, files->size);
+    }
+    larger.size = files->size;
+    bpi_folder_forget(files);
+    *files = larger;
+    return true;
+}
+
 /* Behind what is in the buffer. A file that is gone by now is none. */
 static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buffer *files)
 {
@@ -55,7 +84,7 @@ static int read_one(const bpi_home *home, bp_dir *dir, const char *name, bpi_buf
     code = io->file_size(io->context, file, &head.size);
     code = code == 0 && head.size > FILE_MAX ? EFBIG : code;
     size_t room = (size_t)bpi_round_up(head.size, ALIGN);
-    if (code == 0 && !bpi_buffer_reserve(files, sizeof head + 2 * room)) {
+    if (code == 0 && !reserve(files, sizeof head + 2 * room)) {
         code = ENOMEM;
     }
     if (code == 0) {

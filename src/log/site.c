@@ -287,6 +287,7 @@ bp_status bpi_site_finish(bpi_site *site, const bpi_note *note, bp_error *error)
         code = bytes == NULL ? ENOMEM : replace_marker(site, note, bytes);
         bpi_release(site->home.allocator, bytes, BPI_NOTE_SIZE_MAX);
     }
+    site->unmarked = code == 0;
     if (code == 0 && !bpi_planted(BPI_PLANT_COMPLETION_UNSYNCED)) {
         code = io->dir_sync(io->context, site->home.root);
     }
@@ -340,11 +341,28 @@ static void remove_folder(const bp_io *io, bp_dir *root, const char *name, names
     }
 }
 
-void bpi_site_undo(bpi_site *site)
+/* The marker had gone before the end failed: it comes back, for good, before anything else goes. */
+static bool mark_again(bpi_site *site)
+{
+    const bp_io *io = site->home.io;
+    if (!site->unmarked) {
+        return true;
+    }
+    int code = io->dir_rename(io->context, site->home.root, BPI_NOTE_NAME, BPI_NOTE_MARKER);
+    if (code == ENOENT) {
+        code = bpi_write_fresh(&site->home, site->home.root, BPI_NOTE_MARKER, BPI_NOTE_MARKER, 1);
+    }
+    return code == 0 && io->dir_sync(io->context, site->home.root) == 0;
+}
+
+bool bpi_site_undo(bpi_site *site)
 {
     static const char *const folders[] = {"log", "consumers", "keys"};
     const bp_io *io = site->home.io;
     names *list = site->names;
+    if (site->home.root != NULL && site->begun && !mark_again(site)) {
+        return false;
+    }
     if (site->home.root != NULL && site->begun) {
         /* without its manifest it is nothing from the first step on */
         (void)io->dir_remove(io->context, site->home.root, "MANIFEST");
@@ -360,6 +378,7 @@ void bpi_site_undo(bpi_site *site)
     if (site->made && site->parent != NULL && site->home.root != NULL) {
         (void)io->dir_remove(io->context, site->parent, site->name);
     }
+    return true;
 }
 
 /* ---- notes ---- */

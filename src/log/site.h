@@ -21,6 +21,7 @@ typedef struct bpi_site {
     struct bpi_site_names *names; /* room for bpi_site_undo, which is called when there may be no memory any more */
     bool made;                    /* the directory was not there before */
     bool begun;                   /* INCOMPLETE is there */
+    bool unmarked;                /* and is not any more: it is complete */
 } bpi_site;
 
 /*
@@ -39,8 +40,9 @@ bp_status bpi_site_begin(bpi_site *site, const bpi_note *note, bp_error *error);
 /* The end: with a note INCOMPLETE becomes SNAPSHOT, else it goes. */
 bp_status bpi_site_finish(bpi_site *site, const bpi_note *note, bp_error *error);
 
-/* Removes what was made since bpi_site_begin, as far as that can be done. */
-void bpi_site_undo(bpi_site *site);
+/* Removes what was made since bpi_site_begin, as far as that can be done. False: it is as it was, and may be complete, since it cannot be
+ * marked as unfinished. */
+bool bpi_site_undo(bpi_site *site);
 void bpi_site_close(bpi_site *site); /* zeros: one that was never opened, and one that is closed */
 
 /* Writes a new file whole: exclusive, synced; its directory is not. 0 or an errno. */

@@ -73,6 +73,8 @@ typedef struct bpi_folder_file {
 bp_status bpi_folder_read(const bpi_home *home, const char *folder, bpi_wanted_fn wanted, bpi_buffer *files,
                           bp_error *error);
 bool bpi_folder_next(const bpi_buffer *files, size_t *at, bpi_folder_file **file_out, const uint8_t **bytes_out);
+/* Gives it back, wiped. */
+void bpi_folder_forget(bpi_buffer *files);
 /* Writes those that are not left out, synced, and their names. */
 bp_status bpi_folder_write(const bpi_home *home, const char *folder, const bpi_buffer *files, uint32_t *count_out,
                            bp_error *error);

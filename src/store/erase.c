@@ -223,6 +223,20 @@ static bp_status put_intent(erasing *e, bp_error *error)
     return status;
 }
 
+/* Another thread's append may have recovered the store since the record's sync failed, and kept the record. */
+static bool may_be_on_record(erasing *e)
+{
+    bpi_view view;
+    uint64_t sequence = 0;
+    if (atomic_load(&e->store->log.failed)) {
+        return true; /* nobody knows */
+    }
+    bpi_view_take(e->store->index, &view);
+    bp_status status = bpi_view_find_id(&view, &e->record, &sequence, NULL);
+    bpi_view_leave(&view);
+    return status != BP_ERR_NOT_FOUND;
+}
+
 static bp_status put_on_record(erasing *e, bp_error *error)
 {
     bpi_buffer what;
@@ -235,7 +249,7 @@ static bp_status put_on_record(erasing *e, bp_error *error)
                                                      &e->report->sequence, error)
                                 : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to put an erasure on record");
     bpi_buffer_fini(&what);
-    if (status != BP_OK && !atomic_load(&e->store->log.failed)) { /* else nobody knows whether it is there */
+    if (status != BP_OK && !may_be_on_record(e)) {
         e->noted = false;
         (void)bpi_intent_remove(&e->store->log.home, &e->record, NULL);
     }

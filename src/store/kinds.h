@@ -30,7 +30,8 @@ typedef struct bpi_kinds {
     size_t spare_count;
     size_t count;
     size_t capacity;
-    _Atomic uint64_t *events[BPI_KIND_CATEGORIES]; /* counts by type; a category's array comes with its first event */
+    _Atomic uint64_t
+        *_Atomic events[BPI_KIND_CATEGORIES]; /* counts by type; a category has them from its first event on */
 } bpi_kinds;
 
 void bpi_kinds_init(bpi_kinds *kinds, const bp_allocator *allocator);

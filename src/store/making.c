@@ -104,9 +104,9 @@ bp_status bpi_make_gather_erasures(bpi_making *m, const bpi_home *home, bp_error
 
 void bpi_make_forget(bpi_making *m)
 {
-    bpi_buffer_fini(&m->erasures);
-    bpi_buffer_fini(&m->consumers);
-    bpi_buffer_fini(&m->keys);
+    bpi_folder_forget(&m->erasures);
+    bpi_folder_forget(&m->consumers);
+    bpi_folder_forget(&m->keys);
 }
 
 /* A consumer that does not wait for syncs may be ahead of what is durable: its position would fit no event of the copy. */
@@ -285,8 +285,9 @@ bp_status bpi_make(bpi_making *m, bp_error *error)
         status = bpi_site_finish(&m->site, m->snapshot ? &m->note : NULL, error);
     }
     if (status != BP_OK) {
-        unrecord(m);
-        bpi_site_undo(&m->site);
+        if (bpi_site_undo(&m->site)) {
+            unrecord(m);
+        }
     }
     bpi_site_close(&m->site);
     bpi_picture_free(&m->picture);

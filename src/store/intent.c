@@ -129,6 +129,21 @@ bool bpi_intent_name_parse(const char *name, bp_id *record_out)
            bp_id_parse(name + start, digits, record_out);
 }
 
+bool bpi_intent_named(const char *name)
+{
+    bp_id record;
+    return bpi_intent_name_parse(name, &record);
+}
+
+bool bpi_intent_whole(const char *name, const uint8_t *bytes, size_t size)
+{
+    bp_id record;
+    bpi_intent intent;
+    uint32_t version = 0;
+    return bpi_intent_name_parse(name, &record) && get(bytes, size, &intent, &version) == NULL &&
+           bp_id_equal(&intent.record, &record);
+}
+
 static int take_name(void *argument, const char *name, bool is_directory, uint64_t size)
 {
     names *found = argument;

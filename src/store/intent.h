@@ -36,6 +36,9 @@ void bpi_intent_name(const bp_id *record, char name_out[BPI_INTENT_NAME]);
 
 /* "ERASING-" and the 32 digits of its record? */
 bool bpi_intent_name_parse(const char *name, bp_id *record_out);
+bool bpi_intent_named(const char *name);
+/* Are these the bytes of a file of that name, as this version writes them? */
+bool bpi_intent_whole(const char *name, const uint8_t *bytes, size_t size);
 /* Writes it, synced. BP_ERR_NO_SPACE, BP_ERR_IO, BP_ERR_NO_MEMORY: there is none. */
 bp_status bpi_intent_put(const bpi_home *home, const bpi_intent *intent, bp_error *error);
 /* Removes it, synced. */

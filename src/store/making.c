@@ -74,12 +74,6 @@ static bool is_key(const char *name)
     return (size < 4 || strcmp(name + size - 4, ".new") != 0) && (size < 5 || strcmp(name + size - 5, ".lock") != 0);
 }
 
-static bool is_erasure(const char *name)
-{
-    bp_id record;
-    return bpi_intent_name_parse(name, &record);
-}
-
 bp_status bpi_make_gather(bpi_making *m, const bpi_home *home, bool consumers, bp_error *error)
 {
     bpi_buffer_init(&m->consumers, home->allocator);
@@ -99,7 +93,7 @@ bp_status bpi_make_gather_keys(bpi_making *m, const bpi_home *home, bp_error *er
 
 bp_status bpi_make_gather_erasures(bpi_making *m, const bpi_home *home, bp_error *error)
 {
-    return bpi_folder_read(home, NULL, is_erasure, &m->erasures, error);
+    return bpi_folder_read(home, NULL, bpi_intent_named, &m->erasures, error);
 }
 
 void bpi_make_forget(bpi_making *m)

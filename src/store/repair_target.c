@@ -459,11 +459,24 @@ static bp_status fold(bpi_repair *repair, bp_error *error)
     return status == BP_OK ? BP_OK : bpi_error_wrap(error, status, "cannot put what was dropped into the new store");
 }
 
-/* A bpi_intent_fn. What the note says that is not whole nobody can tell: the record in the log stays. */
-static bp_status take_erasure(void *argument, const bpi_intent *intent, bp_error *error)
+/* Notes of erasures that are not finished: the first opening does what is on record. What one says that is not whole nobody can
+ * tell: of it the record in the log stays. */
+static bp_status take_erasures(bpi_repair *repair, bp_error *error)
 {
-    const bpi_repair *repair = argument;
-    return intent->kind == BPI_INTENT_TORN ? BP_OK : bpi_intent_put(&repair->site.home, intent, error);
+    bpi_buffer files;
+    bpi_folder_file *file = NULL;
+    const uint8_t *bytes = NULL;
+    uint32_t count = 0;
+    bpi_buffer_init(&files, repair->home.allocator);
+    bp_status status = bpi_folder_read(&repair->home, NULL, bpi_intent_named, &files, error);
+    for (size_t at = 0; status == BP_OK && bpi_folder_next(&files, &at, &file, &bytes);) {
+        file->left_out = !bpi_intent_whole(file->name, bytes, (size_t)file->size);
+    }
+    if (status == BP_OK) {
+        status = bpi_folder_write(&repair->site.home, NULL, &files, &count, error);
+    }
+    bpi_folder_forget(&files);
+    return status;
 }
 
 bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_error *error)
@@ -475,8 +488,8 @@ bp_status bpi_repair_end_target(bpi_repair *repair, const char *target_dir, bp_e
     bp_store *target = repair->target;
     repair->target = NULL;
     status = bp_close(target, error);
-    if (status == BP_OK) { /* those that are not finished: the first opening does what is on record */
-        status = bpi_intents(&repair->home, take_erasure, repair, error);
+    if (status == BP_OK) {
+        status = take_erasures(repair, error);
     }
     if (status == BP_OK) {
         status = verify_target(repair, error);

@@ -141,10 +141,17 @@ static bool list_changed(snapping *s)
  * they wait for the files. */
 static bp_status gather_erasures(snapping *s, bp_error *error)
 {
+    bpi_catalog now = {0};
     bp_status status = bpi_make_gather_erasures(&s->making, s->home, error);
-    return status == BP_OK && s->store->reader && list_changed(s)
-               ? bpi_error_set(error, BP_ERR_CORRUPT, "segments were rewritten while they were looked at")
-               : status;
+    if (status != BP_OK || !s->store->reader) {
+        return status;
+    }
+    status = bpi_catalog_load_live(s->home, &now, error);
+    if (status == BP_OK && now.manifest.list_generation != s->making.picture.list_generation) {
+        status = bpi_error_set(error, BP_ERR_CORRUPT, "segments were rewritten while they were looked at");
+    }
+    bpi_catalog_free(s->home, &now);
+    return status;
 }
 
 static bp_status attempt(snapping *s, bp_error *error)

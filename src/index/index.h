@@ -292,6 +292,9 @@ static inline bool bpi_comes_again(bp_status status)
 {
     return status == BP_ERR_NO_MEMORY || status == BP_ERR_IO;
 }
+/* For who decides by sequences alone: rows that an index file tells of are held against their records from now on, as they are
+ * where events are read. */
+void bpi_scan_confirm(bpi_scan *scan);
 /* How many rows a scan that has just begun would yield. Records are only read where a hash has to be confirmed. */
 bp_status bpi_scan_count(bpi_scan *scan, uint64_t *count_out, bp_error *error);
 void bpi_scan_end(bpi_scan *scan);

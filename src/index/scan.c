@@ -355,6 +355,11 @@ bp_status bpi_scan_begin(bpi_view *view, const bp_region *region, const bp_query
     return BP_OK;
 }
 
+void bpi_scan_confirm(bpi_scan *scan)
+{
+    scan->confirms = true;
+}
+
 const bpi_view *bpi_scan_view(const bpi_scan *scan)
 {
     return scan->view;
@@ -566,15 +571,16 @@ static bp_status read_row(bpi_scan *scan, uint32_t i, bp_event *event_out, bool 
             return status;
         }
         bool confirm = needs_record(scan, block, row);
+        bool told = of_file(scan->view->blocks->block[scan->batch_block[i]]);
         *passes_out = true;
-        if (event_out == NULL && !confirm) {
+        if (event_out == NULL && !confirm && !(told && scan->confirms)) {
             continue;
         }
         status = bpi_block_event(block, row, event, error);
         if (status == BP_OK) {
             event->tombstoned = event->tombstoned || bpi_view_buried(scan->view, event->sequence);
-            *passes_out = (!confirm || bpi_match_event(&scan->query, event)) &&
-                          (!of_file(scan->view->blocks->block[scan->batch_block[i]]) || is_as_told(scan, block, event));
+            *passes_out =
+                (!confirm || bpi_match_event(&scan->query, event)) && (!told || is_as_told(scan, block, event));
             set_commit(scan, block, scan->batch_block[i], row, event);
         }
     } while (BPI_UNLIKELY(bpi_block_broken(block)));

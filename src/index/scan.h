@@ -33,6 +33,7 @@ struct bpi_scan {
     uint64_t left; /* of the limit */
     bool backward;
     bool ended;
+    bool confirms; /* what a file tells of is held against its record, also where that is not wanted */
 
     size_t block_index;
     bool begun;          /* block_index has been chosen */

@@ -85,6 +85,9 @@ static bp_status visit_log(const bp_commit_view *view, const bp_region *region, 
     bpi_view_drop(pinned);
     bpi_handout handout;
     bpi_handout_begin_plain(&handout, view->store);
+    if (status == BP_OK) {
+        bpi_scan_confirm(scan);
+    }
     while (status == BP_OK) {
         status = bpi_scan_next(scan, &sequence, visit != NULL ? &event : NULL, NULL);
         if (status == BP_OK && visit != NULL) {

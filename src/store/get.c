@@ -137,11 +137,10 @@ bp_status bp_get_sequence(bp_store *store, uint64_t sequence, const bp_event **e
     return status;
 }
 
-/* The sequence of the newest event of a region, in a view that a scan can hold. It is read, so that a row that lies is not believed. */
+/* The sequence of the newest event of a region, in a view that a scan can hold. */
 static bp_status find_newest(bpi_view *view, const bp_region *region, uint64_t *sequence_out, bp_error *error)
 {
     bp_region taken;
-    bp_event event;
     bpi_scan *scan = NULL;
     bp_query_options options;
     bp_query_options_init(&options);
@@ -152,7 +151,8 @@ static bp_status find_newest(bpi_view *view, const bp_region *region, uint64_t *
         status = bpi_scan_begin(view, &taken, &options, &scan, error);
     }
     if (status == BP_OK) {
-        status = bpi_scan_next(scan, sequence_out, &event, error);
+        bpi_scan_confirm(scan);
+        status = bpi_scan_next(scan, sequence_out, NULL, error);
         bpi_scan_end(scan);
     }
     return status == BP_END ? bpi_error_set(error, BP_ERR_NOT_FOUND, "no event in this region") : status;

@@ -96,7 +96,6 @@ static bp_status conflict(bp_store *store, const bp_guard *guard, const bp_regio
 static bp_status newest_behind(bp_store *store, bp_region *region, uint64_t first, uint64_t *sequence_out,
                                bp_error *error)
 {
-    bp_event event; /* read, so that a row that lies is not believed */
     bpi_scan *scan = NULL;
     bp_query_options options;
     bp_query_options_init(&options);
@@ -114,7 +113,8 @@ static bp_status newest_behind(bp_store *store, bp_region *region, uint64_t firs
     BPI_ASSERT(bpi_view_end(view) == store->log.next_sequence);
     bp_status status = bpi_scan_begin(view, region, &options, &scan, error);
     if (status == BP_OK) {
-        status = bpi_scan_next(scan, sequence_out, &event, error);
+        bpi_scan_confirm(scan);
+        status = bpi_scan_next(scan, sequence_out, NULL, error);
         bpi_scan_end(scan);
     }
     bpi_view_drop(view);

@@ -8,6 +8,7 @@
 #include "store/index_fixture.h"
 
 enum { SUMS_OFFSET_AT = 112, SUMS_CRC_AT = 120, SECTIONS_AT = 160, SECTIONS = 25, FIELDS_AT = 16, FEW_SEALED = 4 };
+enum { POSTINGS_AT = SECTIONS_AT + 7 * 16, KEYS_AT = POSTINGS_AT + 16, RARE = 20, WRITTEN = 600, STRANGER = 100 };
 enum { ROWS_AT = 64, ROW_SIZE = 48, DISTANCE_AT = 20 };
 
 static bool fits(uint64_t sums, size_t size)
@@ -237,9 +238,110 @@ static void chains_are_held_against_the_log(void **state)
     unmake(&f);
 }
 
+/* The first events of "rare" and "often", and where the store was behind them. */
+static bp_position write_rare(fixture *f)
+{
+    bp_error error = {0};
+    bp_position position = {0};
+    memset(f, 0, sizeof *f);
+    bpt_world_fault(&f->world);
+    f->world.options.durability = BP_BUFFERED;
+    bp_store *store = bpt_open(&f->world);
+    for (unsigned i = 0; i < WRITTEN; i++) {
+        (void)bpt_put(store, i % 2 == 1 && i < 2 * RARE ? "rare" : "often", "a payload");
+        if (i == 2 * RARE) {
+            CHECK_OK(bp_store_position(store, &position, &error), &error);
+        }
+    }
+    CHECK_OK(bp_seal(store, &error), &error);
+    bpt_close(store);
+    bpt_file_each(&f->world, keep_file, f);
+    return position;
+}
+
+/* The newest event of "rare" is said to be one of "often". */
+static void forge_posting(index_file *file)
+{
+    uint8_t *data = file->data;
+    const uint8_t *keys = data + bpt_get64(data + KEYS_AT);
+    size_t count = (size_t)bpt_get64(data + KEYS_AT + 8) / 8;
+    unsigned forged = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        uint32_t from = bpt_get32(keys + 8 * i + 4);
+        uint32_t to = bpt_get32(keys + 8 * (i + 1) + 4);
+        if (to - from == RARE) {
+            bpt_set32(data + bpt_get64(data + POSTINGS_AT) + (size_t)(to - 1) * 4, STRANGER);
+            forged++;
+        }
+    }
+    assert_int_equal(forged, 1);
+    seal_forgery(data, file->size);
+}
+
+/* Passes what has nothing of "rare" behind its first events, by count. */
+static bp_verdict none_is_later(const void *state, const void *context, bp_denial *denial)
+{
+    bp_region region = bp_region_stream("rare");
+    uint64_t count = 0;
+    (void)state;
+    bp_region_set_sequence(&region, 2 * RARE, UINT64_MAX);
+    return bp_commit_query(context, &region, 100, NULL, NULL, &count) == BP_OK && count == 0
+               ? BP_VERDICT_PASS
+               : bp_denial_say(denial, "LATER", "%llu events are later", (unsigned long long)count);
+}
+
+static void bind_none_is_later(bp_store *store)
+{
+    bp_error error = {0};
+    bp_binding *binding = NULL;
+    bp_gate_set *set = NULL;
+    bp_gate gate = {"none-is-later", "nothing of rare is late", none_is_later, NULL, NULL};
+    CHECK_OK(bp_gate_set_new(&set, &error), &error);
+    CHECK_OK(bp_gate_set_push(set, &gate, &error), &error);
+    CHECK_OK(bp_gate_bind(store, NULL, set, NULL, &binding, &error), &error);
+    bp_gate_set_free(set);
+}
+
+/* What asks only whether there is an event, or how many, does not go by a row that no record confirms. */
+static void no_answer_rests_on_a_forged_row(void **state)
+{
+    fixture f;
+    bp_region rare = bp_region_stream("rare");
+    (void)state;
+    bp_position position = write_rare(&f);
+    assert_true(f.count > 0);
+    forge_posting(&f.files[0]);
+    for (unsigned by = 0; by < 3; by++) {
+        bpt_world world;
+        bp_error error = {0};
+        const bp_event *event = NULL;
+        bp_append_options options;
+        bp_guard guard = bp_guard_of(&rare, position);
+        copy_of(&f, &world);
+        bpt_file_write(&world, f.files[0].name, f.files[0].data, f.files[0].size);
+        bp_store *store = bpt_open(&world);
+        if (by == 0) {
+            CHECK_OK(bp_newest(store, &rare, &event, &error), &error);
+            assert_true(bp_region_matches(&rare, event));
+            bp_event_release(event);
+        } else if (by == 2) {
+            bind_none_is_later(store);
+        }
+        bp_append_options_init(&options);
+        options.guards = by == 1 ? &guard : NULL;
+        options.guard_count = by == 1;
+        CHECK_OK(bp_append(store, bp_at("other", "s"), 0xf001, bp_raw("x", 1), &options, NULL, &error), &error);
+        bpt_close(store);
+        bpt_world_end(&world);
+    }
+    forget_files(&f);
+    bpt_world_end(&f.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_answer_rests_on_a_forged_row),
         cmocka_unit_test(chains_are_held_against_the_log),
         cmocka_unit_test(forged_words_do_no_more_than_mislead),
     };

@@ -50,23 +50,26 @@ static int note_file(void *argument, const char *name, bool is_directory, uint64
     return 0;
 }
 
-void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id)
+int bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id)
 {
     const bp_io *io = home->io;
     memset(folder, 0, sizeof *folder);
     folder->home = home;
     (void)pthread_mutex_init(&folder->lock, NULL);
     folder->store_id = *store_id;
-    if (io->dir_open_at(io->context, home->root, "index", false, &folder->dir) != 0) {
+    int code = io->dir_open_at(io->context, home->root, "index", false, &folder->dir);
+    if (code != 0) {
         folder->dir = NULL;
-        return;
+        return code == ENOENT ? 0 : code;
     }
-    if (io->dir_list(io->context, folder->dir, note_file, folder) != 0) {
+    code = io->dir_list(io->context, folder->dir, note_file, folder);
+    if (code != 0) {
         folder->found_count = 0;
     }
     if (folder->found_count > 0) {
         qsort(folder->found, folder->found_count, sizeof *folder->found, found_order);
     }
+    return code;
 }
 
 void bpi_folder_close(bpi_folder *folder)
@@ -172,11 +175,12 @@ static bpi_image *open_image(bpi_folder *folder, bpi_index *index, const char *n
 {
     const bp_io *io = folder->home->io;
     bp_file *file = NULL;
-    if (io->file_open(io->context, folder->dir, name, BP_OPEN_READ, &file) != 0) {
+    int code = io->file_open(io->context, folder->dir, name, BP_OPEN_READ, &file);
+    if (code != 0) {
         *fault_out = "index file cannot be opened";
         return NULL;
     }
-    return bpi_image_of_file(&index->allocator, io, file, fault_out);
+    return bpi_image_of_file(&index->allocator, io, file, fault_out, &code);
 }
 
 static bpi_block *try_file(bpi_folder *folder, bpi_index *index, bpi_opener *opener, const bpi_catalog *catalog,
@@ -377,7 +381,7 @@ void bpi_folder_adopt(bpi_folder *folder, bpi_index *index, const bpi_catalog *c
     const bpi_home *home = folder->home;
     bp_id store_id = folder->store_id;
     bpi_folder_close(folder);
-    bpi_folder_open(folder, home, &store_id);
+    (void)bpi_folder_open(folder, home, &store_id);
     for (size_t i = 0; i < folder->found_count; i++) {
         bpi_blocks *seen = bpi_index_blocks(index);
         run r;

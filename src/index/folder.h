@@ -39,8 +39,8 @@ typedef struct bpi_folder {
 /* Tells what ties a file to these segments; false: they are not all listed and sealed, each in that very generation. */
 typedef bool (*bpi_binding_fn)(void *argument, const bpi_part *parts, uint32_t count, bp_hash *binding_out);
 
-/* Lists index/ if it is there. What cannot be listed is not there. home is kept. */
-void bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id);
+/* Lists index/ if it is there. What cannot be listed is not there; for who wants to know, the errno of that, else 0. home is kept. */
+int bpi_folder_open(bpi_folder *folder, const bpi_home *home, const bp_id *store_id);
 void bpi_folder_close(bpi_folder *folder);
 
 /*

@@ -5,6 +5,7 @@
  */
 #include "index/image.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/ids.h"
@@ -14,6 +15,7 @@
 /* ---- sections ---- */
 
 static const char wrong_sections[] = "index sections have not the sizes that its header asks for";
+static const char no_memory[] = "no memory for an index file";
 
 static const void *section(const bpi_image *image, const uint8_t *bytes, unsigned number, uint64_t *size_out)
 {
@@ -94,7 +96,8 @@ static uint64_t rows_size(const bpi_index_header *header)
     return (header->rows + tile - 1) / tile * tile * BPI_ROW_SIZE;
 }
 
-static bool take_rows(bpi_image *image, const uint8_t *bytes)
+/* NULL, or what there is not. */
+static const char *take_rows(bpi_image *image, const uint8_t *bytes)
 {
     const bpi_index_header *header = &image->header;
     const void *base = NULL;
@@ -107,11 +110,11 @@ static bool take_rows(bpi_image *image, const uint8_t *bytes)
         !exact(image, bytes, BPI_SECTION_ZONES, chunks * sizeof(bpi_zone), &zones) ||
         !exact(image, bytes, BPI_SECTION_FIRSTS, ((uint64_t)header->rows + 63) / 64 * 8, &firsts) ||
         !exact(image, bytes, BPI_SECTION_PLACES, grouped ? (uint64_t)header->rows * sizeof(uint32_t) : 0, &places)) {
-        return false;
+        return wrong_sections;
     }
     image->rows = bpi_rows_borrow(image->allocator, header->shift, header->rows, base);
     if (image->rows == NULL) {
-        return false;
+        return no_memory;
     }
     /* loaded as atomics like those of open blocks, never stored to */
     union {
@@ -124,16 +127,19 @@ static bool take_rows(bpi_image *image, const uint8_t *bytes)
     image->rows->firsts = as.words;
     image->rows->places = grouped ? places : NULL;
     image->rows->pages = image->pages;
-    return true;
+    return NULL;
 }
 
-static bool take_sections(bpi_image *image, const uint8_t *bytes)
+static const char *take_sections(bpi_image *image, const uint8_t *bytes)
 {
     const bpi_index_header *h = &image->header;
     const void *filter = NULL;
     image->filter_lines = bpi_filter_lines(h->rows);
+    const char *fault = h->rows < UINT32_MAX ? take_rows(image, bytes) : wrong_sections;
+    if (fault != NULL) {
+        return fault;
+    }
     bool good =
-        h->rows < UINT32_MAX && take_rows(image, bytes) &&
         take_list(image, bytes, BPI_SECTION_ENTITY_ROWS, &image->entities) &&
         take_list(image, bytes, BPI_SECTION_SCOPE_ROWS, &image->scopes) &&
         take_list(image, bytes, BPI_SECTION_KIND_ROWS, &image->kinds) &&
@@ -144,7 +150,7 @@ static bool take_sections(bpi_image *image, const uint8_t *bytes)
         take_names(image, bytes, BPI_SECTION_ENTITY_NAMES, h->first_entity, h->entities, &image->entity_names) &&
         take_names(image, bytes, BPI_SECTION_SCOPE_NAMES, h->first_scope, h->scopes, &image->scope_names);
     image->filter = filter;
-    return good;
+    return good ? NULL : wrong_sections;
 }
 
 /* ---- life ---- */
@@ -169,13 +175,12 @@ bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size
     }
     image->heap = bytes;
     image->size = size;
-    *fault_out = bpi_index_header_get(bytes, size, &image->header, &version);
-    if (*fault_out == NULL && take_sections(image, bytes)) {
+    const char *fault = bpi_index_header_get(bytes, size, &image->header, &version);
+    fault = fault == NULL ? take_sections(image, bytes) : fault;
+    if (fault == NULL) {
         return image;
     }
-    if (*fault_out == NULL && image->rows != NULL) {
-        *fault_out = wrong_sections;
-    }
+    *fault_out = fault == no_memory ? NULL : fault;
     bpi_image_free(image);
     return NULL;
 }
@@ -191,15 +196,20 @@ static void spare_pages(const bpi_image *image)
     bpi_io_sparse(image->io, image->file, image->address, header->sums_offset, image->size - header->sums_offset);
 }
 
-static const char *map_file(bpi_image *image)
+static const char *map_file(bpi_image *image, int *code_out)
 {
     const bp_io *io = image->io;
     uint64_t size = 0;
     uint32_t version = 0;
-    if (io->file_size(io->context, image->file, &size) != 0 || size < BPI_PAGE_SIZE || size > SIZE_MAX) {
+    *code_out = io->file_size(io->context, image->file, &size);
+    if (*code_out != 0) {
+        return "index file has no size";
+    }
+    if (size < BPI_PAGE_SIZE || size > SIZE_MAX) {
         return "index file is cut short";
     }
-    if (io->map_open(io->context, image->file, (size_t)size, false, &image->address) != 0) {
+    *code_out = io->map_open(io->context, image->file, (size_t)size, false, &image->address);
+    if (*code_out != 0) {
         image->address = NULL;
         return "index file cannot be mapped";
     }
@@ -209,11 +219,10 @@ static const char *map_file(bpi_image *image)
         return fault;
     }
     image->pages = bpi_pages_new(image->allocator, image->address, &image->header);
-    if (image->pages == NULL) {
-        return "no memory for an index file";
-    }
-    if (!take_sections(image, image->address)) {
-        return wrong_sections;
+    fault = image->pages == NULL ? no_memory : take_sections(image, image->address);
+    if (fault != NULL) {
+        *code_out = fault == no_memory ? ENOMEM : 0;
+        return fault;
     }
     spare_pages(image);
     if (io->file_rest != NULL) {
@@ -222,17 +231,19 @@ static const char *map_file(bpi_image *image)
     return NULL;
 }
 
-bpi_image *bpi_image_of_file(const bp_allocator *allocator, const bp_io *io, bp_file *file, const char **fault_out)
+bpi_image *bpi_image_of_file(const bp_allocator *allocator, const bp_io *io, bp_file *file, const char **fault_out,
+                             int *code_out)
 {
     bpi_image *image = image_new(allocator);
     if (image == NULL) {
         io->file_close(io->context, file);
-        *fault_out = "no memory for an index file";
+        *fault_out = no_memory;
+        *code_out = ENOMEM;
         return NULL;
     }
     image->io = io;
     image->file = file;
-    *fault_out = map_file(image);
+    *fault_out = map_file(image, code_out);
     if (*fault_out != NULL) {
         bpi_image_free(image);
         return NULL;

@@ -50,8 +50,10 @@ typedef struct bpi_image {
 /* Takes over the bytes, which a sink made. NULL: no memory, and the bytes are released. */
 bpi_image *bpi_image_of_heap(const bp_allocator *allocator, uint8_t *bytes, size_t size, const char **fault_out);
 /* Maps a file, which it takes over, closing it on failure; its header is judged by itself: whether it belongs to the store
- * and its log is the caller's to say. *fault_out says why NULL is returned. */
-bpi_image *bpi_image_of_file(const bp_allocator *allocator, const bp_io *io, bp_file *file, const char **fault_out);
+ * and its log is the caller's to say. *fault_out says why NULL is returned, and *code_out is an errno when it could not be looked at;
+ * else 0: the file is wrong. */
+bpi_image *bpi_image_of_file(const bp_allocator *allocator, const bp_io *io, bp_file *file, const char **fault_out,
+                             int *code_out);
 void bpi_image_free(bpi_image *image); /* NULL is allowed */
 
 /* ---- ids ---- */

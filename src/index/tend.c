@@ -146,12 +146,13 @@ static bpi_block *make_block(making *m)
     const bp_io *io = m->folder->home->io;
     char name[BPI_INDEX_NAME_SIZE];
     const char *fault = NULL;
+    int code = 0;
     bp_file *file = NULL;
     bpi_index_header header;
     if (!make_file(m, &header, name, &file)) {
         return NULL;
     }
-    bpi_image *image = bpi_image_of_file(allocator, io, file, &fault);
+    bpi_image *image = bpi_image_of_file(allocator, io, file, &fault, &code);
     bpi_block *block = image == NULL ? NULL : bpi_block_of_image(allocator, m->parts, m->part_count, image);
     if (block == NULL) {
         (void)io->dir_remove(io->context, m->folder->dir, name);

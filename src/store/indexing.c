@@ -47,7 +47,7 @@ static uint64_t key_of(const bpi_catalog *catalog)
 void bpi_indexing_begin(bp_store *store)
 {
     const bpi_manifest *manifest = &catalog_of(store)->manifest;
-    bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
+    (void)bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
     if (store->options.layout == BP_LAYOUT_DEFAULT) {
         bpi_index_set_layout(store->index, (bp_layout)(manifest->layout + 1));
     }
@@ -55,7 +55,7 @@ void bpi_indexing_begin(bp_store *store)
     if (store->reindex) {
         bpi_folder_sweep(&store->folder, store->index); /* no block uses any */
         bpi_folder_close(&store->folder);
-        bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
+        (void)bpi_folder_open(&store->folder, home_of(store), &manifest->store_id);
     }
     store->loading = true;
     bpi_index_one_book(store->index, true);

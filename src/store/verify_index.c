@@ -7,6 +7,7 @@
  */
 #include "store/verify_index.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,8 +110,9 @@ static const char *fault_of(bpi_image *image, const bpi_found_file *found, const
     return NULL;
 }
 
-/* Does the medium give all of it? An error here is a word; in the mapping, which is looked at next, it would be a signal. */
-static const char *read_through(const bpi_home *home, bp_file *file, uint64_t *offset_out)
+/* Does the medium give all of it? An error here is a word; in the mapping, which is looked at next, it would be a signal. False: no
+ * memory. */
+static bool read_through(const bpi_home *home, bp_file *file, uint64_t *offset_out, const char **fault_out)
 {
     const bp_io *io = home->io;
     size_t got = 0;
@@ -118,17 +120,32 @@ static const char *read_through(const bpi_home *home, bp_file *file, uint64_t *o
     uint8_t *piece = bpi_allocate(home->allocator, PIECE);
     *offset_out = 0;
     if (piece == NULL) {
-        return "no memory for an index file";
+        return false;
     }
     do {
         *offset_out += got;
         code = io->file_read(io->context, file, *offset_out, piece, PIECE, &got);
     } while (code == 0 && got == PIECE);
     bpi_release(home->allocator, piece, PIECE);
-    return code == 0 ? NULL : "index file cannot be read";
+    *fault_out = code == 0 ? NULL : "index file cannot be read";
+    return true;
 }
 
-static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bpi_found_file *found)
+static bp_status no_memory(bp_error *error)
+{
+    return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
+}
+
+/* Of one that cannot be looked at nothing is said. */
+static bp_status not_seen(int code, const char *name, const char *what, bp_error *error)
+{
+    bp_status status = bpi_error_system(error, code, "%s", what);
+    bpi_error_file(error, "%s", name);
+    return status;
+}
+
+static bp_status take_file(bpi_index_proof *proof, const bpi_folder *folder, const bpi_found_file *found,
+                           bp_error *error)
 {
     static const char path[] = "index/";
     const bpi_home *home = proof->home;
@@ -140,30 +157,37 @@ static void take_file(bpi_index_proof *proof, const bpi_folder *folder, const bp
     memcpy(file->name, path, sizeof path - 1);
     bpi_index_name(found->first, found->last, found->generation, file->name + sizeof path - 1);
     proof->report->index_files++;
-    if (home->io->file_open(home->io->context, folder->dir, file->name + sizeof path - 1, BP_OPEN_READ, &opened) != 0) {
-        return; /* removed meanwhile, by who merged it */
+    int code = home->io->file_open(home->io->context, folder->dir, file->name + sizeof path - 1, BP_OPEN_READ, &opened);
+    if (code != 0) { /* ENOENT: removed meanwhile, by who merged it */
+        return code == ENOENT ? BP_OK : not_seen(code, file->name, "index file cannot be opened", error);
     }
     uint64_t unread = 0;
-    fault = read_through(home, opened, &unread);
-    if (fault != NULL) {
+    bool read = read_through(home, opened, &unread, &fault);
+    if (!read || fault != NULL) {
         home->io->file_close(home->io->context, opened);
-        tell(proof, file->name, unread, fault);
-        return;
+        if (read) {
+            tell(proof, file->name, unread, fault);
+        }
+        return read ? BP_OK : no_memory(error);
     }
-    file->audit.image = bpi_image_of_file(home->allocator, home->io, opened, &fault);
+    file->audit.image = bpi_image_of_file(home->allocator, home->io, opened, &fault, &code);
+    if (file->audit.image == NULL && code != 0) {
+        return not_seen(code, file->name, fault, error);
+    }
     if (file->audit.image != NULL) {
         fault = fault_of(file->audit.image, found, proof->catalog, &page);
     }
     if (fault == NULL) {
         file->audit.key = proof->key;
         proof->count++;
-        return;
+        return BP_OK;
     }
     /* Of a segment that was rewritten since the list was read there may be a file that is bound to the next list. */
     if (page != 0 || file->audit.image == NULL || !bpi_catalog_moved(home, proof->catalog)) {
         tell(proof, file->name, (uint64_t)page * BPI_PAGE_SIZE, fault);
     }
     bpi_image_free(file->audit.image);
+    return BP_OK;
 }
 
 static int by_first(const void *a, const void *b)
@@ -180,7 +204,7 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
     bpi_index_proof *proof = bpi_allocate_zero(home->allocator, sizeof *proof);
     *proof_out = proof;
     if (proof == NULL) {
-        return bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
+        return no_memory(error);
     }
     proof->home = home;
     proof->catalog = catalog;
@@ -188,19 +212,23 @@ bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog
     proof->report = report;
     /* without it strangers may choose what collides */
     (void)home->random->fill(home->random->context, &proof->key, sizeof proof->key);
-    bpi_folder_open(&folder, home, &catalog->manifest.store_id);
+    int code = bpi_folder_open(&folder, home, &catalog->manifest.store_id);
+    bp_status status = code == 0 ? BP_OK : not_seen(code, "index", "index files cannot be listed", error);
     proof->capacity = folder.found_count;
     proof->files = bpi_allocate_zero(home->allocator, (proof->capacity + 1) * sizeof *proof->files);
     bpi_names_init(&proof->scopes, home->allocator, proof->key);
-    bool good = proof->files != NULL;
-    for (size_t i = 0; i < folder.found_count && good; i++) {
-        take_file(proof, &folder, &folder.found[i]);
+    if (proof->files == NULL) {
+        bpi_folder_close(&folder);
+        return no_memory(error);
+    }
+    for (size_t i = 0; i < folder.found_count && status == BP_OK; i++) {
+        status = take_file(proof, &folder, &folder.found[i], error);
     }
     bpi_folder_close(&folder);
-    if (good && proof->count > 0) {
+    if (status == BP_OK && proof->count > 0) {
         qsort(proof->files, proof->count, sizeof *proof->files, by_first);
     }
-    return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
+    return status;
 }
 
 static bool audit_event(bpi_index_proof *proof, waiting *one, const bpi_met *met)
@@ -247,7 +275,7 @@ bp_status bpi_index_proof_flush(bpi_index_proof *proof, const bpi_met *met, bp_e
     }
     proof->waiting_count = 0;
     proof->used = 0;
-    return good ? BP_OK : bpi_error_set(error, BP_ERR_NO_MEMORY, "no memory to verify index files");
+    return good ? BP_OK : no_memory(error);
 }
 
 static void *keep(bpi_index_proof *proof, const void *bytes, size_t size)

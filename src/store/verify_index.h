@@ -15,7 +15,7 @@
 typedef struct bpi_index_proof bpi_index_proof;
 
 /* Opens all index files and judges each by itself: header, binding, pages. What is wrong is counted in the report, and told
- * through `options`. home, catalog, options and report are kept. BP_ERR_NO_MEMORY. */
+ * through `options`. home, catalog, options and report are kept. BP_ERR_NO_MEMORY, BP_ERR_IO: one cannot be looked at. */
 bp_status bpi_index_proof_begin(const bpi_home *home, const bpi_catalog *catalog, const bp_verify_options *options,
                                 bp_verify_report *report, bpi_index_proof **proof_out, bp_error *error);
 /* Is there room for one more event before the next flush? */

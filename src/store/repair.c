@@ -102,8 +102,42 @@ static const char *contradiction(const bp_event *event)
     return bpi_record_contradiction(event);
 }
 
+static bool misses_cause(const bpi_repair *repair, const bp_event *event)
+{
+    for (size_t i = 0; i < event->cause_count && !event->external; i++) {
+        if (!bpi_salvage_table_has(&repair->table, &event->causes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool gives_name(const bp_event *event)
+{
+    return event->kind == BP_KIND_NAME && !event->payload_absent && !event->dropped;
+}
+
+/* What events of the library's own tell the store: a log in which that contradicts itself could not be opened. */
+static const char *teaching_fault(bpi_repair *repair, const bp_event *event)
+{
+    bpi_burial burial;
+    if (gives_name(event) && bpi_kinds_check(&repair->kinds, event->payload, event->payload_size, NULL) != BP_OK) {
+        return "it gives no name, or its kind or name is taken";
+    }
+    if (event->kind != BP_KIND_TOMBSTONE || event->payload_absent || event->dropped) {
+        return NULL;
+    }
+    bool same = bpi_burial_read(event->payload, event->payload_size, event->sequence, &burial) &&
+                burial.count == event->cause_count;
+    bool external = event->external || misses_cause(repair, event);
+    for (size_t i = 0; same && !external && i < burial.count; i++) {
+        same = bpi_salvage_table_has_at(&repair->table, &event->causes[i], burial.sequences[i]);
+    }
+    return same ? NULL : "the events that it buries are not its causes";
+}
+
 /* What speaks against an event that is right by itself; NULL: nothing. The head is its entity's. */
-static const char *fault_of(const bpi_repair *repair, const bp_event *event, const bpi_salvage_head *head,
+static const char *fault_of(bpi_repair *repair, const bp_event *event, const bpi_salvage_head *head,
                             bp_proof *proof_out)
 {
     const char *fault = contradiction(event);
@@ -123,19 +157,11 @@ static const char *fault_of(const bpi_repair *repair, const bp_event *event, con
     *proof_out = event->clock == head->old_next ? BP_PROOF_CHAIN : BP_PROOF_CHECKSUM;
     if (*proof_out == BP_PROOF_CHAIN && !event->dropped) {
         bp_hash hash = bp_event_compute_hash(event, event->clock == 0 ? NULL : &head->old_hash);
-        return bp_hash_equal(&hash, &event->event_hash) ? NULL : "event hash does not match what it binds";
-    }
-    return NULL;
-}
-
-static bool misses_cause(const bpi_repair *repair, const bp_event *event)
-{
-    for (size_t i = 0; i < event->cause_count && !event->external; i++) {
-        if (!bpi_salvage_table_has(&repair->table, &event->causes[i])) {
-            return true;
+        if (!bp_hash_equal(&hash, &event->event_hash)) {
+            return "event hash does not match what it binds";
         }
     }
-    return false;
+    return teaching_fault(repair, event);
 }
 
 static bp_status no_memory(bp_error *error)
@@ -206,7 +232,13 @@ static bp_status take_event(bpi_repair *repair, const bp_event *event, bp_error 
     report->checked += proof == BP_PROOF_CHECKSUM && !event->dropped;
     report->causes_lost += external;
     extend_run(repair, event->sequence, proof, changed);
-    return bpi_salvage_table_add(&repair->table, &event->id) ? BP_OK : no_memory(error);
+    if (gives_name(event)) {
+        status = bpi_kinds_learn(&repair->kinds, event->payload, event->payload_size, error);
+    }
+    if (status != BP_OK) {
+        return status;
+    }
+    return bpi_salvage_table_add(&repair->table, &event->id, event->sequence) ? BP_OK : no_memory(error);
 }
 
 static bp_status take_commit(void *argument, const bp_event *events, size_t count, bool whole, bp_error *error)
@@ -320,6 +352,7 @@ static void release(bpi_repair *repair)
     bpi_repair_release_target(repair);
     bpi_sources_free(&repair->sources);
     bpi_home_close(&repair->home);
+    bpi_kinds_fini(&repair->kinds);
     if (repair->table.allocator != NULL) {
         bpi_salvage_table_fini(&repair->table);
     }
@@ -350,6 +383,7 @@ bp_status bp_repair(const char *source_dir, const char *target_dir, const bp_rep
         return no_memory(error);
     }
     repair->options = &all;
+    bpi_kinds_init(&repair->kinds, all.allocator);
     repair->report = report_out != NULL ? report_out : &unused;
     memset(repair->report, 0, sizeof *repair->report);
     status = run(repair, source_dir, target_dir, error);

@@ -10,6 +10,7 @@
 
 #include "log/salvage.h"
 #include "log/site.h"
+#include "store/kinds.h"
 #include "store/salvage_table.h"
 
 enum { BPI_REPAIR_RANGES = 1000, BPI_REPAIR_PENDING = (int)BP_BATCH_MAX };
@@ -25,6 +26,7 @@ typedef struct bpi_repair {
     bpi_home home; /* of the old store; only read */
     bpi_sources sources;
     bpi_salvage_table table;
+    bpi_kinds kinds; /* named by what was taken over */
 
     /* what the new store holds */
     uint64_t next; /* sequence */

@@ -30,10 +30,10 @@ void bpi_salvage_table_fini(bpi_salvage_table *table)
     table->ids = NULL;
 }
 
-static size_t id_slot(const bp_id *ids, size_t slots, const bp_id *id, uint64_t key)
+static size_t id_slot(const bpi_salvage_id *ids, size_t slots, const bp_id *id, uint64_t key)
 {
     size_t at = (size_t)bpi_id_mix(id, key) & (slots - 1);
-    while (!bp_id_is_nil(&ids[at]) && !bp_id_equal(&ids[at], id)) {
+    while (!bp_id_is_nil(&ids[at].id) && !bp_id_equal(&ids[at].id, id)) {
         at = (at + 1) & (slots - 1);
     }
     return at;
@@ -41,19 +41,25 @@ static size_t id_slot(const bp_id *ids, size_t slots, const bp_id *id, uint64_t 
 
 bool bpi_salvage_table_has(const bpi_salvage_table *table, const bp_id *id)
 {
-    return !bp_id_is_nil(&table->ids[id_slot(table->ids, table->id_slots, id, table->key)]);
+    return !bp_id_is_nil(&table->ids[id_slot(table->ids, table->id_slots, id, table->key)].id);
+}
+
+bool bpi_salvage_table_has_at(const bpi_salvage_table *table, const bp_id *id, uint64_t sequence)
+{
+    const bpi_salvage_id *at = &table->ids[id_slot(table->ids, table->id_slots, id, table->key)];
+    return !bp_id_is_nil(&at->id) && at->sequence == sequence;
 }
 
 static bool grow_ids(bpi_salvage_table *table)
 {
     size_t slots = table->id_slots * 2;
-    bp_id *ids = bpi_allocate_array(table->allocator, slots, sizeof *ids);
+    bpi_salvage_id *ids = bpi_allocate_array(table->allocator, slots, sizeof *ids);
     if (ids == NULL) {
         return false;
     }
     for (size_t i = 0; i < table->id_slots; i++) {
-        if (!bp_id_is_nil(&table->ids[i])) {
-            ids[id_slot(ids, slots, &table->ids[i], table->key)] = table->ids[i];
+        if (!bp_id_is_nil(&table->ids[i].id)) {
+            ids[id_slot(ids, slots, &table->ids[i].id, table->key)] = table->ids[i];
         }
     }
     bpi_release(table->allocator, table->ids, table->id_slots * sizeof *ids);
@@ -62,14 +68,14 @@ static bool grow_ids(bpi_salvage_table *table)
     return true;
 }
 
-bool bpi_salvage_table_add(bpi_salvage_table *table, const bp_id *id)
+bool bpi_salvage_table_add(bpi_salvage_table *table, const bp_id *id, uint64_t sequence)
 {
     if (table->id_count * 10 >= table->id_slots * 7 && !grow_ids(table)) {
         return false;
     }
     size_t at = id_slot(table->ids, table->id_slots, id, table->key);
-    table->id_count += bp_id_is_nil(&table->ids[at]);
-    table->ids[at] = *id;
+    table->id_count += bp_id_is_nil(&table->ids[at].id);
+    table->ids[at] = (bpi_salvage_id){*id, sequence};
     return true;
 }
 

@@ -8,9 +8,11 @@
 enum {
     PLAIN = 12,
     GRAVE = PLAIN,
-    EVENTS = PLAIN + 1,
+    NAME = GRAVE + 1, /* of two kinds, one after the other */
+    EVENTS = NAME + 2,
     ENTITIES = 3,
-    FORGED = 10
+    FORGED = 10,
+    FIRST_TYPE = 7
 }; /* the last of its entity, as is the one behind it */
 
 static const char *const entities[ENTITIES] = {"a", "b", "c"};
@@ -106,12 +108,45 @@ static void a_system_kind_elsewhere(bpt_forge *forge)
     rehash(forge, FORGED);
 }
 
+/* The library's own events, from that one on. */
+static void hash_from(bpt_forge *forge, size_t record)
+{
+    for (; record < EVENTS; record++) {
+        bp_hash before = bpt_forge_hash_of(forge, record - 1);
+        bpt_forge_hash(forge, record, record == GRAVE ? NULL : &before);
+    }
+}
+
 static void a_tombstone_without_a_grave(bpt_forge *forge)
 {
     uint8_t *payload = memmem(bpt_forge_record(forge, GRAVE), bpt_forge_length(forge, GRAVE), "[0]", 3);
     assert_non_null(payload);
     payload[1] = 'x';
-    bpt_forge_hash(forge, GRAVE, NULL);
+    hash_from(forge, GRAVE);
+}
+
+static void a_tombstone_of_another_event(bpt_forge *forge)
+{
+    uint8_t *payload = memmem(bpt_forge_record(forge, GRAVE), bpt_forge_length(forge, GRAVE), "[0]", 3);
+    assert_non_null(payload);
+    payload[1] = '1';
+    hash_from(forge, GRAVE);
+}
+
+static void a_name_that_is_taken(bpt_forge *forge)
+{
+    uint8_t *name = memmem(bpt_forge_record(forge, NAME + 1), bpt_forge_length(forge, NAME + 1), "other.kind", 10);
+    assert_non_null(name);
+    memcpy(name, "first.kind", 10);
+    hash_from(forge, NAME + 1);
+}
+
+static void a_kind_that_has_a_name(bpt_forge *forge)
+{
+    uint8_t *name = memmem(bpt_forge_record(forge, NAME + 1), bpt_forge_length(forge, NAME + 1), "other.kind", 10);
+    assert_non_null(name);
+    name[-2] = FIRST_TYPE;
+    hash_from(forge, NAME + 1);
 }
 
 typedef struct forgery {
@@ -132,6 +167,9 @@ static const forgery forgeries[] = {
     {an_unknown_reserved_kind, FORGED, 1, "reserved kind unknown"},
     {a_system_kind_elsewhere, FORGED, 1, "system entity and kind do not go together"},
     {a_tombstone_without_a_grave, GRAVE, 1, "it does not say which earlier events it buries"},
+    {a_tombstone_of_another_event, GRAVE, 1, "the events that it buries are not its causes"},
+    {a_name_that_is_taken, NAME + 1, 1, "it gives no name, or its kind or name is taken"},
+    {a_kind_that_has_a_name, NAME + 1, 1, "it gives no name, or its kind or name is taken"},
 };
 
 typedef struct told {
@@ -172,6 +210,8 @@ static void fill(bpt_world *world)
     options.reason = "written by mistake";
     options.by = "a test";
     CHECK_OK(bp_tombstone(store, &options, NULL, &error), &error);
+    CHECK_OK(bp_kind_define(store, bp_kind(15, FIRST_TYPE), "first.kind", &error), &error);
+    CHECK_OK(bp_kind_define(store, bp_kind(15, FIRST_TYPE + 1), "other.kind", &error), &error);
     bpt_close(store);
 }
 
